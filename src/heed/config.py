@@ -1,0 +1,354 @@
+"""Every setting of heed, as frozen dataclasses that refuse impossible values when they are made.
+
+Times are in seconds and frequencies in hertz; counts of samples and frames follow from them. In a TOML file each dataclass
+is one table, and a key that no dataclass knows is an error.
+"""
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from heed.errors import SettingsError
+from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
+
+SILENCE = "_silence_"
+UNKNOWN = "_unknown_"
+COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """How samples become features.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Samples a second that the features are made from; every input is resampled to it.
+    clip : float
+        Seconds of sound that the network sees at once.
+    window, hop : float
+        Length of the analysis window and the distance between two of them, in seconds.
+    fft_size : int
+        Samples of one Fourier transform; the window stands in its middle, padded with zeros.
+    low_frequency, high_frequency : float
+        Range of the mel filters in hertz.
+    mel_bands : int
+        Number of mel filters.
+    coefficients : int
+        Number of cepstral coefficients (MFCC); 0 keeps the log-mel energies as they are.
+    floor : float
+        Energies below this are raised to it before the logarithm. It is fixed, never relative to a clip, so that a stream and
+        a file get the same features.
+    """
+
+    sample_rate: int = 16_000
+    clip: float = 1.0
+    window: float = 0.030
+    hop: float = 0.020
+    fft_size: int = 512
+    low_frequency: float = 20.0
+    high_frequency: float = 7_600.0
+    mel_bands: int = 40
+    coefficients: int = 40
+    floor: float = 1e-10
+
+    def __post_init__(self) -> None:
+        _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
+        _require(0 < self.hop <= self.window, self, "hop", "positive and no longer than the window")
+        _require(self.window_samples <= self.fft_size <= 2**15, self, "fft_size", f"at least the window's {self.window_samples} samples")
+        _require(self.fft_size <= self.clip_samples <= 60 * self.sample_rate, self, "clip", "at least one window and at most 60 seconds")
+        _require(0 <= self.low_frequency < self.high_frequency, self, "low_frequency", "below high_frequency")
+        _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
+        _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
+        _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
+        _require(0 < self.floor < 1, self, "floor", "between 0 and 1")
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples that the network sees at once."""
+        return round(self.clip * self.sample_rate)
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in one analysis window."""
+        return round(self.window * self.sample_rate)
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one frame to the next."""
+        return round(self.hop * self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """Frames in one clip; only whole transforms count, nothing is padded."""
+        return 1 + (self.clip_samples - self.fft_size) // self.hop_samples
+
+    @property
+    def width(self) -> int:
+        """Numbers in one frame: cepstral coefficients, or mel bands if there are none."""
+        return self.coefficients or self.mel_bands
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """How training clips are varied, afresh each time they are drawn; 0 turns a variation off.
+
+    Attributes
+    ----------
+    shift : float
+        Largest displacement in time, in seconds, either way.
+    speed : float
+        Largest relative change of speed (and with it of pitch), either way.
+    gain : float
+        Largest change of level in decibels, either way.
+    noise_probability : float
+        Part of the clips that get background noise.
+    noise_snr : tuple of float
+        Lowest and highest signal-to-noise ratio in decibels.
+    time_masks, time_mask_length : int, float
+        Number of stretches of a clip that are blanked, and the longest, in seconds.
+    frequency_masks, frequency_mask_bands : int, int
+        Number of ranges of mel bands that are blanked, and the widest, in bands.
+    """
+
+    shift: float = 0.1
+    speed: float = 0.1
+    gain: float = 6.0
+    noise_probability: float = 0.8
+    noise_snr: tuple[float, float] = (0.0, 30.0)
+    time_masks: int = 2
+    time_mask_length: float = 0.2
+    frequency_masks: int = 2
+    frequency_mask_bands: int = 7
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.shift <= 1, self, "shift", "between 0 and 1 second")
+        _require(0 <= self.speed <= 0.5, self, "speed", "between 0 and 0.5")
+        _require(0 <= self.gain <= 60, self, "gain", "between 0 and 60 dB")
+        _require(0 <= self.noise_probability <= 1, self, "noise_probability", "between 0 and 1")
+        _require(-30 <= self.noise_snr[0] <= self.noise_snr[1] <= 100, self, "noise_snr", "two rising numbers between -30 and 100 dB")
+        _require(0 <= self.time_masks <= 16, self, "time_masks", "between 0 and 16")
+        _require(0 <= self.time_mask_length <= 1, self, "time_mask_length", "between 0 and 1 second")
+        _require(0 <= self.frequency_masks <= 16, self, "frequency_masks", "between 0 and 16")
+        _require(0 <= self.frequency_mask_bands <= 512, self, "frequency_mask_bands", "between 0 and 512")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the network learns.
+
+    Attributes
+    ----------
+    epochs : int
+        Most passes over the training clips.
+    patience : int
+        Epochs without a better validation accuracy after which training stops early; 0 never does.
+    batch_size : int
+        Clips for one step of gradient descent.
+    optimizer : {"adamw", "adam", "sgd"}
+        The rule that turns a gradient into a step.
+    learning_rate : float
+        Highest learning rate; the schedule shapes it.
+    schedule : {"one-cycle", "cosine", "step", "constant"}
+        Course of the learning rate over the whole training.
+    warmup : float
+        Part of the training in which the rate rises to its highest (cosine and one-cycle).
+    momentum : float
+        Part of the last step that is repeated (sgd only).
+    weight_decay : float
+        Decoupled weight decay (adamw only).
+    label_smoothing : float
+        Probability that the target moves from the right label to all labels alike.
+    average_decay : float
+        Decay a step of the running average of the weights, which is what is validated and saved; 0 uses the last weights.
+    seed : int
+        The same seed gives the same model on the same machine.
+    """
+
+    epochs: int = 60
+    patience: int = 0
+    batch_size: int = 128
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = 0.002
+    schedule: Literal["one-cycle", "cosine", "step", "constant"] = "one-cycle"
+    warmup: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    average_decay: float = 0.998
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.epochs <= 1_000_000, self, "epochs", "at least 1")
+        _require(self.patience >= 0, self, "patience", "0 or more")
+        _require(2 <= self.batch_size <= 65_536, self, "batch_size", "between 2 and 65536")
+        _require(0 < self.learning_rate <= 10, self, "learning_rate", "above 0 and at most 10")
+        _require(0 <= self.warmup < 1, self, "warmup", "at least 0 and below 1")
+        _require(0 <= self.momentum < 1, self, "momentum", "at least 0 and below 1")
+        _require(0 <= self.weight_decay <= 1, self, "weight_decay", "between 0 and 1")
+        _require(0 <= self.label_smoothing < 1, self, "label_smoothing", "at least 0 and below 1")
+        _require(0 <= self.average_decay < 1, self, "average_decay", "at least 0 and below 1")
+        _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """How probabilities over time become detections.
+
+    Attributes
+    ----------
+    step : float
+        Seconds from one look at the sound to the next.
+    smoothing : int
+        Number of the latest looks whose probabilities are averaged.
+    threshold : float
+        A word is detected when its average reaches this.
+    rearm : float
+        A detected word can be detected again only after its average fell below this.
+    refractory : float
+        Seconds after a detection in which no other follows.
+    """
+
+    step: float = 0.1
+    smoothing: int = 3
+    threshold: float = 0.6
+    rearm: float = 0.4
+    refractory: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
+        _require(1 <= self.smoothing <= 100, self, "smoothing", "between 1 and 100")
+        _require(0 < self.threshold <= 1, self, "threshold", "above 0 and at most 1")
+        _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
+        _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one training, and what a model file remembers of it."""
+
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    network: Architecture = field(default_factory=DenseArchitecture)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read settings from a TOML file; what it leaves out keeps its default.
+
+        Raises
+        ------
+        SettingsError
+            If the file cannot be read, is no TOML, or holds an unknown table, key or impossible value.
+        """
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"cannot read settings from {path}: {error.strerror}; give a readable TOML file") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}; mend it") from error
+        try:
+            return cls.from_dict(content)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Build settings from nested mappings, as a TOML file or a model file holds them."""
+        kinds: dict[str, type] = {
+            "features": FeatureSettings,
+            "augmentation": AugmentationSettings,
+            "training": TrainingSettings,
+            "decision": DecisionSettings,
+        }
+        if unknown := set(content) - set(kinds) - {"network"}:
+            raise SettingsError(f"unknown table [{min(unknown)}]; known are {', '.join([*kinds, 'network'])}")
+        parts = {name: build(kind, content.get(name, {}), name) for name, kind in kinds.items()}
+        return cls(network=_network_from_dict(content.get("network", {})), **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as nested plain values, the inverse of `from_dict`."""
+        parts = {part.name: asdict(getattr(self, part.name)) for part in fields(self)}
+        parts["network"] = {"name": self.network.name, **parts["network"]}
+        return parts
+
+
+def network_named(name: str) -> Architecture:
+    """Return the architecture of that name with its default sizes.
+
+    Raises
+    ------
+    SettingsError
+        If there is none.
+    """
+    return _network_from_dict({"name": name})
+
+
+def _network_from_dict(table: Any) -> Architecture:
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"network is {table!r}; expected a table of settings")
+    name = table.get("name", DenseArchitecture.name)
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise SettingsError(f"network.name is {name!r}; known networks are {', '.join(ARCHITECTURES)}")
+    return typing.cast(Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network"))
+
+
+def build(kind: type, table: Any, name: str) -> Any:
+    """Build a settings dataclass from a mapping, checking every key and every type.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass.
+    table : mapping
+        Its values; lists stand for tuples, whole numbers for floats.
+    name : str
+        What to call the table in an error.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown, a value has the wrong type, or the dataclass refuses it.
+    """
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{name} is {table!r}; expected a table of settings")
+    hints = typing.get_type_hints(kind)
+    known = [part.name for part in fields(kind)]
+    if unknown := set(table) - set(known):
+        raise SettingsError(f"unknown setting {name}.{min(unknown)}; known are {', '.join(known)}")
+    values = {key: _typed(value, hints[key], f"{name}.{key}") for key, value in table.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _typed(value: Any, hint: Any, name: str) -> Any:
+    """Return `value` as the type that `hint` asks for, or raise SettingsError."""
+    if typing.get_origin(hint) is Literal:
+        if value in typing.get_args(hint):
+            return value
+        raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(map(repr, typing.get_args(hint)))}")
+    if typing.get_origin(hint) is tuple:
+        items = typing.get_args(hint)
+        if isinstance(value, list | tuple) and (items[-1] is Ellipsis or len(value) == len(items)):
+            return tuple(_typed(item, items[0], name) for item in value)
+    elif isinstance(hint, types.UnionType):
+        raise TypeError(f"{name}: settings have one type each")
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    expected = getattr(hint, "__name__", str(hint))
+    raise SettingsError(f"{name} is {value!r}; expected a value of type {expected}")
+
+
+def _require(condition: bool, settings: object, name: str, expected: str) -> None:
+    """Raise SettingsError unless `condition` holds; NaN fails every comparison and is refused with the rest."""
+    if not condition:
+        raise SettingsError(f"{name} is {getattr(settings, name)!r}; expected {expected}")

@@ -1,0 +1,28 @@
+"""The errors heed raises on purpose.
+
+Every message says what was given, what was expected and what to do; the command line prints it as one line.
+"""
+
+
+class HeedError(Exception):
+    """Root of all errors that a user can cause and mend."""
+
+
+class AudioError(HeedError):
+    """A sound file or an array of samples that cannot be used."""
+
+
+class CorpusError(HeedError):
+    """A folder of recordings that cannot be trained or measured on."""
+
+
+class ModelError(HeedError):
+    """A file that is not a usable model, or a name that no shipped model bears."""
+
+
+class SettingsError(HeedError):
+    """A setting that is unknown, out of range or contradicts another."""
+
+
+class StorageError(HeedError):
+    """A file that cannot be written."""

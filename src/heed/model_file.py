@@ -1,0 +1,227 @@
+"""A trained model and the one file it lives in: weights and feature tables as safetensors, all else as a JSON header.
+
+Reading a file builds only what is known by name and runs no code; every size is checked before anything is allocated for it.
+"""
+
+import json
+import math
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heed.config import DecisionSettings, FeatureSettings, build
+from heed.errors import ModelError, SettingsError
+from heed.features import FeatureTables, Standardizer
+from heed.nn import Network
+from heed.nn.parameters import flatten
+from heed.storage import write_atomically
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+MAX_BYTES = 512 * 2**20
+_KEY = "heed"
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that recognition needs, and where it comes from.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What the logits stand for.
+    features, tables, standardizer : FeatureSettings, FeatureTables, Standardizer
+        How samples become the network's input.
+    network : Network
+        The network with its weights.
+    decision : DecisionSettings
+        How probabilities over time become detections.
+    training : dict
+        Settings, data and history of the training, in plain values.
+    scores : dict
+        What was measured, by the name of the data.
+    """
+
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    tables: FeatureTables
+    standardizer: Standardizer
+    network: Network
+    decision: DecisionSettings = DecisionSettings()
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the model to a file, wholly or not at all.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        from safetensors.numpy import save
+
+        header = {
+            "format": FORMAT,
+            "labels": list(self.labels),
+            "features": asdict(self.features),
+            "network": self.network.to_dict(),
+            "decision": asdict(self.decision),
+            "training": self.training,
+            "scores": self.scores,
+            "versions": versions(),
+        }
+        arrays = {f"network.{name}": array for name, array in self.network.parameters.named().items()}
+        arrays |= {f"tables.{name}": array for name, array in asdict(self.tables).items()}
+        arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made a model."""
+    packages = {name: metadata.version(name) for name in ("heed", "numpy")}
+    return {"python": platform.python_version(), **packages}
+
+
+def load(path: Path) -> Model:
+    """Read a model from a file.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file, or it is no model, truncated, of a newer format, or inconsistent.
+    """
+    return _parse(path)[0]
+
+
+def load_header(path: Path) -> dict[str, Any]:
+    """Read a model file's JSON header, as far as `heed info` shows what the model itself does not hold."""
+    return _parse(path)[1]
+
+
+def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
+    arrays, header = _read(path)
+    try:
+        if header["format"] > FORMAT:
+            raise ModelError(f"{path} has model format {header['format']}, this heed reads up to {FORMAT}; update heed")
+        features = build(FeatureSettings, header["features"], "features")
+        model = Model(
+            labels=_labels(header["labels"]),
+            features=features,
+            tables=FeatureTables(**_part(arrays, "tables")),
+            standardizer=Standardizer(**_part(arrays, "standardizer")),
+            network=_network(header["network"], _part(arrays, "network")),
+            decision=build(DecisionSettings, header["decision"], "decision"),
+            training=dict(header["training"]),
+            scores=dict(header["scores"]),
+        )
+        _check(model)
+    except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
+        raise ModelError(f"{path} is damaged or not made by heed ({error}); train or fetch it again") from error
+    return model, header
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays and the header without judging them."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; expected a model file")
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            if text is None:
+                raise ModelError(f"{path} is a safetensors file but not a model of heed; give one that `heed train` made")
+            header = json.loads(text)
+            if not isinstance(header, dict):
+                raise ModelError(f"{path} has no proper header; train or fetch it again")
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
+    except OSError as error:
+        raise ModelError(f"cannot read model {path}: {error.strerror or error}; give a model file") from error
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Pick the arrays of one part of the model, all of them finite float32."""
+    part = {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    for name, array in part.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ValueError(f"{prefix}.{name} is not made of finite float32 numbers")
+    return part
+
+
+def _labels(labels: Any) -> tuple[str, ...]:
+    if not isinstance(labels, list) or not all(isinstance(label, str) and label.isprintable() for label in labels):
+        raise ValueError("labels are not a list of printable words")
+    if len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError("labels are not two or more different words")
+    return tuple(labels)
+
+
+def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
+    """Build the network, once its description is known to need just the arrays that are there."""
+    layers, input_shape = Network.describe(description)
+    expected = {name: parameter.shape for name, parameter in flatten(layers.parameters(input_shape[::-1]))}
+    found = {name: array.shape for name, array in arrays.items()}
+    if expected != found:
+        wrong = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise ValueError(f"weight {wrong} has shape {found.get(wrong)}, expected {expected.get(wrong)}")
+    network = Network(layers.layers, input_shape)
+    for name, view in network.parameters.named().items():
+        view[...] = arrays[name]
+    return network
+
+
+def _check(model: Model) -> None:
+    """Make sure that the parts of a model fit each other."""
+    features = model.features
+    model.tables.check(features)
+    if model.standardizer.mean.shape != (features.width,) or model.standardizer.deviation.shape != (features.width,):
+        raise ValueError("the standardisation does not fit the features")
+    if math.prod(model.network.input_shape) != features.frames * features.width:
+        raise ValueError(f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}")
+    if model.network.classes != len(model.labels):
+        raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")
+
+
+def shipped() -> dict[str, Path]:
+    """Return the models that come with heed, by name."""
+    folder = bundled("models")
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+
+
+def find(name: str) -> Path:
+    """Return the file of a model that is named by its path or, if shipped with heed, by its name.
+
+    Raises
+    ------
+    ModelError
+        If there is neither.
+    """
+    path, models = Path(name), shipped()
+    if path.is_file() or (path.exists() and name not in models):
+        return path
+    if name not in models:
+        raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(models) or 'none'}")
+    return models[name]
+
+
+def bundled(kind: str) -> Path:
+    """Return the folder of something that comes with heed ("demo", "models").
+
+    An installed heed has it inside the package; in a checkout it stands at the top level.
+    """
+    installed = Path(str(resources.files("heed"))) / "_bundled" / kind
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout / {"demo": "data/demo", "models": "models"}[kind]

@@ -1,0 +1,260 @@
+"""Training a model on a corpus: epochs of backpropagation, validation after each, checkpoints to go on from.
+
+Everything random is drawn from the seed and the epoch's number, and a checkpoint holds every vector that the next step depends
+on; so a run that was killed and resumed ends with the same bits as one that was not.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heed.config import Settings, TrainingSettings
+from heed.dataset import ClipSet, TrainingSet
+from heed.errors import ModelError, SettingsError
+from heed.features import MfccExtractor
+from heed.model_file import Model
+from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, Optimizer, Schedule, StepDecay
+from heed.nn.trainer import Trainer
+from heed.storage import write_atomically
+
+FloatArray = NDArray[np.float32]
+
+# Writing a checkpoint costs about as much as a short epoch, so it is not done more often than this.
+CHECKPOINT_SECONDS = 20.0
+
+# Sequences of random numbers that training itself draws; the data has its own.
+_START, _STEPS = 100, 101
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """What one epoch showed.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 1.
+    loss, training_accuracy : float
+        Mean over the training clips as they were drawn and varied, dropout included.
+    validation_accuracy : float
+        On the validation clips, with the averaged weights.
+    learning_rate : float
+        At the end of the epoch.
+    gradient_norm : float
+        Mean Euclidean norm of the gradient.
+    """
+
+    epoch: int
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass
+class _Best:
+    """The best weights so far; equal accuracy later in the training counts as better."""
+
+    vector: FloatArray
+    epoch: int = 0
+    accuracy: float = -1.0
+
+
+@dataclass
+class Training:
+    """One training, from the first weights to the best ones.
+
+    Attributes
+    ----------
+    data : TrainingSet
+        Clips to learn from.
+    validation : ClipSet
+        Clips by which the best epoch is chosen.
+    settings : Settings
+        All settings.
+    extractor : MfccExtractor
+        Makes the features.
+    provenance : dict
+        Plain values about the data, kept in the model; a checkpoint can only be resumed with the same.
+    checkpoint : Path or None
+        Where to keep checkpoints.
+    threads : int
+        Threads that prepare batches. The result does not depend on it.
+    history : list of EpochRow
+        What the epochs showed so far.
+    """
+
+    data: TrainingSet
+    validation: ClipSet
+    settings: Settings
+    extractor: MfccExtractor
+    provenance: dict[str, Any]
+    checkpoint: Path | None = None
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    history: list[EpochRow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        rng = np.random.default_rng([settings.training.seed, _START])
+        shape = (settings.features.frames, settings.features.width)
+        layers = settings.network.layers(len(self.data.labels))
+        self.network = Network(layers, shape).initialise(rng)
+        self._trainer = Trainer(
+            self.network,
+            optimizer(settings.training),
+            schedule(settings.training),
+            settings.training.label_smoothing,
+            settings.training.average_decay,
+        )
+        self.standardizer = self.data.standardizer()
+        self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
+        # The averaged weights are judged in a network of their own, so that learning goes on undisturbed.
+        self._judge = Network(layers, shape)
+        self._best = _Best(self._trainer.averaged.copy())
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch with the best validation accuracy; 0 before the first has ended."""
+        return self._best.epoch
+
+    def epochs(self, advance: Callable[[float, float], None] = lambda done, loss: None) -> Iterator[EpochRow]:
+        """Train, epoch by epoch, until the epochs or the patience are used up.
+
+        Leaving the loop at any moment, also by Ctrl-C, is safe: `model` then gives the best weights so far.
+
+        Parameters
+        ----------
+        advance : callable
+            Called after each step with the part of the whole training that is done and the loss of the step.
+
+        Yields
+        ------
+        row : EpochRow
+            What the epoch showed.
+        """
+        from threadpoolctl import threadpool_limits
+
+        saved = 0.0
+        while not self.finished:
+            # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
+            with threadpool_limits(1, "blas"):
+                row = self._epoch(len(self.history) + 1, advance)
+            self.history.append(row)
+            if row.validation_accuracy >= self._best.accuracy:
+                self._best = _Best(self._trainer.averaged.copy(), row.epoch, row.validation_accuracy)
+            if self.checkpoint and (self.finished or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                self._save_checkpoint(self.checkpoint)
+                saved = time.monotonic()
+            yield row
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        training, done = self.settings.training, len(self.history)
+        tired = training.patience > 0 and done - self._best.epoch >= training.patience
+        return done >= training.epochs or tired
+
+    def _epoch(self, epoch: int, advance: Callable[[float, float], None]) -> EpochRow:
+        training, batches = self.settings.training, self.data.batches
+        rng = np.random.default_rng([training.seed, _STEPS, epoch])
+        loss, right, norm = 0.0, 0, 0.0
+        for batch, (features, labels) in enumerate(self.data.epoch(epoch, self.standardizer, self.threads)):
+            done = ((epoch - 1) * batches + batch) / (training.epochs * batches)
+            result = self._trainer.step(features, labels, done, rng)
+            loss, right, norm = loss + result.loss, right + result.correct, norm + result.gradient_norm
+            advance(done, result.loss)
+        self._judge.parameters.vector[:] = self._trainer.averaged
+        said = self._judge.logits(self._validation_features).argmax(axis=1)
+        return EpochRow(
+            epoch=epoch,
+            loss=loss / batches,
+            training_accuracy=right / (batches * self.data.batch_size),
+            validation_accuracy=float(np.mean(said == self.validation.labels)),
+            learning_rate=self._trainer.schedule(epoch / training.epochs),
+            gradient_norm=norm / batches,
+        )
+
+    def model(self) -> Model:
+        """Return the model with the best weights so far."""
+        network = Network(self.network.chain.layers, self.network.input_shape)
+        network.parameters.vector[:] = self._best.vector
+        return Model(
+            labels=self.data.labels,
+            features=self.settings.features,
+            tables=self.extractor.tables,
+            standardizer=self.standardizer,
+            network=network,
+            decision=self.settings.decision,
+            training={
+                "settings": self.settings.to_dict(),
+                "data": self.provenance,
+                "best_epoch": self._best.epoch,
+                "validation_accuracy": self._best.accuracy,
+                "validation_clips": len(self.validation.labels),
+                "history": [asdict(row) for row in self.history],
+            },
+        )
+
+    def _save_checkpoint(self, path: Path) -> None:
+        from safetensors.numpy import save
+
+        header = {
+            "settings": self.settings.to_dict(),
+            "provenance": self.provenance,
+            "best": {"epoch": self._best.epoch, "accuracy": self._best.accuracy},
+            "history": [asdict(row) for row in self.history],
+        }
+        write_atomically(path, save({**self._trainer.state(), "best": self._best.vector}, {"checkpoint": json.dumps(header)}))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint as if there had been no interruption.
+
+        Raises
+        ------
+        ModelError
+            If the file is no checkpoint.
+        SettingsError
+            If it belongs to a training with other settings or other recordings.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads(file.metadata()["checkpoint"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            if header["settings"] != json.loads(json.dumps(self.settings.to_dict())):
+                raise SettingsError(f"{path} was made with other settings; use the same ones, or train afresh without --resume")
+            if header["provenance"] != json.loads(json.dumps(self.provenance)):
+                raise SettingsError(f"{path} was made from other recordings; train afresh without --resume")
+            self._trainer.restore(state)
+            self._best = _Best(state["best"], **header["best"])
+            self.history[:] = [EpochRow(**row) for row in header["history"]]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume") from error
+
+
+def optimizer(training: TrainingSettings) -> Optimizer:
+    """Return the optimiser that the settings name."""
+    if training.optimizer == "sgd":
+        return SGD(training.momentum)
+    return AdamW(weight_decay=training.weight_decay if training.optimizer == "adamw" else 0.0)
+
+
+def schedule(training: TrainingSettings) -> Schedule:
+    """Return the schedule that the settings name."""
+    rate, warmup = training.learning_rate, training.warmup
+    schedules: dict[str, Schedule] = {
+        "one-cycle": OneCycle(rate, warmup),
+        "cosine": CosineWithWarmup(rate, warmup),
+        "step": StepDecay(rate),
+        "constant": Constant(rate),
+    }
+    return schedules[training.schedule]
