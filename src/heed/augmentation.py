@@ -61,7 +61,7 @@ def change_speed(clip: FloatArray, factor: float, sample_rate: int) -> FloatArra
 
 
 def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
-    """Put the middle of a clip `shift` samples behind the middle of a new, otherwise silent clip of `length` samples."""
+    """Put a clip into `length` samples of silence, its middle `shift` samples behind theirs."""
     start = (length - len(clip)) // 2 + shift
     placed = np.zeros(length, np.float32)
     placed[max(start, 0) : start + len(clip)] = clip[max(-start, 0) : max(length - start, 0)]
@@ -70,7 +70,7 @@ def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
 
 def random_slice(noises: Sequence[FloatArray], length: int, rng: np.random.Generator) -> FloatArray:
     """Cut `length` samples out of a randomly chosen recording at a random place."""
-    noise = noises[rng.integers(len(noises))]
+    noise = noises[int(rng.integers(len(noises)))]
     start = rng.integers(len(noise) - length + 1)
     return noise[start : start + length]
 
@@ -80,7 +80,8 @@ def scaled_to_snr(clip: FloatArray, noise: FloatArray, snr: float) -> FloatArray
     clip_power, noise_power = np.dot(clip, clip), np.dot(noise, noise)
     if noise_power == 0:
         return noise
-    return noise * np.float32(np.sqrt(clip_power / noise_power) * 10 ** (-snr / 20))
+    scaled: FloatArray = noise * np.float32(np.sqrt(clip_power / noise_power) * 10 ** (-snr / 20))
+    return scaled
 
 
 def mask(

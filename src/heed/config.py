@@ -1,7 +1,7 @@
 """Every setting of heed, as frozen dataclasses that refuse impossible values when they are made.
 
-Times are in seconds and frequencies in hertz; counts of samples and frames follow from them. In a TOML file each dataclass
-is one table, and a key that no dataclass knows is an error.
+Times are in seconds and frequencies in hertz; counts of samples and frames follow from them. In a TOML file each
+dataclass is one table, and a key that no dataclass knows is an error.
 """
 
 import tomllib
@@ -41,8 +41,8 @@ class FeatureSettings:
     coefficients : int
         Number of cepstral coefficients (MFCC); 0 keeps the log-mel energies as they are.
     floor : float
-        Energies below this are raised to it before the logarithm. It is fixed, never relative to a clip, so that a stream and
-        a file get the same features.
+        Energies below this are raised to it before the logarithm. It is fixed, never relative to a clip, so that a
+        stream and a file get the same features.
     """
 
     sample_rate: int = 16_000
@@ -59,8 +59,18 @@ class FeatureSettings:
     def __post_init__(self) -> None:
         _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
         _require(0 < self.hop <= self.window, self, "hop", "positive and no longer than the window")
-        _require(self.window_samples <= self.fft_size <= 2**15, self, "fft_size", f"at least the window's {self.window_samples} samples")
-        _require(self.fft_size <= self.clip_samples <= 60 * self.sample_rate, self, "clip", "at least one window and at most 60 seconds")
+        _require(
+            self.window_samples <= self.fft_size <= 2**15,
+            self,
+            "fft_size",
+            f"at least the window's {self.window_samples} samples",
+        )
+        _require(
+            self.fft_size <= self.clip_samples <= 60 * self.sample_rate,
+            self,
+            "clip",
+            "at least one window and at most 60 seconds",
+        )
         _require(0 <= self.low_frequency < self.high_frequency, self, "low_frequency", "below high_frequency")
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
@@ -130,7 +140,12 @@ class AugmentationSettings:
         _require(0 <= self.speed <= 0.5, self, "speed", "between 0 and 0.5")
         _require(0 <= self.gain <= 60, self, "gain", "between 0 and 60 dB")
         _require(0 <= self.noise_probability <= 1, self, "noise_probability", "between 0 and 1")
-        _require(-30 <= self.noise_snr[0] <= self.noise_snr[1] <= 100, self, "noise_snr", "two rising numbers between -30 and 100 dB")
+        _require(
+            -30 <= self.noise_snr[0] <= self.noise_snr[1] <= 100,
+            self,
+            "noise_snr",
+            "two rising numbers between -30 and 100 dB",
+        )
         _require(0 <= self.time_masks <= 16, self, "time_masks", "between 0 and 16")
         _require(0 <= self.time_mask_length <= 1, self, "time_mask_length", "between 0 and 1 second")
         _require(0 <= self.frequency_masks <= 16, self, "frequency_masks", "between 0 and 16")
@@ -164,7 +179,8 @@ class TrainingSettings:
     label_smoothing : float
         Probability that the target moves from the right label to all labels alike.
     average_decay : float
-        Decay a step of the running average of the weights, which is what is validated and saved; 0 uses the last weights.
+        Decay a step of the running average of the weights, which is what is validated and saved; 0 uses the last
+        weights.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -249,7 +265,9 @@ class Settings:
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise SettingsError(f"cannot read settings from {path}: {error.strerror}; give a readable TOML file") from error
+            raise SettingsError(
+                f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path} is not valid TOML: {error}; mend it") from error
         try:
@@ -295,7 +313,9 @@ def _network_from_dict(table: Any) -> Architecture:
     name = table.get("name", DenseArchitecture.name)
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise SettingsError(f"network.name is {name!r}; known networks are {', '.join(ARCHITECTURES)}")
-    return typing.cast(Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network"))
+    return typing.cast(
+        Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network")
+    )
 
 
 def build(kind: type, table: Any, name: str) -> Any:

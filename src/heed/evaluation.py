@@ -1,11 +1,17 @@
 """How good a model is: accuracy with its interval, precision and recall of each word, and what is taken for what."""
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from heed.clip_store import benchmark_set, labelled, load_clips, load_noises, whole_set
+from heed.corpus import Corpus, Skipped, Split
+from heed.errors import CorpusError
+from heed.recognizer import Recognizer
 
 # Standard normal quantile of a two-sided 95 % interval.
 Z_95 = 1.959964
@@ -112,3 +118,42 @@ class Evaluation:
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
         }
+
+
+def evaluate_corpus(recognizer: Recognizer, corpus: Corpus, split: Split) -> tuple[Evaluation, tuple[Skipped, ...]]:
+    """Measure a recogniser on one split of a corpus, or on all clips of a test archive.
+
+    Outside test archives, unknown words and silence get as many clips as a word has on average, as in the official
+    benchmark; which ones is fixed.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        What is measured.
+    corpus : Corpus
+        The recordings.
+    split : {"training", "validation", "testing"}
+        Which of them.
+
+    Raises
+    ------
+    CorpusError
+        If no clip of that split bears a label of the model.
+    """
+    features, threads = recognizer.model.features, os.cpu_count() or 1
+    rows = labelled(corpus.by_split(split) if not corpus.is_test_archive else corpus.clips, recognizer.labels)
+    store = load_clips(rows, features, threads)
+    if not store.rows:
+        raise CorpusError(
+            f"{corpus.root} has no usable {split} clip of the model's labels ({', '.join(recognizer.labels)}); "
+            "choose another split or other recordings"
+        )
+    skipped = list(store.skipped)
+    if corpus.is_test_archive:
+        clips = whole_set(store, recognizer.labels)
+    else:
+        noises, unread = load_noises(corpus.noises, features)
+        skipped += unread
+        clips = benchmark_set(store, noises, recognizer.labels, seed=0)
+    said = recognizer.probabilities(clips.windows).argmax(axis=1)
+    return Evaluation.of(recognizer.labels, clips.labels, said), tuple(skipped)

@@ -1,18 +1,20 @@
 """A trained model and the one file it lives in: weights and feature tables as safetensors, all else as a JSON header.
 
-Reading a file builds only what is known by name and runs no code; every size is checked before anything is allocated for it.
+Reading a file builds only what is known by name and runs no code; every size is checked before anything is allocated
+for it.
 """
 
 import json
 import math
 import platform
 from dataclasses import asdict, dataclass, field
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import heed
 from heed.config import DecisionSettings, FeatureSettings, build
 from heed.errors import ModelError, SettingsError
 from heed.features import FeatureTables, Standardizer
@@ -22,6 +24,7 @@ from heed.storage import write_atomically
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+DEFAULT = "dense"
 MAX_BYTES = 512 * 2**20
 _KEY = "heed"
 
@@ -51,7 +54,7 @@ class Model:
     tables: FeatureTables
     standardizer: Standardizer
     network: Network
-    decision: DecisionSettings = DecisionSettings()
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
 
@@ -84,8 +87,7 @@ class Model:
 
 def versions() -> dict[str, str]:
     """Return the versions of what made a model."""
-    packages = {name: metadata.version(name) for name in ("heed", "numpy")}
-    return {"python": platform.python_version(), **packages}
+    return {"heed": heed.__version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
 def load(path: Path) -> Model:
@@ -139,7 +141,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
             if text is None:
-                raise ModelError(f"{path} is a safetensors file but not a model of heed; give one that `heed train` made")
+                raise ModelError(
+                    f"{path} is a safetensors file but not a model of heed; give one that `heed train` made"
+                )
             header = json.loads(text)
             if not isinstance(header, dict):
                 raise ModelError(f"{path} has no proper header; train or fetch it again")
@@ -188,7 +192,9 @@ def _check(model: Model) -> None:
     if model.standardizer.mean.shape != (features.width,) or model.standardizer.deviation.shape != (features.width,):
         raise ValueError("the standardisation does not fit the features")
     if math.prod(model.network.input_shape) != features.frames * features.width:
-        raise ValueError(f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}")
+        raise ValueError(
+            f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
+        )
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")
 

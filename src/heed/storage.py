@@ -1,58 +1,85 @@
 """Writing files so that a crash never leaves a half-written one.
 
-The bytes go to a temporary file in the same folder, are forced to disk, and the file is renamed into place: readers see the
-old content or the new, never a mixture.
+The bytes go to a temporary file in the same folder, are forced to disk, and the file is renamed into place: readers
+see the old content or the new, never a mixture.
 """
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from heed.errors import StorageError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`, wholly or not at all.
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends, and vanishes if the block fails.
 
     Parameters
     ----------
     path : Path
         Where the file shall stand; its folder is made if it is missing.
-    content : bytes
-        The whole new content.
+
+    Yields
+    ------
+    file : BinaryIO
+        Where to write the new content.
 
     Raises
     ------
     StorageError
         If the folder cannot be made or the file cannot be written; what stood at `path` is then unchanged.
     """
+    temporary = None
     try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            _copy_mode(path, name)
-            os.replace(name, path)
-        except BaseException:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_mode(path))
+        Path(temporary).replace(path)
+    except BaseException as error:
+        if temporary:
             with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"cannot write {path}: {reason}; choose another place or free some space") from error
+                Path(temporary).unlink()
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise StorageError(f"cannot write {path}: {reason}; choose another place or free some space") from error
+        raise
 
 
-def _copy_mode(path: Path, temporary: str) -> None:
-    """Give the temporary file the permissions that an ordinarily created `path` would have."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by `content`, wholly or not at all; raises as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before hours of work whether `path` could be written at their end; raises as `replacing` does."""
     try:
-        mode = path.stat().st_mode & 0o777
+        with replacing(path):
+            raise _NotNowError
+    except _NotNowError:
+        pass
+
+
+class _NotNowError(Exception):
+    """Leaves `replacing` without replacing anything."""
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions that an ordinarily written file would have; mkstemp makes private ones."""
+    try:
+        return path.stat().st_mode & 0o777
     except FileNotFoundError:
-        # mkstemp makes private files; a result is meant to be shared like any other. The mask can only be read by setting it.
+        # The mask can only be read by setting it.
         mask = os.umask(0)
         os.umask(mask)
-        mode = 0o666 & ~mask
-    os.chmod(temporary, mode)
+        return 0o666 & ~mask

@@ -1,7 +1,7 @@
 """Training a model on a corpus: epochs of backpropagation, validation after each, checkpoints to go on from.
 
-Everything random is drawn from the seed and the epoch's number, and a checkpoint holds every vector that the next step depends
-on; so a run that was killed and resumed ends with the same bits as one that was not.
+Everything random is drawn from the seed and the epoch's number, and a checkpoint holds every vector that the next step
+depends on; so a run that was killed and resumed ends with the same bits as one that was not.
 """
 
 import json
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heed.clip_store import ClipSet
 from heed.config import Settings, TrainingSettings
-from heed.dataset import ClipSet, TrainingSet
+from heed.dataset import TrainingSet
 from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
 from heed.model_file import Model
@@ -212,7 +213,9 @@ class Training:
             "best": {"epoch": self._best.epoch, "accuracy": self._best.accuracy},
             "history": [asdict(row) for row in self.history],
         }
-        write_atomically(path, save({**self._trainer.state(), "best": self._best.vector}, {"checkpoint": json.dumps(header)}))
+        write_atomically(
+            path, save({**self._trainer.state(), "best": self._best.vector}, {"checkpoint": json.dumps(header)})
+        )
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint as if there had been no interruption.
@@ -231,14 +234,18 @@ class Training:
                 header = json.loads(file.metadata()["checkpoint"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             if header["settings"] != json.loads(json.dumps(self.settings.to_dict())):
-                raise SettingsError(f"{path} was made with other settings; use the same ones, or train afresh without --resume")
+                raise SettingsError(
+                    f"{path} was made with other settings; use the same ones, or train afresh without --resume"
+                )
             if header["provenance"] != json.loads(json.dumps(self.provenance)):
                 raise SettingsError(f"{path} was made from other recordings; train afresh without --resume")
             self._trainer.restore(state)
             self._best = _Best(state["best"], **header["best"])
             self.history[:] = [EpochRow(**row) for row in header["history"]]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume") from error
+            raise ModelError(
+                f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"
+            ) from error
 
 
 def optimizer(training: TrainingSettings) -> Optimizer:

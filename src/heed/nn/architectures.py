@@ -16,7 +16,7 @@ class Architecture(Protocol):
     name: ClassVar[str]
 
     def layers(self, classes: int) -> list[Layer]:
-        """Lay out the layers of a network that tells `classes` classes apart from an input of shape (time, channels)."""
+        """Lay out the layers that tell `classes` classes apart from an input of shape (time, channels)."""
         ...
 
 

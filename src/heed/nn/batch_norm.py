@@ -1,4 +1,4 @@
-"""Batch normalisation: bring each channel to mean 0 and variance 1 over the batch, then let it learn its own scale and shift."""
+"""Batch normalisation: bring each channel to mean 0 and variance 1, then let it learn its own scale and shift."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,11 +20,15 @@ class _Cache(NamedTuple):
 class BatchNorm(Layer):
     """y = scale x̂ + shift with x̂ = (x - mean) / sqrt(variance + epsilon), channel by channel.
 
-    While training, mean and variance are those of the batch (and of time, if there is a time axis); in inference they are the
-    running averages of what training showed. S. Ioffe and C. Szegedy, "Batch normalization", 2015.
+    While training, mean and variance are those of the batch (and of time, if there is a time axis); in inference they
+    are the running averages of what training showed. S. Ioffe and C. Szegedy, "Batch normalization", 2015.
     """
 
     epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epsilon <= 1:
+            raise ValueError(f"BatchNorm has epsilon {self.epsilon}; expected a number above 0 and at most 1")
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
         """Return scale, shift and the running statistics, one number a channel each."""
@@ -58,27 +62,27 @@ class BatchNorm(Layer):
     def backward(self, values: Views, gradients: Views, cache: _Cache | None, grad_y: FloatArray) -> FloatArray:
         """Carry the gradient through the normalisation, whose mean and variance depend on every x themselves.
 
-        Write g = dL/dy, n for the numbers of a channel and <·> for their mean. Scale and shift act on each number alike:
-        dL/dscale = sum g x̂ and dL/dshift = sum g. Into x̂ flows dL/dx̂ = scale g. Raising one x_k by d raises the mean by
-        d / n and the variance by 2 (x_k - mean) d / n; so x̂_i changes by d / s (1[i = k] - 1/n - x̂_i x̂_k / n), where
-        s = sqrt(variance + epsilon). Summing over i, with dL/dx̂_i in front:
+        Write g = dL/dy, n for the numbers of a channel and <·> for their mean. Scale and shift act on each number
+        alike: dL/dscale = sum g x̂ and dL/dshift = sum g. Into x̂ flows dL/dx̂ = scale g. Raising one x_k by d raises
+        the mean by d / n and the variance by 2 (x_k - mean) d / n; so x̂_i changes by d / s (1[i = k] - 1/n - x̂_i
+        x̂_k / n), where s = sqrt(variance + epsilon). Summing over i, with dL/dx̂_i in front:
 
             dL/dx_k = scale / s (g_k - <g> - x̂_k <g x̂>)
 
-        What all numbers of the channel share, and what lies along x̂, is taken out of the gradient: it would be normalised away.
-        The statistics get the distance from the batch's own, with the unbiased variance.
+        What all numbers of the channel share, and what lies along x̂, is taken out of the gradient: it would be
+        normalised away. The statistics get the distance from the batch's own, with the unbiased variance.
         """
         assert cache is not None, "backward needs a forward pass in training mode"
         normalised, inverse, mean, variance = cache
         rows = grad_y.reshape(normalised.shape)
-        count = rows.shape[1]
+        count = normalised[0].size
         along = np.einsum("cn,cn->c", rows, normalised)[:, None]
         total = rows.sum(axis=1, keepdims=True)
         gradients["scale"][...] = along
         gradients["shift"][...] = total
         np.subtract(values["mean"], mean, out=gradients["mean"])
         np.subtract(values["variance"], variance * (count / max(count - 1, 1)), out=gradients["variance"])
-        grad_x = normalised * (along / -count)
+        grad_x: FloatArray = normalised * (along / -count)
         grad_x += rows
         grad_x -= total / count
         grad_x *= values["scale"] * inverse

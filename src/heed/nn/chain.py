@@ -40,7 +40,9 @@ class Chain(Layer):
     def parameters(self, input_shape: Shape) -> ParameterTree:
         """Return each layer's parameters under its name."""
         shapes = self.shapes(input_shape)
-        return {name: layer.parameters(shape) for name, layer, shape in zip(self.names, self.layers, shapes, strict=False)}
+        return {
+            name: layer.parameters(shape) for name, layer, shape in zip(self.names, self.layers, shapes, strict=False)
+        }
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Sum up the layers'."""
@@ -59,8 +61,9 @@ class Chain(Layer):
     def backward(self, values: Views, gradients: Views, cache: list[Any], grad_y: FloatArray) -> FloatArray:
         """Apply the chain rule.
 
-        With y = f_k(... f_1(x)), dL/dx = dL/dy J_k ... J_1, where J_i is the Jacobian of layer i. Multiplying from the left needs
-        no Jacobian in full: each layer turns the gradient of its output into that of its input, the last layer first.
+        With y = f_k(... f_1(x)), dL/dx = dL/dy J_k ... J_1, where J_i is the Jacobian of layer i. Multiplying from the
+        left needs no Jacobian in full: each layer turns the gradient of its output into that of its input, the last
+        layer first.
         """
         for name, layer, kept in zip(self.names[::-1], self.layers[::-1], cache[::-1], strict=True):
             grad_y = layer.backward(values[name], gradients[name], kept, grad_y)

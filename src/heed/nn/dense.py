@@ -37,7 +37,9 @@ class Dense(Layer):
         """Return the weight (units, features) and the bias (units, 1)."""
         (features,) = input_shape
         weight = Parameter((self.units, features), he_normal(features))
-        return {"weight": weight, "bias": Parameter((self.units, 1), zeros, "bias")} if self.bias else {"weight": weight}
+        return (
+            {"weight": weight, "bias": Parameter((self.units, 1), zeros, "bias")} if self.bias else {"weight": weight}
+        )
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Count one for each weight."""
@@ -53,8 +55,8 @@ class Dense(Layer):
     def backward_parameters(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> None:
         """Gradient of the parameters.
 
-        Example n of the batch has y_in = sum_j W_ij x_jn + b_i. So W_ij moves only y_in, by x_jn, and the chain rule gives
-        dL/dW_ij = sum_n dL/dy_in x_jn, a matrix product. b_i moves y_in by 1: dL/db_i = sum_n dL/dy_in.
+        Example n of the batch has y_in = sum_j W_ij x_jn + b_i. So W_ij moves only y_in, by x_jn, and the chain rule
+        gives dL/dW_ij = sum_n dL/dy_in x_jn, a matrix product. b_i moves y_in by 1: dL/db_i = sum_n dL/dy_in.
         """
         np.matmul(grad_y, cache.T, out=gradients["weight"])
         if self.bias:
@@ -63,11 +65,12 @@ class Dense(Layer):
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
         """Gradient of the parameters (see there), then that of the input.
 
-        x_jn reaches every output i of its own example, with the weight W_ij: dL/dx_jn = sum_i W_ij dL/dy_in. The same weights
-        that carried the signal forward carry the error back.
+        x_jn reaches every output i of its own example, with the weight W_ij: dL/dx_jn = sum_i W_ij dL/dy_in. The same
+        weights that carried the signal forward carry the error back.
         """
         self.backward_parameters(values, gradients, cache, grad_y)
-        return values["weight"].T @ grad_y
+        grad_x: FloatArray = values["weight"].T @ grad_y
+        return grad_x
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ class Flatten(Layer):
         return (input_shape[0] * input_shape[1],)
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, Shape]:
-        """Go from (channels, time, batch) to (time x channels, batch); features that come frame by frame are not copied."""
+        """Go from (channels, time, batch) to (time x channels, batch); features that come frame by frame are not
+        copied.
+        """
         channels, time, batch = x.shape
         return x.transpose(1, 0, 2).reshape(time * channels, batch), x.shape
 

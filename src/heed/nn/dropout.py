@@ -7,7 +7,8 @@ import numpy as np
 from heed.nn.layer import Layer
 from heed.nn.parameters import FloatArray, Views
 
-# One random byte decides over one number, which is several times cheaper than a random float; rates are rounded to 1/256.
+# One random byte decides over one number, which is several times cheaper than a random float; rates are rounded to
+# 1/256.
 LEVELS = 256
 
 

@@ -1,16 +1,20 @@
-"""Numerical gradient checks: does backward return the derivative of what forward computes?
+"""Numerical gradient checks, which tell whether backward returns the derivative of what forward computes.
 
-A layer is asked for its gradient along random directions, and the answer is compared with a difference quotient in float64.
+A layer is asked for its gradient along random directions, and the answer is compared with difference quotients in
+float64.
 """
 
 import numpy as np
 
 from heed.nn.layer import Layer
-from heed.nn.parameters import FloatArray, Parameters, Shape
+from heed.nn.parameters import Parameters, Shape, flatten
 
-# The error of a central difference falls with the square of the step, that of rounding grows as the step shrinks; at this
-# step they are about equal in float64.
-STEP = 1e-5
+# A long step suffers from curvature, a short one from rounding, and any from a corner (of ReLU) that it happens to
+# cross. The best of several counts: a right gradient agrees with one of them, a wrong gradient with none.
+STEPS = (1e-4, 1e-6, 1e-8)
+
+# Gradients below this count as zero, as that of a bias which a batch normalisation takes out again.
+NEGLIGIBLE = 1e-4
 
 
 def gradient_errors(
@@ -32,40 +36,51 @@ def gradient_errors(
     Returns
     -------
     errors : dict of str to float
-        For the input ("x") and each learned parameter, the largest |numerical - analytical| / (|numerical| + |analytical|).
+        For the input ("x") and each learned parameter, the largest |numerical - analytical| / |gradient|, where
+        |gradient| is the Euclidean norm: the usual size of a derivative along a direction of independent standard
+        normal numbers. (One derivative alone can be near 0, and any rounding would look large beside it.)
+
+    Raises
+    ------
+    ValueError
+        By NumPy, if the layer writes to its input in either pass: it belongs to the layer below.
     """
     rng = np.random.default_rng(seed)
-    parameters = Parameters(layer.parameters(input_shape), np.float64)
+    tree = layer.parameters(input_shape)
+    parameters = Parameters(tree, np.float64)
     parameters.vector[:] = rng.uniform(0.5, 1.5, len(parameters.vector))
+    # Backward assigns; what an earlier step left in the gradient must not shine through.
+    parameters.gradient[:] = rng.normal(size=len(parameters.gradient))
     x = rng.normal(size=(*input_shape, batch))
-    y, cache = layer.forward(parameters.values, x, np.random.default_rng(seed))
+    read_only = x.view()
+    read_only.flags.writeable = False
+    y, cache = layer.forward(parameters.values, read_only, np.random.default_rng(seed))
     weights = rng.normal(size=y.shape)
 
     def loss() -> float:
-        """A loss whose gradient at the output is `weights`; the layer draws the same random numbers each time."""
-        return float(np.sum(weights * layer.forward(parameters.values, x, np.random.default_rng(seed))[0]))
+        """Weigh the outputs, so that the gradient there is `weights`; the layer draws the same random numbers each
+        time.
+        """
+        return float(np.sum(weights * layer.forward(parameters.values, read_only, np.random.default_rng(seed))[0]))
 
     grad_x = layer.backward(parameters.values, parameters.gradients, cache, weights.copy())
-    learned = parameters.count("weight", "bias")
-    names = parameters.named(np.arange(len(parameters.vector)))
-    pairs: dict[str, tuple[FloatArray, FloatArray]] = {"x": (x, grad_x)}
-    gradients = parameters.named(parameters.gradient)
-    for name, array in parameters.named().items():
-        if names[name].flat[0] < learned:
-            pairs[name] = (array, gradients[name])
+    values, gradients = parameters.named(), parameters.named(parameters.gradient)
+    learned = [name for name, parameter in flatten(tree) if parameter.role != "statistic"]
+    pairs = {"x": (x, grad_x)} | {name: (values[name], gradients[name]) for name in learned}
 
     errors = {}
     for name, (array, gradient) in pairs.items():
+        start, errors[name] = array.copy(), 0.0
         for _ in range(directions):
             direction = rng.normal(size=array.shape)
-            start = array.copy()
-            array[...] = start + STEP * direction
-            above = loss()
-            array[...] = start - STEP * direction
-            below = loss()
-            array[...] = start
-            numerical = (above - below) / (2 * STEP)
             analytical = float(np.sum(gradient * direction))
-            error = abs(numerical - analytical) / max(abs(numerical) + abs(analytical), 1e-12)
-            errors[name] = max(errors.get(name, 0.0), error)
+            distances = []
+            for step in STEPS:
+                array[...] = start + step * direction
+                above = loss()
+                array[...] = start - step * direction
+                distances.append(abs((above - loss()) / (2 * step) - analytical))
+            array[...] = start
+            scale = max(np.linalg.norm(gradient), NEGLIGIBLE)
+            errors[name] = float(np.maximum(errors[name], np.min(distances) / scale))
     return errors

@@ -1,7 +1,7 @@
 """What a layer is: a frozen description with a forward and a backward function, and no state of its own.
 
-Inside the network the batch is the last axis: activations are (features, batch) or (channels, time, batch). A layer's values
-and gradients are handed in; what backward needs of the forward pass, forward hands out as a cache.
+Inside the network the batch is the last axis: activations are (features, batch) or (channels, time, batch). A layer's
+values and gradients are handed in; what backward needs of the forward pass, forward hands out as a cache.
 """
 
 from abc import ABC, abstractmethod
@@ -70,5 +70,5 @@ class Layer(ABC):
         """
 
     def backward_parameters(self, values: Views, gradients: Views, cache: Any, grad_y: FloatArray) -> None:
-        """Do what backward does without the gradient of the input, which the lowest layer of a network has no use for."""
+        """Do what backward does but for the gradient of the input, which a network's lowest layer need not give."""
         self.backward(values, gradients, cache, grad_y)

@@ -1,4 +1,4 @@
-"""The error at the output: softmax and cross-entropy as one function, because together their gradient is simple and stable."""
+"""The error at the output: softmax and cross-entropy as one function, whose gradient is simple and stable."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,15 @@ def softmax(logits: FloatArray) -> FloatArray:
     Parameters
     ----------
     logits : ndarray, shape (classes, batch)
-        Any real numbers. The largest of each example is subtracted first, which cancels out and keeps exp from overflowing.
+        Any real numbers. The largest of each example is subtracted first, which cancels out and keeps exp from
+        overflowing.
 
     Returns
     -------
     probabilities : ndarray, shape (classes, batch)
         Positive, summing to 1 over the classes.
     """
-    exponentials = np.exp(logits - logits.max(axis=0))
+    exponentials: FloatArray = np.exp(logits - logits.max(axis=0))
     exponentials /= exponentials.sum(axis=0)
     return exponentials
 
@@ -34,8 +35,8 @@ def one_hot(labels: NDArray[np.integer], classes: int, smoothing: float = 0.0) -
     classes : int
         Number of classes.
     smoothing : float
-        Probability that is taken from the right class and spread over all classes alike, so that the network is never asked
-        to be infinitely sure (C. Szegedy et al., "Rethinking the Inception architecture", 2016, section 7).
+        Probability that is taken from the right class and spread over all classes alike, so that the network is never
+        asked to be infinitely sure (C. Szegedy et al., "Rethinking the Inception architecture", 2016, section 7).
 
     Returns
     -------
@@ -66,9 +67,10 @@ def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[floa
 
     Notes
     -----
-    With log p_i = z_i - log sum_j exp(z_j) and sum_i t_i = 1, the loss of one example is log sum_j exp(z_j) - sum_i t_i z_i. The
-    derivative of its first term by z_i is exp(z_i) / sum_j exp(z_j) = p_i, that of the second is t_i. So the error that sets
-    out backwards is p - t: what the network said, minus what it should have said. The mean divides it by the batch size.
+    With log p_i = z_i - log sum_j exp(z_j) and sum_i t_i = 1, the loss of one example is log sum_j exp(z_j) - sum_i
+    t_i z_i. The derivative of its first term by z_i is exp(z_i) / sum_j exp(z_j) = p_i, that of the second is t_i. So
+    the error that sets out backwards is p - t: what the network said, minus what it should have said. The mean divides
+    it by the batch size.
     """
     shifted = logits - logits.max(axis=0)
     probabilities = np.exp(shifted)

@@ -33,12 +33,15 @@ class Network:
     Raises
     ------
     ValueError
-        If a layer does not fit the one before it.
+        If a layer does not fit the one before it, or the last does not give one number a class.
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape, dtype: np.typing.DTypeLike = np.float32) -> None:
         self.chain = Chain(tuple(layers))
         self.input_shape = tuple(input_shape)
+        output_shape = self.chain.output_shape(self.input_shape[::-1])
+        if len(output_shape) != 1:
+            raise ValueError(f"the network ends in an output of shape {output_shape}; put Flatten and Dense behind it")
         self.parameters = Parameters(self.chain.parameters(self.input_shape[::-1]), dtype)
 
     @property
@@ -61,6 +64,25 @@ class Network:
         self.parameters.initialise(rng)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle keeps: the vector alone, for copies of its views would no longer be views of
+        it.
+        """
+        return {"chain": self.chain, "input_shape": self.input_shape, "vector": self.parameters.vector}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the network anew around the vector's values."""
+        vector = state["vector"]
+        Network.__init__(self, state["chain"].layers, state["input_shape"], vector.dtype)
+        self.parameters.vector[:] = vector
+
+    def _inside(self, x: FloatArray) -> FloatArray:
+        """Turn examples to the layout inside the network, in its own precision; they are not copied if they have it."""
+        if x.shape[1:] != self.input_shape:
+            expected = ", ".join(map(str, self.input_shape))
+            raise ValueError(f"the network takes examples of shape (batch, {expected}), got {x.shape}")
+        return np.asarray(x, self.parameters.vector.dtype).T
+
     def logits(self, x: FloatArray) -> FloatArray:
         """Compute the logits, for inference.
 
@@ -73,17 +95,25 @@ class Network:
         -------
         logits : ndarray, shape (batch, classes)
             The larger, the likelier.
+
+        Raises
+        ------
+        ValueError
+            If the examples do not have the shape that the network takes.
         """
-        values = self.parameters.values
-        batches = (x[start : start + INFERENCE_BATCH] for start in range(0, len(x), INFERENCE_BATCH))
-        parts = [self.chain.forward(values, batch.T, None)[0].T for batch in batches]
-        return np.concatenate(parts) if parts else np.empty((0, self.classes), self.parameters.vector.dtype)
+        values, x = self.parameters.values, self._inside(x)
+        # Without examples there is one batch of size 0.
+        starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
+        batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
+        return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in batches])
 
     def probabilities(self, x: FloatArray) -> FloatArray:
         """Compute the softmax of the logits, shape (batch, classes)."""
         return softmax(self.logits(x).T).T
 
-    def loss_and_gradient(self, x: FloatArray, targets: FloatArray, rng: np.random.Generator) -> tuple[float, FloatArray]:
+    def loss_and_gradient(
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator
+    ) -> tuple[float, FloatArray]:
         """Go forward in training mode, measure the error at the output, and carry its gradient back to every parameter.
 
         Parameters
@@ -101,9 +131,14 @@ class Network:
             Mean cross-entropy in nats. Its gradient stands in `parameters.gradient`.
         logits : ndarray, shape (batch, classes)
             What the network said.
+
+        Raises
+        ------
+        ValueError
+            If the examples do not have the shape that the network takes.
         """
         parameters = self.parameters
-        logits, caches = self.chain.forward(parameters.values, x.T, rng)
+        logits, caches = self.chain.forward(parameters.values, self._inside(x), rng)
         loss, grad_logits = softmax_cross_entropy(logits, targets)
         self.chain.backward_parameters(parameters.values, parameters.gradients, caches, grad_logits)
         return loss, logits.T
@@ -119,7 +154,11 @@ class Network:
         Raises
         ------
         ValueError
-            If the description names an unknown layer or setting.
+            If the description names an unknown layer or setting, or the sizes are no whole numbers above 0.
         """
-        layers = tuple(layer_from_dict(layer) for layer in description["layers"])
-        return Chain(layers), tuple(int(length) for length in description["input_shape"])
+        layers, shape = description.get("layers"), description.get("input_shape")
+        if not isinstance(layers, Sequence) or not isinstance(shape, Sequence):
+            raise ValueError("the network's description lacks its layers or its input shape")
+        if not all(type(length) is int and length > 0 for length in shape):
+            raise ValueError(f"the network has the input shape {shape}; expected whole numbers above 0")
+        return Chain(tuple(layer_from_dict(layer) for layer in layers)), tuple(shape)

@@ -1,7 +1,7 @@
 """Gradient descent: rules that turn a gradient into a step of the weights.
 
-An optimiser is a frozen description; what it remembers from step to step is a dictionary of vectors that the caller keeps, so
-a checkpoint is those vectors and nothing else.
+An optimiser is a frozen description; what it remembers from step to step is a dictionary of vectors that the caller
+keeps, so a checkpoint is those vectors and nothing else.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +14,8 @@ from heed.nn.parameters import FloatArray, Parameters
 
 State = dict[str, FloatArray]
 
-# A step makes several passes over long vectors. Taking them in blocks that stay in the processor's cache makes it several
-# times faster than going through the whole memory each time.
+# A step makes several passes over long vectors. Taking them in blocks that stay in the processor's cache makes it
+# several times faster than going through the whole memory each time.
 BLOCK = 16_384
 
 
@@ -57,13 +57,13 @@ class SGD(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay; with `weight_decay` 0 it is plain Adam.
 
-    m and v are running averages of the gradient and of its square, c their correction for having started at zero after t
-    steps, and every weight moves by about the same amount, in the direction of its average gradient:
+    m and v are running averages of the gradient and of its square, c their correction for having started at zero after
+    t steps, and every weight moves by about the same amount, in the direction of its average gradient:
 
         w ← w - rate weight_decay w - rate (m / c_1) / (sqrt(v / c_2) + epsilon),  c_i = 1 - beta_i^t
 
-    D. Kingma and J. Ba, "Adam", 2015; I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019. Weights decay,
-    biases and scales do not.
+    D. Kingma and J. Ba, "Adam", 2015; I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019.
+    Weights decay, biases and scales do not.
     """
 
     beta_1: float = 0.9
@@ -79,8 +79,8 @@ class AdamW(Optimizer):
     def step(self, parameters: Parameters, state: State, learning_rate: float) -> None:
         """Make one step.
 
-        To save passes over memory, m / (1 - beta_1) and v / (1 - beta_2) are kept: m ← beta_1 m + gradient. The constant factors move
-        into the rate and into epsilon, which changes nothing in the result.
+        To save passes over memory, m / (1 - beta_1) and v / (1 - beta_2) are kept: m ← beta_1 m + gradient. The
+        constant factors move into the rate and into epsilon, which changes nothing in the result.
         """
         state["steps"] += 1
         steps = float(state["steps"][0])

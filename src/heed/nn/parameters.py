@@ -1,7 +1,8 @@
 """All numbers that a network learns, in one flat vector, with named views for the layers to work on.
 
-An optimiser step, a gradient norm, an average of weights or a checkpoint is then one expression over one vector. Layers must
-write into their views (`view[...] = x` or `view -= x`); binding the name anew would cut the view off from the vector.
+An optimiser step, a gradient norm, an average of weights or a checkpoint is then one expression over one vector.
+Layers must write into their views (`view[...] = x` or `view -= x`); binding the name anew would cut the view off from
+the vector.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,10 @@ Views = Mapping[str, Any]
 Role = Literal["weight", "bias", "statistic"]
 ROLES: tuple[Role, ...] = ("weight", "bias", "statistic")
 
+# More numbers than any network of this library has use for: a size that is a mistake is refused before memory is asked
+# for.
+MAX_SIZE = 2**30
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -31,8 +36,8 @@ class Parameter:
     fill : callable
         `fill(rng, shape)` returns its initial value.
     role : {"weight", "bias", "statistic"}
-        A weight is learned and subject to weight decay, a bias (or scale) is learned without decay, and a statistic is an
-        average of what was seen in training: its "gradient" is the distance from what the last batch showed.
+        A weight is learned and subject to weight decay, a bias (or scale) is learned without decay, and a statistic is
+        an average of what was seen in training: its "gradient" is the distance from what the last batch showed.
     """
 
     shape: Shape
@@ -68,13 +73,24 @@ class Parameters:
         All values and all gradients: first the weights, then the biases, then the statistics.
     values, gradients : nested mapping of ndarray
         Views of the two vectors, in the shape of `tree`.
+
+    Raises
+    ------
+    ValueError
+        If there would be more than `MAX_SIZE` numbers.
     """
 
     def __init__(self, tree: ParameterTree, dtype: np.typing.DTypeLike = np.float32) -> None:
         self._specs = dict(flatten(tree))
+        if self.count(*ROLES) > MAX_SIZE:
+            raise ValueError(
+                f"the network has {self.count(*ROLES)} parameters; expected at most {MAX_SIZE}, make it smaller"
+            )
         order = [name for role in ROLES for name, spec in self._specs.items() if spec.role == role]
         ends = np.cumsum([0, *(self._specs[name].size for name in order)])
-        self._slices = {name: slice(int(start), int(end)) for name, start, end in zip(order, ends, ends[1:], strict=False)}
+        self._slices = {
+            name: slice(int(start), int(end)) for name, start, end in zip(order, ends, ends[1:], strict=False)
+        }
         self.vector: FloatArray = np.zeros(int(ends[-1]), dtype)
         self.gradient: FloatArray = np.zeros_like(self.vector)
         self.values = self._tree(tree, self.vector)

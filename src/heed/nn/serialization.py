@@ -25,14 +25,20 @@ def layer_from_dict(description: Mapping[str, Any]) -> Layer:
     Raises
     ------
     ValueError
-        If the kind or a setting is unknown, or a setting has the wrong type.
+        If the kind or a setting is unknown, a setting has the wrong type or is missing.
     """
+    if not isinstance(description, Mapping):
+        raise ValueError(f"a layer is described by {description!r}; expected a mapping of its kind and settings")
     kind = LAYERS.get(str(description.get("kind")))
     if kind is None:
         raise ValueError(f"unknown layer {description.get('kind')!r}; known are {', '.join(LAYERS)}")
     settings = {name: value for name, value in description.items() if name != "kind"}
     known = {part.name: part.type for part in fields(kind)}  # type: ignore[arg-type]
     for name, value in settings.items():
-        if known.get(name) is not type(value):
+        # A file may hold a float without its fraction, such as 0 for 0.0.
+        if known.get(name) is not type(value) and (known.get(name), type(value)) != (float, int):
             raise ValueError(f"{kind.__name__} does not take {name} = {value!r}")
-    return kind(**settings)
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ValueError(f"{kind.__name__} lacks a setting: {error}") from error

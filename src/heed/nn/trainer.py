@@ -1,7 +1,7 @@
 """One step of learning, and everything that is remembered from step to step.
 
-A step is the whole of backpropagation: forward, error at the output, gradients carried back, weights moved. Whoever trains a
-network, on sound or on numbers, calls `Trainer.step` with one batch after the other.
+A step is the whole of backpropagation: forward, error at the output, gradients carried back, weights moved. Whoever
+trains a network, on sound or on numbers, calls `Trainer.step` with one batch after the other.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from heed.nn.schedules import Schedule
 
 
 class StepResult(NamedTuple):
-    """What one step showed: mean loss of the batch in nats, how many examples were right, and the norm of the gradient."""
+    """What one step showed: mean loss in nats, how many examples were right, and the norm of the gradient."""
 
     loss: float
     correct: int
@@ -38,8 +38,8 @@ class Trainer:
     label_smoothing : float
         See `one_hot`.
     average_decay : float
-        Decay a step of the running average of the parameters; 0 keeps no average. While few steps are done the average is
-        shorter, so that the random start is forgotten.
+        Decay a step of the running average of the parameters; 0 keeps no average. While few steps are done the average
+        is shorter, so that the random start is forgotten.
     """
 
     def __init__(
@@ -64,9 +64,7 @@ class Trainer:
         """The vector of parameters to judge and to keep: the running average, or the last values if there is none."""
         return self._average
 
-    def step(
-        self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator
-    ) -> StepResult:
+    def step(self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator) -> StepResult:
         """Learn from one batch.
 
         Parameters
@@ -83,7 +81,7 @@ class Trainer:
         network, parameters = self.network, self.network.parameters
         targets = one_hot(labels, network.classes, self.label_smoothing)
         loss, logits = network.loss_and_gradient(x, targets, rng)
-        self.optimizer.step(parameters, self._memory, self.schedule(progress))
+        self.optimizer.step(parameters, self._memory, float(self.schedule(progress)))
         parameters.follow_statistics()
         self.steps += 1
         if self.average_decay:
@@ -94,7 +92,11 @@ class Trainer:
 
     def state(self) -> dict[str, FloatArray]:
         """Return all vectors that the next step depends on, for a checkpoint."""
-        vectors = {"parameters": self.network.parameters.vector, "average": self._average, "steps": np.array([self.steps])}
+        vectors = {
+            "parameters": self.network.parameters.vector,
+            "average": self._average,
+            "steps": np.array([self.steps]),
+        }
         return vectors | {f"optimizer.{name}": vector for name, vector in self._memory.items()}
 
     def restore(self, state: dict[str, FloatArray]) -> None:

@@ -1,0 +1,345 @@
+"""Sound from a path, bytes, a file object or an array, as float32 mono at the wanted rate.
+
+Every input takes the same way: blocks of samples are checked, mixed to one channel and resampled as a stream, so a file
+of any length needs little memory and reading it whole gives the same samples as reading it in chunks.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from heed.errors import AudioError
+
+Source = Path | str | bytes | BinaryIO
+Samples = npt.NDArray[np.float32]
+
+AUDIO_SUFFIXES = frozenset(
+    {
+        ".wav",
+        ".wave",
+        ".w64",
+        ".rf64",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".caf",
+    }
+)
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+MOST_CHANNELS = 64
+# Full scale is 1. Some programs write floats in the range of 16-bit integers, which is still sound; far beyond that it
+# is not, and squaring it would overflow.
+LARGEST_SAMPLE = 1e6
+
+# libsndfile shortens a truncated file silently and notes it in its log: the bytes that the header declares, then those
+# there are.
+_SHORTENED = re.compile(
+    r"^\s*(?:data|SSND|BODY|Data Size|riff|Riff size)\s*: (?P<declared>\d+) \(should be (?P<present>\d+)\)",
+    re.MULTILINE,
+)
+# A program that writes to a pipe cannot know the length and declares one near the largest 31- or 32-bit number instead.
+_ENDLESS = 0x7F00_0000
+
+
+def load(source: Source, sample_rate: int) -> Samples:
+    """Read a whole sound file.
+
+    Parameters
+    ----------
+    source : Path, str, bytes or binary file object
+        A path, the content of a file, or an open file, which is read from its beginning and left open.
+    sample_rate : int
+        Wanted samples a second.
+
+    Returns
+    -------
+    numpy.ndarray, shape (samples,), dtype float32
+        The mean of the channels, full scale being ±1, resampled with soxr's high quality.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, empty, no sound file, truncated or damaged; if it holds no samples, or
+        samples that are NaN, infinite or absurdly large; if its rate is outside 1 kHz to 768 kHz or it has more than 64
+        channels.
+    """
+    return np.concatenate(list(read_chunks(source, sample_rate)))
+
+
+def read_chunks(source: Source, sample_rate: int, chunk: float = 1.0) -> Iterator[Samples]:
+    """Read a sound file piece by piece, in memory that does not grow with its length.
+
+    The chunks joined together are exactly what `load` returns. Nothing is opened before the first chunk is asked for.
+    An unfinished WAV file that declares no samples, and a file object that cannot seek, are read into memory first.
+
+    Parameters
+    ----------
+    source : Path, str, bytes or binary file object
+        As for `load`.
+    sample_rate : int
+        Wanted samples a second.
+    chunk : float
+        Seconds that are read at a time; the chunks vary around this length, because the resampler holds some samples
+        back.
+
+    Yields
+    ------
+    numpy.ndarray, shape (n,), dtype float32
+        The next samples, at least one.
+
+    Raises
+    ------
+    AudioError
+        As for `load`; damage that no header betrays is found, and raised, only where it lies.
+    """
+    with _opened(source) as (file, name):
+        yield from _resampled(_mono_blocks(file, name, chunk), file.samplerate, sample_rate, name)
+
+
+def duration(source: Source) -> float:
+    """Return the length of a sound file in seconds.
+
+    It is read from the header where the header knows it; MP3 files and streams of undeclared length are decoded and
+    counted.
+
+    Raises
+    ------
+    AudioError
+        As for `load`, as far as the header shows.
+    """
+    with _opened(source) as (file, name):
+        frames = _declared_frames(file)
+        if frames is None:
+            frames = sum(len(block) for block in _mono_blocks(file, name, 1.0))
+        return frames / int(file.samplerate)
+
+
+def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples:
+    """Bring an array of samples into the form that `load` returns.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n,) or (n, channels)
+        int16, int32 or floating point; integers are divided by their full scale, floats are taken as they are.
+    rate : float
+        Samples a second in the array.
+    sample_rate : int
+        Wanted samples a second.
+
+    Returns
+    -------
+    numpy.ndarray, shape (samples,), dtype float32
+        The mean of the channels, resampled.
+
+    Raises
+    ------
+    AudioError
+        If the array is empty, of another shape or type, or holds NaN, infinite or absurdly large values; if the rate or
+        the number of channels is outside what `load` accepts.
+    """
+    name = "the array"
+    try:
+        array = np.asarray(samples)
+    except ValueError as error:
+        raise AudioError("the samples form no regular array; give one of shape (n,) or (n, channels)") from error
+    if array.ndim not in (1, 2):
+        raise AudioError(f"{name} has {array.ndim} dimensions; give one of shape (n,) or (n, channels)")
+    if array.dtype.kind == "i" and array.dtype.itemsize in (2, 4):
+        array = array.astype(np.float32) / np.float32(2 ** (8 * array.dtype.itemsize - 1))
+    elif array.dtype.kind != "f":
+        raise AudioError(f"{name} holds {array.dtype} values; give int16, int32 or floating point samples")
+    columns = array.reshape(len(array), -1) if array.size else np.empty((0, 1), np.float32)
+    _check_format(name, rate, columns.shape[1])
+    return np.concatenate(list(_resampled([_mono(columns, name)], rate, sample_rate, name)))
+
+
+def fit(samples: Samples, length: int) -> tuple[Samples, int]:
+    """Make a clip of any length the window that the network sees; training and recognition both use this rule.
+
+    A shorter clip is padded with zeros on both sides, so that it stands in the middle. Of a longer one, the window with
+    the most energy is sought, the energy being the sum of squares after the clip's mean is subtracted, so that an
+    offset of the microphone does not count. Many neighbouring windows hold a whole word equally well; among those
+    around the best that hold at least 99 % of its energy, the middle one is taken. For this the clip counts as going on
+    in silence at both ends, and the window is then moved back into it: so the word stands in the middle, or as near to
+    it as the ends of the clip allow.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), dtype float32
+        The clip.
+    length : int
+        Samples of the window.
+
+    Returns
+    -------
+    window : numpy.ndarray, shape (length,), dtype float32
+        The window; it may share memory with `samples`.
+    start : int
+        Where the window starts in the clip, in samples; negative if zeros were put in front.
+    """
+    surplus = len(samples) - length
+    if surplus <= 0:
+        before = -surplus // 2
+        return np.pad(samples, (before, -surplus - before)), -before
+    deviations = samples - samples.mean(dtype=np.float64)
+    running = np.concatenate(([0.0], np.cumsum(np.square(deviations))))
+    extended = np.pad(running, length, mode="edge")
+    energies = extended[length:] - extended[:-length]  # of the windows that start at -length, -length + 1, ...
+    best = int(energies.argmax())
+    poorer = np.flatnonzero(energies < 0.99 * energies[best])
+    position = int(np.searchsorted(poorer, best))
+    first = int(poorer[position - 1]) + 1 if position > 0 else 0
+    last = int(poorer[position]) - 1 if position < len(poorer) else len(energies) - 1
+    start = min(max((first + last) // 2 - length, 0), surplus)
+    return samples[start : start + length], start
+
+
+@contextlib.contextmanager
+def _opened(source: Source) -> Iterator[tuple[Any, str]]:
+    """Open the source with libsndfile, check its header, and yield the SoundFile and the source's name in errors."""
+    name = str(source) if isinstance(source, str | Path) else "the given sound"
+    with contextlib.ExitStack() as stack:
+        content = stack.enter_context(_binary_file(source, name))
+        file = stack.enter_context(_sound_file(content, name))
+        log = file.extra_info
+        if file.frames == 0 and "\ndata : 0\n" in log:
+            # A recorder that was killed never wrote the length into its WAV header, and libsndfile believes the zero.
+            content.seek(0)
+            finished = content.read().replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff", 1)
+            file = stack.enter_context(_sound_file(io.BytesIO(finished), name))
+        _check_format(name, file.samplerate, file.channels)
+        for found in _SHORTENED.finditer(log):
+            declared, present = int(found["declared"]), int(found["present"])
+            if present < declared < _ENDLESS:
+                raise AudioError(
+                    f"{name} is truncated: its header declares {declared} bytes, not {present}; copy or record it anew"
+                )
+        # soundfile seeks after each read to where it already stands, and fails to at the end of a FLAC stream of
+        # undeclared length; blocks that are read in order never need it.
+        file.seekable = lambda: False
+        yield file, name
+
+
+@contextlib.contextmanager
+def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
+    """Yield the source as a binary file that can seek, standing at its beginning; close it if it was opened here."""
+    with contextlib.ExitStack() as stack:
+        try:
+            if isinstance(source, str | Path):
+                file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+            else:
+                file = io.BytesIO(source) if isinstance(source, bytes) else source
+            if not isinstance(file.read(0), bytes):
+                raise AudioError(f'{name} is a file opened as text; open it with mode "rb"')
+            if not file.seekable():
+                file = io.BytesIO(file.read())
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+        except (OSError, ValueError) as error:
+            # ValueError: a path with a zero character, or a file that is already closed.
+            reason = getattr(error, "strerror", None) or error
+            raise AudioError(f"cannot read {name}: {reason}; give a sound file that exists and may be read") from error
+        if size == 0:
+            raise AudioError(f"{name} is empty (0 bytes); give a sound file, copied or recorded anew")
+        yield file
+
+
+def _sound_file(content: BinaryIO, name: str) -> Any:
+    try:
+        return soundfile.SoundFile(content)
+    except (soundfile.SoundFileError, TypeError) as error:
+        # TypeError: soundfile wants to be told the format of a headerless file, which it knows by the suffix .raw.
+        reason = getattr(error, "error_string", "").rstrip(". ") or "it has no header"
+        raise AudioError(
+            f"{name} is no sound file that can be read, or it is damaged: {reason}; convert it to WAV or FLAC"
+        ) from error
+
+
+def _check_format(name: str, rate: float, channels: int) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(
+            f"{name} has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE}; correct or convert it"
+        )
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise AudioError(
+            f"{name} has {channels} channels; expected 1 to {MOST_CHANNELS}; an array has shape (n, channels)"
+        )
+
+
+def _declared_frames(file: Any) -> int | None:
+    """Return how many samples a channel the header declares, or None where it only guesses or does not know.
+
+    MP3 has no such field, and libsndfile's guess is wrong by a multiple for a variable bit rate; for a FLAC stream of
+    undeclared length libsndfile gives the largest number there is.
+    """
+    frames = int(file.frames)
+    return None if file.format == "MP3" or frames > 2**62 else frames
+
+
+def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
+    """Yield the file's samples as blocks of `chunk` seconds, shape (n,), at the file's own rate."""
+    size = max(1, round(chunk * file.samplerate))
+    count = 0
+    while True:
+        try:
+            block = file.read(size, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise AudioError(
+                f"{name} cannot be decoded beyond sample {count}: it is truncated or damaged; copy or record it anew"
+            ) from error
+        if len(block) == 0:
+            break
+        count += len(block)
+        yield _mono(block, name)
+    declared = _declared_frames(file)
+    if declared is not None and count < declared:
+        raise AudioError(
+            f"{name} is truncated: its header declares {declared} samples, not {count}; copy or record it anew"
+        )
+
+
+def _mono(block: npt.NDArray[np.floating[Any]], name: str) -> Samples:
+    """Mix (n, channels) to (n,), refusing values that are no sound; NaN fails the comparison with the rest."""
+    if block.size and not float(np.abs(block).max()) <= LARGEST_SAMPLE:
+        raise AudioError(
+            f"{name} holds NaN, infinite or absurdly large samples; expected sound within ±1; convert or record it anew"
+        )
+    mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+    return np.ascontiguousarray(mono, np.float32)
+
+
+def _resampled(blocks: Iterable[Samples], rate: float, sample_rate: int, name: str) -> Iterator[Samples]:
+    """Yield the blocks at another rate, leaving out empty ones; sound of no length at all is an error."""
+    empty = True
+    for block in _resampled_parts(blocks, rate, sample_rate):
+        if len(block):
+            empty = False
+            yield block
+    if empty:
+        raise AudioError(f"{name} holds no samples, or too few for one at {sample_rate} Hz; give a longer sound")
+
+
+def _resampled_parts(blocks: Iterable[Samples], rate: float, sample_rate: int) -> Iterator[Samples]:
+    if rate == sample_rate:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)

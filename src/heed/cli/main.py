@@ -1,0 +1,45 @@
+"""`heed`: the group of all commands, and what becomes of errors."""
+
+import os
+import sys
+
+import click
+
+import heed
+from heed.cli.classify import classify
+from heed.cli.evaluate import evaluate
+from heed.cli.info import info
+from heed.cli.quickstart import quickstart
+from heed.cli.train import train
+from heed.errors import HeedError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(heed.__version__, prog_name="heed")
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
+    """Spoken commands, small and offline: train, measure and use a recogniser of single words.
+
+    Example: heed quickstart
+    """
+    context.obj = debug
+
+
+for command in (quickstart, train, evaluate, classify, info):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run heed; an error that the user can mend is one line on stderr and exit status 1."""
+    try:
+        cli()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (HeedError, OSError) as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

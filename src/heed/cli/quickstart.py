@@ -1,0 +1,71 @@
+"""`heed quickstart`: the whole of heed in a minute, on synthetic speech that comes with it."""
+
+from pathlib import Path
+
+import click
+
+from heed.cli.console import accuracy_line, note, percent, table
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("quickstart"), show_default=True,
+    help="Folder for the model and the pictures.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."
+)
+def quickstart(output: Path, seed: int) -> None:
+    """Train on the bundled corpus of synthetic speech, measure the model, and use it.
+
+    Example: heed quickstart
+    """
+    from dataclasses import replace
+
+    from heed.cli.learn import watch
+    from heed.config import COMMANDS, Settings
+    from heed.corpus import scan
+    from heed.errors import SettingsError
+    from heed.evaluation import evaluate_corpus
+    from heed.model_file import bundled
+    from heed.preparation import prepare
+    from heed.recognizer import Recognizer
+    from heed.report.plots import save_confusion, save_learning_curve
+    from heed.storage import check_writable
+
+    demo = bundled("demo")
+    settings = Settings.from_toml(demo / "quickstart.toml")
+    settings = replace(settings, training=replace(settings.training, seed=seed))
+    model_path, curve, confusion = output / "model.safetensors", output / "learning_curve.png", output / "confusion.png"
+    check_writable(model_path)
+    corpus = scan(demo)
+    prepared = prepare(corpus, settings, COMMANDS)
+    training = prepared.training
+    note(
+        f"learning {len(COMMANDS)} words from {len(corpus.by_split('training'))} clips of synthetic speech: "
+        f"{training.network.parameter_count:,} weights, moved by backpropagation"
+    )
+    watch(prepared)
+    if not training.best_epoch:
+        raise SettingsError("stopped before the first epoch was done; there is no model to save")
+    model = training.model()
+    recognizer = Recognizer(model)
+    evaluation, _ = evaluate_corpus(recognizer, corpus, "testing")
+    model.save(model_path)
+    save_learning_curve(model.training["history"], training.best_epoch, curve)
+    save_confusion(evaluation, confusion)
+
+    click.echo(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")
+    heard = []
+    clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
+    for clip in clips[:: max(len(clips) // 5, 1)][:5]:
+        detection = recognizer.classify(clip.path)
+        heard.append((clip.path.name, clip.word, detection.label, percent(detection.confidence)))
+    click.echo(table(("clip", "spoken", "heard", "confidence"), heard, left=3))
+    click.echo(
+        f"\nsaved {model_path}, {curve}, {confusion}\n\n"
+        "what next:\n"
+        f"  heed classify YOUR.wav -m {model_path}     words in your files (it knows synthetic voices only)\n"
+        "  heed train DIRECTORY -o my.safetensors     your own recordings, or the Speech Commands data set\n"
+        f"  heed info {model_path}                     what is in a model"
+    )

@@ -1,0 +1,80 @@
+"""`heed train`: learn the words of a folder of recordings."""
+
+from pathlib import Path
+
+import click
+
+from heed.cli.console import note, percent
+from heed.errors import SettingsError
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
+@click.option(
+    "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
+)
+@click.option("--network", help="Kind of network: dense.")
+@click.option("--epochs", type=int, help="Most passes over the data.")
+@click.option("--patience", type=int, help="Stop after this many epochs without progress on validation; 0: never.")
+@click.option("--batch-size", type=int, help="Clips for one step of gradient descent.")
+@click.option("--learning-rate", type=float, help="Highest learning rate.")
+@click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
+@click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings as TOML; the options above go before it.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
+def train(
+    directory: Path,
+    output: Path,
+    words: str | None,
+    network: str | None,
+    noise: Path | None,
+    config: Path | None,
+    resume: bool,
+    **overrides: float | None,
+) -> None:
+    """Train a model on DIRECTORY, which holds one folder of sound files for each word.
+
+    Ctrl-C keeps the best model so far, and --resume goes on from there.
+
+    Example: heed train recordings -o model.safetensors --words yes,no
+    """
+    from dataclasses import replace
+
+    from heed.cli.learn import watch
+    from heed.config import Settings, build, network_named
+    from heed.corpus import scan
+    from heed.preparation import prepare
+    from heed.storage import check_writable
+
+    settings = Settings.from_toml(config) if config else Settings()
+    if network and network != settings.network.name:
+        settings = replace(settings, network=network_named(network))
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = replace(settings, training=build(type(settings.training), vars(settings.training) | given, "training"))
+    check_writable(output)
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    if resume and not checkpoint.exists():
+        raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
+
+    note(f"reading {directory}")
+    asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
+    prepared = prepare(scan(directory), settings, asked, noise, checkpoint)
+    training = prepared.training
+    if resume:
+        training.resume(checkpoint)
+        note(f"resuming after epoch {len(training.history)}")
+    elif checkpoint.exists():
+        note(f"starting afresh; {checkpoint} of an earlier training will be replaced (--resume would go on from it)")
+    finished = watch(prepared)
+    if not training.best_epoch:
+        raise SettingsError("stopped before the first epoch was done; there is no model to save")
+    model = training.model()
+    model.save(output)
+    if finished:
+        checkpoint.unlink(missing_ok=True)
+    else:
+        note("stopped; the best model so far is kept, --resume goes on")
+    accuracy = percent(model.training["validation_accuracy"])
+    click.echo(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
+    click.echo(f"next: heed evaluate {output} {directory}")

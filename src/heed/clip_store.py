@@ -1,0 +1,161 @@
+"""Clips in memory, each fitted to the window that the network sees, and fixed sets of them for measuring."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heed import audio, augmentation
+from heed.config import SILENCE, UNKNOWN, FeatureSettings
+from heed.corpus import Clip, Skipped
+from heed.errors import AudioError
+
+FloatArray = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+FULL_SCALE = 32_767
+
+
+class ClipStore(NamedTuple):
+    """Clips in memory.
+
+    Attributes
+    ----------
+    samples : ndarray of int16, shape (clips, samples)
+        Each clip fitted to the window that the network sees.
+    rows : tuple of Clip
+        Where each comes from.
+    skipped : tuple of Skipped
+        Files that could not be used, and why.
+    """
+
+    samples: NDArray[np.int16]
+    rows: tuple[Clip, ...]
+    skipped: tuple[Skipped, ...]
+
+    def windows(self, positions: Labels) -> FloatArray:
+        """Return some of the clips as numbers between -1 and 1, shape (len(positions), samples)."""
+        windows = self.samples[positions].astype(np.float32)
+        windows /= FULL_SCALE
+        return windows
+
+
+def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) -> ClipStore:
+    """Read clips, fit each to one window, and tell which could not be used.
+
+    Parameters
+    ----------
+    rows : sequence of Clip
+        What to read.
+    features : FeatureSettings
+        Sample rate and length of the window.
+    threads : int
+        How many files are read at a time.
+    """
+    samples = np.empty((len(rows), features.clip_samples), np.int16)
+
+    def read(position: int) -> str | None:
+        try:
+            clip, _ = audio.fit(audio.load(rows[position].path, features.sample_rate), features.clip_samples)
+        except AudioError as error:
+            return str(error)
+        samples[position] = np.clip(clip * FULL_SCALE, -FULL_SCALE, FULL_SCALE).round()
+        return None
+
+    with ThreadPoolExecutor(threads) as pool:
+        reasons = list(pool.map(read, range(len(rows))))
+    good = [position for position, reason in enumerate(reasons) if reason is None]
+    skipped = tuple(Skipped(row.path, reason) for row, reason in zip(rows, reasons, strict=True) if reason is not None)
+    if skipped:
+        samples = samples[good]
+    return ClipStore(samples, tuple(rows[position] for position in good), skipped)
+
+
+def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[FloatArray], list[Skipped]]:
+    """Read recordings of background noise; those shorter than a window are repeated until they fill it."""
+    noises, skipped = [], []
+    for path in paths:
+        try:
+            noise = audio.load(path, features.sample_rate)
+        except AudioError as error:
+            skipped.append(Skipped(path, str(error)))
+            continue
+        noises.append(noise if len(noise) >= features.clip_samples else np.resize(noise, features.clip_samples))
+    return noises, skipped
+
+
+def label_of(word: str, labels: Sequence[str]) -> str:
+    """Return the label that a word stands for: itself, or unknown."""
+    return word if word in labels or word == SILENCE else UNKNOWN
+
+
+def labelled(rows: Sequence[Clip], labels: Sequence[str]) -> list[Clip]:
+    """Return the clips that some label stands for."""
+    return [row for row in rows if label_of(row.word, labels) in labels]
+
+
+def silence(noises: Sequence[FloatArray], length: int, rng: np.random.Generator) -> FloatArray:
+    """Make a clip without a word: a slice of background noise at a random level, sometimes none at all."""
+    level = np.float32(max(rng.uniform(-0.1, 1.0), 0.0))
+    return augmentation.random_slice(noises, length, rng) * level
+
+
+class ClipSet(NamedTuple):
+    """A fixed set of windows with their labels, for measuring.
+
+    Attributes
+    ----------
+    windows : ndarray of float32, shape (clips, samples)
+        One window each.
+    labels : ndarray of int, shape (clips,)
+        Index of the right label.
+    names : tuple of str
+        Path of each clip, or what a made-up one is.
+    """
+
+    windows: FloatArray
+    labels: Labels
+    names: tuple[str, ...]
+
+
+def whole_set(store: ClipStore, labels: Sequence[str]) -> ClipSet:
+    """Make a set for measuring from every clip that some label stands for."""
+    truth = np.array([labels.index(label_of(row.word, labels)) for row in store.rows], np.int64)
+    return ClipSet(store.windows(np.arange(len(truth))), truth, tuple(str(row.path) for row in store.rows))
+
+
+def benchmark_set(store: ClipStore, noises: Sequence[FloatArray], labels: Sequence[str], seed: int) -> ClipSet:
+    """Make a set for measuring in the proportions of the official benchmark.
+
+    Unknown words and silence each get as many clips as a word has on average: a choice from the other words, and
+    slices of background noise.
+
+    Parameters
+    ----------
+    store : ClipStore
+        Clips of one split, each of which some label stands for.
+    noises : sequence of ndarray of float32
+        Background noise.
+    labels : sequence of str
+        The labels of the model.
+    seed : int
+        Chooses the unknown clips and the slices of noise.
+    """
+    rng = np.random.default_rng(seed)
+    every = whole_set(store, labels)
+    chosen = np.ones(len(every.labels), bool)
+    words = [position for position, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)]
+    share = max(round(np.isin(every.labels, words).sum() / max(len(words), 1)), 1)
+    if UNKNOWN in labels:
+        chosen[rng.permutation(np.flatnonzero(every.labels == labels.index(UNKNOWN)))[share:]] = False
+    windows, truth = every.windows[chosen], every.labels[chosen]
+    names = [name for name, keep in zip(every.names, chosen, strict=True) if keep]
+    if SILENCE in labels and noises:
+        silences = np.stack([silence(noises, store.samples.shape[1], rng) for _ in range(share)])
+        windows = np.concatenate([windows, silences])
+        truth = np.concatenate([truth, np.full(share, labels.index(SILENCE))])
+        names += [f"{SILENCE} {number}" for number in range(share)]
+    return ClipSet(windows, truth, tuple(names))

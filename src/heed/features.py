@@ -1,0 +1,333 @@
+"""Sound to features: log-mel energies or MFCC of whole clips, or of a live stream frame by frame.
+
+A frame depends on nothing but its own samples, so that a file, a clip and a microphone give the same features.
+"""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from heed.config import FeatureSettings
+
+FloatArray = NDArray[np.float32]
+
+# Frames transformed at a time: few enough to stay in the processor's cache, enough that calling NumPy costs little.
+_BLOCK_FRAMES = 512
+# Neighbouring mel filters weigh the same few bins: summing them eight at a time skips most of the zeros in the matrix,
+# and keeps each product so small that BLAS starts no threads of its own beside the caller's.
+_BANDS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTables:
+    """The constant arrays of feature extraction, kept in model files so that recognition needs no librosa.
+
+    Attributes
+    ----------
+    window : ndarray of float32, shape (fft_size,)
+        Periodic Hann window of `window_samples`, with zeros on both sides.
+    mel : ndarray of float32, shape (mel_bands, fft_size // 2 + 1)
+        Triangular filters of equal area on the mel scale of Slaney's Auditory Toolbox (1998), as librosa makes them.
+    cosine : ndarray of float32, shape (coefficients, mel_bands)
+        First rows of the orthonormal discrete cosine transform, type II; no rows where log-mel energies are kept.
+    """
+
+    window: FloatArray
+    mel: FloatArray
+    cosine: FloatArray
+
+    @classmethod
+    def from_settings(cls, settings: FeatureSettings) -> Self:
+        """Compute the tables with librosa and SciPy.
+
+        Parameters
+        ----------
+        settings : FeatureSettings
+            What the tables are for.
+        """
+        import librosa
+        import scipy.fft
+
+        window = librosa.filters.get_window("hann", settings.window_samples, fftbins=True)
+        mel = librosa.filters.mel(
+            sr=settings.sample_rate,
+            n_fft=settings.fft_size,
+            n_mels=settings.mel_bands,
+            fmin=settings.low_frequency,
+            fmax=settings.high_frequency,
+        )
+        cosine = scipy.fft.dct(np.eye(settings.mel_bands), axis=0, norm="ortho")[: settings.coefficients]
+        return cls(
+            window=librosa.util.pad_center(window, size=settings.fft_size).astype(np.float32),
+            mel=mel.astype(np.float32),
+            cosine=cosine.astype(np.float32),
+        )
+
+    def check(self, settings: FeatureSettings) -> None:
+        """Make sure that these tables fit the settings.
+
+        Parameters
+        ----------
+        settings : FeatureSettings
+            What the tables shall be used with.
+
+        Raises
+        ------
+        ValueError
+            If a table has another shape or type than the settings ask for.
+        """
+        shapes = {
+            "window": (settings.fft_size,),
+            "mel": (settings.mel_bands, settings.fft_size // 2 + 1),
+            "cosine": (settings.coefficients, settings.mel_bands),
+        }
+        for name, shape in shapes.items():
+            table = getattr(self, name)
+            if table.shape != shape or table.dtype != np.float32:
+                raise ValueError(
+                    f"feature table {name} is {table.dtype} of shape {table.shape}; the settings need float32 of shape "
+                    f"{shape}; make the tables from the same settings"
+                )
+
+
+class MfccExtractor:
+    """Computes mel-frequency cepstral coefficients (Davis and Mermelstein, 1980) of whole clips.
+
+    Equal to librosa's `mfcc` with ``center=False`` and ``top_db=None``. It holds constants only, so that any number of
+    threads can share one.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+        How samples become features.
+    tables : FeatureTables
+        The tables for these settings.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not fit the settings.
+    """
+
+    def __init__(self, settings: FeatureSettings, tables: FeatureTables) -> None:
+        tables.check(settings)
+        self.settings = settings
+        self.tables = tables
+        self._filters = list(_filters(tables.mel, settings.fft_size))
+        self._cosine = np.ascontiguousarray(tables.cosine.T)
+
+    def __call__(self, clips: FloatArray, threads: int = 1) -> FloatArray:
+        """Compute the features of clips.
+
+        Parameters
+        ----------
+        clips : ndarray of float32, shape (clips, samples)
+            Clips of one length, at least one transform long.
+        threads : int
+            How many threads share the work; the result is the same.
+
+        Returns
+        -------
+        features : ndarray of float32, shape (clips, frames, width)
+            MFCC, or log-mel energies where the settings ask for no coefficients.
+
+        Raises
+        ------
+        ValueError
+            If the clips have another type or shape, or are too short.
+        """
+        if threads == 1:
+            return self.cepstra(self.log_mel(clips))
+        with ThreadPoolExecutor(threads) as pool:
+            return np.concatenate(list(pool.map(self, np.array_split(clips, threads))))
+
+    def log_mel(self, clips: FloatArray) -> FloatArray:
+        """Compute the log-mel energies of clips, ``10 log10(max(energy, floor))``.
+
+        Parameters
+        ----------
+        clips : ndarray of float32, shape (clips, samples)
+            Clips of one length, at least one transform long.
+
+        Returns
+        -------
+        log_mel : ndarray of float32, shape (clips, frames, mel_bands)
+            Energies in decibels; ``frames = 1 + (samples - fft_size) // hop_samples``.
+
+        Raises
+        ------
+        ValueError
+            If the clips have another type or shape, or are too short.
+        """
+        # Imported here because it takes a while. NumPy has no transform that works on several frames at once, which is
+        # half as fast again, and scipy.fft none that leaves its result in place: the pages of memory that each new
+        # result would need cost two threads more than they gain.
+        from scipy.fftpack import rfft
+
+        settings = self.settings
+        _check_samples(clips, "(clips, samples)", 2)
+        if clips.shape[1] < settings.fft_size:
+            raise ValueError(
+                f"clips have {clips.shape[1]} samples; expected at least the {settings.fft_size} of one transform; "
+                "pad them with zeros"
+            )
+        windows = sliding_window_view(clips, settings.fft_size, axis=1)[:, :: settings.hop_samples]
+        log_mel = np.empty((*windows.shape[:2], settings.mel_bands), np.float32)
+        block = min(max(_BLOCK_FRAMES // windows.shape[1], 1), max(len(clips), 1))
+        scratch = np.empty((block, *windows.shape[1:]), np.float32)
+        for start in range(0, len(clips), block):
+            framed, energies = windows[start : start + block], log_mel[start : start + block]
+            spectrum = rfft(np.multiply(framed, self.tables.window, out=scratch[: len(framed)]), overwrite_x=True)
+            squares = np.square(spectrum, out=spectrum)
+            # A product for each clip, always of the same shape: a clip's features do not depend on its neighbours.
+            for bands, bins, weights in self._filters:
+                np.matmul(squares[..., bins], weights, out=energies[..., bands])
+            np.maximum(energies, settings.floor, out=energies)
+            # NumPy has a fast natural logarithm on more processors than a decimal one.
+            np.log(energies, out=energies)
+            np.multiply(energies, 10 / math.log(10), out=energies)
+        return log_mel
+
+    def cepstra(self, log_mel: FloatArray) -> FloatArray:
+        """Turn log-mel energies into cepstral coefficients.
+
+        Parameters
+        ----------
+        log_mel : ndarray of float32, shape (clips, frames, mel_bands)
+            Energies in decibels.
+
+        Returns
+        -------
+        features : ndarray of float32, shape (clips, frames, width)
+            Coefficients; the energies themselves, not a copy, where the settings ask for no coefficients.
+        """
+        return log_mel @ self._cosine if self.settings.coefficients else log_mel
+
+
+class FeatureStream:
+    """Computes features of a stream as its samples come in, each frame once.
+
+    Parameters
+    ----------
+    extractor : MfccExtractor
+        Computes the frames.
+    """
+
+    def __init__(self, extractor: MfccExtractor) -> None:
+        self._extractor = extractor
+        self._pending = np.empty(0, np.float32)
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Take the next samples of the stream and return the frames that they complete.
+
+        Parameters
+        ----------
+        samples : ndarray of float32, shape (samples,)
+            Any number of samples; how the stream is cut changes nothing.
+
+        Returns
+        -------
+        frames : ndarray of float32, shape (frames, width)
+            The frames whose last sample is among `samples`, maybe none.
+
+        Raises
+        ------
+        ValueError
+            If the samples have another type or shape.
+        """
+        _check_samples(samples, "(samples,)", 1)
+        settings = self._extractor.settings
+        self._pending = np.concatenate([self._pending, samples])
+        if len(self._pending) < settings.fft_size:
+            return np.empty((0, settings.width), np.float32)
+        frames = self._extractor(self._pending[None])[0]
+        self._pending = self._pending[len(frames) * settings.hop_samples :].copy()
+        return frames
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """Gives each feature zero mean and unit deviation over the training clips.
+
+    Attributes
+    ----------
+    mean, deviation : ndarray of float32, shape (width,)
+        Mean and standard deviation of each feature.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    @classmethod
+    def fit(cls, features: FloatArray) -> Self:
+        """Measure mean and deviation.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (clips, frames, width)
+            Features of training clips; a feature that never varies (within a millionth of its size) gets deviation 1.
+
+        Raises
+        ------
+        ValueError
+            If there are no frames.
+        """
+        if features.ndim != 3 or 0 in features.shape:
+            raise ValueError(
+                f"features have shape {features.shape}; expected (clips, frames, width) with at least one frame"
+            )
+        mean = features.mean(axis=(0, 1), dtype=np.float64)
+        # Clip by clip, for a copy of all features in double precision would take twice their memory.
+        variance = sum(np.square(clip - mean).mean(axis=0) for clip in features) / len(features)
+        deviation = np.sqrt(variance)
+        varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1)
+        return cls(mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32))
+
+    def apply(self, features: FloatArray) -> FloatArray:
+        """Standardise features.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (..., width)
+            Features of any number of clips.
+
+        Returns
+        -------
+        standardised : ndarray of float32, shape (..., width)
+            A new array.
+        """
+        standardised = features - self.mean
+        standardised /= self.deviation
+        return standardised
+
+
+def _filters(mel: FloatArray, fft_size: int) -> Iterator[tuple[slice, slice, FloatArray]]:
+    """Cut the mel matrix into products of a few bands with the few bins that they weigh.
+
+    The transform packs a spectrum as ``re 0, re 1, im 1, re 2, im 2, ...``; giving both parts of a bin its weight makes
+    the product with their squares add them up to the bin's power.
+
+    Yields
+    ------
+    bands, bins, weights : slice, slice, ndarray of float32, shape (bins, bands)
+        Where the product's result belongs, which squares it takes, and the matrix.
+    """
+    packed = np.repeat(mel, 2, axis=1)[:, 1 : fft_size + 1]
+    for first in range(0, len(mel), _BANDS_AT_ONCE):
+        bands = slice(first, min(first + _BANDS_AT_ONCE, len(mel)))
+        weighed = np.flatnonzero(packed[bands].any(axis=0))
+        bins = slice(int(weighed[0]), int(weighed[-1]) + 1) if len(weighed) else slice(0)
+        yield bands, bins, np.ascontiguousarray(packed[bands, bins].T)
+
+
+def _check_samples(samples: FloatArray, shape: str, dimensions: int) -> None:
+    if samples.dtype != np.float32 or samples.ndim != dimensions:
+        raise ValueError(
+            f"samples are {samples.dtype} of shape {samples.shape}; expected float32 of shape {shape}; convert them first"
+        )

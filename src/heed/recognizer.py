@@ -1,0 +1,146 @@
+"""The only path from sound to words.
+
+A clip, a long file and the microphone differ in who supplies the samples, and in nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heed import audio, model_file
+from heed.audio import Source
+from heed.decision import Decision, Detection, ranking
+from heed.features import FeatureStream, MfccExtractor
+from heed.model_file import Model
+
+FloatArray = NDArray[np.float32]
+
+
+class Recognizer:
+    """Hears words with a model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._extractor = MfccExtractor(model.features, model.tables)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the model tells apart."""
+        return self.model.labels
+
+    def probabilities(self, windows: FloatArray) -> FloatArray:
+        """Compute the probability of each label for windows of exactly the length that the network sees.
+
+        Parameters
+        ----------
+        windows : ndarray of float32, shape (windows, samples)
+            Samples at the model's rate.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, shape (windows, labels)
+            Each row sums to 1.
+        """
+        return self._judge(self._extractor(windows))
+
+    def _judge(self, features: FloatArray) -> FloatArray:
+        return self.model.network.probabilities(self.model.standardizer.apply(features)).astype(np.float32, copy=False)
+
+    def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
+        """Tell the word in one clip, whatever its length: it is decided where the most sound lies.
+
+        Parameters
+        ----------
+        source : path, bytes, file object, or ndarray of shape (samples,) or (samples, channels)
+            The clip.
+        sample_rate : int, optional
+            Samples a second; needed with an array, and only then.
+
+        Returns
+        -------
+        detection : Detection
+            The likeliest label, which may be silence or unknown, and the window in which it was decided.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        """
+        rate, length = self.model.features.sample_rate, self.model.features.clip_samples
+        if isinstance(source, np.ndarray):
+            if sample_rate is None:
+                raise TypeError("an array of samples needs its sample_rate, as in classify(samples, 16000)")
+            samples = audio.from_array(source, sample_rate, rate)
+        else:
+            samples = audio.load(source, rate)
+        window, start = audio.fit(samples, length)
+        (label, confidence), *others = ranking(self.labels, self.probabilities(window[None])[0], 4)
+        return Detection(
+            label, confidence, max(start, 0) / rate, min(start + length, len(samples)) / rate, tuple(others)
+        )
+
+    def detect(self, chunks: Iterable[FloatArray]) -> Iterator[Detection]:
+        """Tell the words in a stream of sound of any length.
+
+        Parameters
+        ----------
+        chunks : iterable of ndarray of float32, shape (samples,)
+            The stream at the model's rate, cut anywhere; how it is cut changes nothing.
+
+        Yields
+        ------
+        detection : Detection
+            Each word as soon as it is certain.
+        """
+        features, step_frames = self.model.features, self._step_frames
+        decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
+        stream = FeatureStream(self._extractor)
+        # Half a window of silence before and after lets words at the very edges be seen in the middle of a window.
+        margin = np.zeros(features.clip_samples // 2, np.float32)
+        frames = np.empty((0, features.width), np.float32)
+        done = 0
+        # Blocks of one step make each frame and each look the same sequence of operations, however the stream was cut.
+        for block in reblock(chain([margin], chunks, [margin]), step_frames * features.hop_samples):
+            frames = np.concatenate([frames, stream.push(block)])
+            while len(frames) >= features.frames:
+                probabilities = self._judge(frames[None, : features.frames])[0]
+                end = done * features.hop_samples + features.clip_samples - len(margin)
+                if detection := decision.update(probabilities, end):
+                    yield detection
+                frames, done = frames[step_frames:], done + step_frames
+
+    @property
+    def _step_frames(self) -> int:
+        """Frames from one look to the next."""
+        return max(round(self.model.decision.step / self.model.features.hop), 1)
+
+
+def reblock(chunks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
+    """Cut a stream anew into blocks of `size` samples; a shorter rest at the end is filled up with zeros."""
+    rest = np.empty(0, np.float32)
+    for chunk in chunks:
+        rest = np.concatenate([rest, chunk])
+        whole = len(rest) // size * size
+        yield from (rest[start : start + size] for start in range(0, whole, size))
+        rest = rest[whole:]
+    if len(rest):
+        yield np.concatenate([rest, np.zeros(size - len(rest), np.float32)])
+
+
+def load(model: str = model_file.DEFAULT) -> Recognizer:
+    """Load a model by the path of its file, or by its name if it comes with heed.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the file cannot be used.
+    """
+    return Recognizer(model_file.load(model_file.find(str(model))))

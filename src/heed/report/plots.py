@@ -1,0 +1,89 @@
+"""Plots as PNG files: the course of a training, and what was taken for what."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heed.evaluation import Evaluation
+from heed.storage import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#1f6fb4", "#d9692b", "#6b6b6b"
+
+
+def save_learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, path: Path) -> None:
+    """Plot the loss and the accuracies of each epoch.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        Rows as in `EpochRow`.
+    best_epoch : int
+        The epoch whose weights were kept.
+    path : Path
+        Where to save the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    epochs = [row["epoch"] for row in history]
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(epochs, [row["loss"] for row in history], color=BLUE)
+    left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
+    right.plot(epochs, [100 * row["validation_accuracy"] for row in history], color=ORANGE, label="validation")
+    right.plot(epochs, [100 * row["training_accuracy"] for row in history], color=BLUE, label="training, varied clips")
+    right.axvline(best_epoch, color=GREY, linestyle=":", label=f"kept: epoch {best_epoch}")
+    right.set(title="Accuracy", xlabel="epoch", ylabel="clips told rightly (%)", ylim=(0, 101))
+    right.legend(loc="lower right")
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def save_confusion(evaluation: Evaluation, path: Path) -> None:
+    """Plot the confusion matrix: colour tells the share of a row, the number counts clips.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was said to which clips.
+    path : Path
+        Where to save the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    labels, counts = evaluation.labels, evaluation.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 2.2 + 0.48 * len(labels)
+    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    low, high = evaluation.interval
+    axes.set(
+        title=f"Accuracy {100 * evaluation.accuracy:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)",
+        xlabel="what heed said",
+        ylabel="what was said",
+        xticks=range(len(labels)),
+        yticks=range(len(labels)),
+    )
+    axes.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticklabels(labels)
+    for row, column in np.argwhere(counts > 0):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=9)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    write_atomically(path, content.getvalue())

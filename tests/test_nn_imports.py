@@ -1,0 +1,22 @@
+"""heed.nn needs NumPy and nothing else."""
+
+import ast
+import sys
+from pathlib import Path
+
+import heed.nn
+
+
+def test_nn_imports_numpy_only() -> None:
+    for path in Path(heed.nn.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path.name} imports relatively"
+                modules = [node.module or ""]
+            else:
+                continue
+            for module in modules:
+                root = module.partition(".")[0]
+                assert root in {"numpy", *sys.stdlib_module_names} or module.startswith("heed.nn"), f"{path.name}: {module}"

@@ -1,0 +1,192 @@
+"""What every layer promises, and what dropout, batch normalisation and the descriptions for a file do besides."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from nn_cases import ALL, CASES, examples, filled, name
+
+from heed.nn import BatchNorm, Dense, Dropout, Flatten
+from heed.nn.layer import Layer
+from heed.nn.parameters import Shape
+from heed.nn.serialization import layer_from_dict, layer_to_dict
+
+every_layer = pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
+
+
+@every_layer
+@pytest.mark.parametrize("training", [True, False])
+def test_forward_writes_to_nothing_that_it_is_given(layer: Layer, shape: Shape, training: bool) -> None:
+    parameters, x = filled(layer, shape), examples(shape)
+    vector, given = parameters.vector.copy(), x.copy()
+    layer.forward(parameters.values, x, np.random.default_rng(0) if training else None)
+    np.testing.assert_array_equal(x, given)
+    np.testing.assert_array_equal(parameters.vector, vector)
+
+
+@every_layer
+def test_shapes_are_as_announced(layer: Layer, shape: Shape) -> None:
+    parameters, x = filled(layer, shape), examples(shape, batch=7)
+    y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+    assert y.shape == (*layer.output_shape(shape), 7)
+    assert layer.forward(parameters.values, x, None)[0].shape == y.shape
+    assert layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y)).shape == x.shape
+
+
+@every_layer
+def test_single_precision_stays_single(layer: Layer, shape: Shape) -> None:
+    parameters, x = filled(layer, shape), examples(shape)
+    assert layer.forward(parameters.values, x, None)[0].dtype == np.float32
+    y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+    assert y.dtype == np.float32
+    assert layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y)).dtype == np.float32
+    for array in _arrays(cache):
+        assert array.dtype in (np.float32, bool, np.uint8), "a cache in double precision is twice the memory"
+
+
+def _arrays(cache: object) -> list[np.ndarray]:
+    if isinstance(cache, np.ndarray):
+        return [cache]
+    return [array for part in cache for array in _arrays(part)] if isinstance(cache, list | tuple) else []
+
+
+@every_layer
+def test_inference_is_deterministic_and_each_example_stands_alone(layer: Layer, shape: Shape) -> None:
+    parameters, x = filled(layer, shape), examples(shape, batch=6)
+    together = layer.forward(parameters.values, x, None)[0]
+    np.testing.assert_array_equal(together, layer.forward(parameters.values, x, None)[0])
+    alone = [layer.forward(parameters.values, x[..., n : n + 1], None)[0] for n in range(6)]
+    np.testing.assert_allclose(together, np.concatenate(alone, axis=-1), rtol=1e-5, atol=1e-5)
+
+
+@every_layer
+def test_an_empty_batch_gives_an_empty_answer(layer: Layer, shape: Shape) -> None:
+    parameters = filled(layer, shape)
+    assert layer.forward(parameters.values, examples(shape, batch=0), None)[0].shape == (*layer.output_shape(shape), 0)
+
+
+@every_layer
+def test_backward_parameters_finds_the_same_gradients(layer: Layer, shape: Shape) -> None:
+    parameters, x = filled(layer, shape), examples(shape)
+    y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+    grad_y = examples(y.shape[:-1], seed=5)
+    layer.backward(parameters.values, parameters.gradients, cache, grad_y.copy())
+    expected = parameters.gradient.copy()
+    parameters.gradient[:] = np.nan
+    cache = layer.forward(parameters.values, x, np.random.default_rng(0))[1]
+    layer.backward_parameters(parameters.values, parameters.gradients, cache, grad_y.copy())
+    np.testing.assert_array_equal(parameters.gradient, expected)
+
+
+def test_dense_counts_its_work_and_refuses_frames() -> None:
+    assert Dense(4).multiply_adds((3,)) == 12
+    with pytest.raises(ValueError, match="Dense takes"):
+        Dense(4).output_shape((3, 5))
+    with pytest.raises(ValueError, match="Dense has 0 units"):
+        Dense(0)
+
+
+def test_flatten_lays_frame_after_frame() -> None:
+    frames = np.arange(12.0).reshape(1, 4, 3)  # one example of 4 frames with 3 channels, as callers see it
+    y, _ = Flatten().forward({}, frames.T, None)
+    np.testing.assert_array_equal(y[:, 0], np.arange(12.0))
+    with pytest.raises(ValueError, match="Flatten takes"):
+        Flatten().output_shape((12,))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_its_rate_and_the_expectation(rate: float) -> None:
+    x = np.ones((200, 1000), np.float32)
+    y, _ = Dropout(rate).forward({}, x, np.random.default_rng(0))
+    # Rates are rounded to 1/256; beyond that, 200,000 draws leave a standard deviation of at most 0.0012.
+    assert np.mean(y == 0) == pytest.approx(rate, abs=1 / 512 + 0.005)
+    assert np.unique(y).size == 2
+    assert y.mean() == pytest.approx(1, abs=0.03)
+
+
+def test_dropout_draws_from_the_generator_and_rests_in_inference() -> None:
+    layer, x = Dropout(0.5), examples((50,))
+    first, second = (layer.forward({}, x, np.random.default_rng(3))[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, layer.forward({}, x, np.random.default_rng(4))[0])
+    np.testing.assert_array_equal(layer.forward({}, x, None)[0], x)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_dropout_refuses_impossible_rates(rate: float) -> None:
+    with pytest.raises(ValueError, match="Dropout has rate"):
+        Dropout(rate)
+
+
+def test_batch_norm_brings_channels_to_mean_0_and_variance_1() -> None:
+    layer, shape = BatchNorm(), (3, 4)
+    parameters, x = filled(layer, shape), 5 + 10 * examples(shape, batch=50)
+    y, _ = layer.forward(parameters.values, x, np.random.default_rng(0))
+    normalised = (y.reshape(3, -1) - parameters.values["shift"]) / parameters.values["scale"]
+    np.testing.assert_allclose(normalised.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(normalised.std(axis=1), 1, atol=1e-4)
+
+
+def test_batch_norm_statistics_settle_at_what_training_shows() -> None:
+    layer, shape = BatchNorm(), (3, 4)
+    parameters, x = filled(layer, shape, np.float64), 5 + 10 * examples(shape, 50, np.float64)
+    for _ in range(300):
+        y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+        layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y))
+        parameters.follow_statistics()
+    rows = x.reshape(3, -1)
+    np.testing.assert_allclose(parameters.values["mean"][:, 0], rows.mean(axis=1))
+    np.testing.assert_allclose(parameters.values["variance"][:, 0], rows.var(axis=1, ddof=1))
+
+
+def test_batch_norm_survives_constant_channels_and_single_examples() -> None:
+    layer = BatchNorm()
+    parameters = filled(layer, (3,))
+    for x in (np.full((3, 4), 7, np.float32), examples((3,), batch=1)):
+        y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+        grad_x = layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y))
+        assert np.isfinite(y).all()
+        assert np.isfinite(grad_x).all()
+        assert np.isfinite(parameters.gradient).all()
+
+
+@pytest.mark.parametrize("layer", [layer for cases in CASES.values() for layer, _ in cases], ids=name)
+def test_layers_survive_the_way_through_a_file(layer: Layer) -> None:
+    assert layer_from_dict(json.loads(json.dumps(layer_to_dict(layer)))) == layer
+
+
+def test_a_whole_number_may_stand_for_a_float() -> None:
+    assert layer_from_dict(layer_to_dict(replace(Dropout(), rate=0))) == Dropout(0.0)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {},
+        {"kind": "Chain", "layers": []},
+        {"kind": "__class__"},
+        {"kind": ["Dense"], "units": 3},
+        {"kind": "Dense"},
+        {"kind": "Dense", "units": 3.0},
+        {"kind": "Dense", "units": True},
+        {"kind": "Dense", "units": "3"},
+        {"kind": "Dense", "units": None},
+        {"kind": "Dense", "units": 0},
+        {"kind": "Dense", "units": -5},
+        {"kind": "Dense", "units": 3, "bias": 1},
+        {"kind": "Dense", "units": 3, "color": "red"},
+        {"kind": "Dropout", "rate": 1.5},
+        {"kind": "Dropout", "rate": float("nan")},
+        {"kind": "BatchNorm", "epsilon": -1.0},
+        {"kind": "BatchNorm", "epsilon": float("inf")},
+        {"kind": "ReLU", "slope": 0.1},
+        "Dense",
+        None,
+        ["Dense", 3],
+    ],
+    ids=repr,
+)
+def test_bad_descriptions_are_refused(description: object) -> None:
+    with pytest.raises(ValueError, match=r"layer|Dense|Dropout|BatchNorm|ReLU"):
+        layer_from_dict(description)

@@ -1,0 +1,66 @@
+"""All parameters live in one vector: views alias it, the order is weights, biases, statistics."""
+
+import numpy as np
+import pytest
+
+from heed.nn import BatchNorm, Chain, Dense, Parameters
+from heed.nn.parameters import MAX_SIZE, flatten
+
+CHAIN = Chain((Dense(4), BatchNorm(), Dense(2)))
+
+
+@pytest.fixture
+def parameters() -> Parameters:
+    return Parameters(CHAIN.parameters((3,)))
+
+
+def test_views_and_vector_are_the_same_memory(parameters: Parameters) -> None:
+    for vector, views in ((parameters.vector, parameters.values), (parameters.gradient, parameters.gradients)):
+        vector[:] = np.arange(len(vector))
+        seen = np.concatenate([array.ravel() for layer in views.values() for array in layer.values()])
+        np.testing.assert_array_equal(np.sort(seen), vector)
+        views["0.Dense"]["weight"][...] = -1
+        assert np.sum(vector == -1) == 12
+    assert not np.shares_memory(parameters.vector, parameters.gradient)
+
+
+def test_order_is_weights_then_biases_then_statistics(parameters: Parameters) -> None:
+    positions = parameters.named(np.arange(len(parameters.vector)))
+    roles = {name: spec.role for name, spec in flatten(CHAIN.parameters((3,)))}
+    order = sorted(positions, key=lambda name: positions[name].flat[0])
+    assert order == [
+        *("0.Dense.weight", "2.Dense.weight"),
+        *("0.Dense.bias", "1.BatchNorm.scale", "1.BatchNorm.shift", "2.Dense.bias"),
+        *("1.BatchNorm.mean", "1.BatchNorm.variance"),
+    ]
+    assert parameters.count("weight") == 20 == sum(positions[name].size for name in order if roles[name] == "weight")
+    assert parameters.count("bias") == 14
+    assert parameters.count("statistic") == 8
+    assert len(parameters.vector) == 42
+
+
+def test_the_start_is_he_normal_zeros_and_ones() -> None:
+    parameters = Parameters(Chain((Dense(500), BatchNorm())).parameters((300,)))
+    parameters.initialise(np.random.default_rng(0))
+    dense, norm = parameters.values["0.Dense"], parameters.values["1.BatchNorm"]
+    assert dense["weight"].std() == pytest.approx(np.sqrt(2 / 300), rel=0.01)
+    assert abs(dense["weight"].mean()) < 1e-3
+    assert not dense["bias"].any()
+    assert (norm["scale"] == 1).all()
+    assert (norm["variance"] == 1).all()
+    assert not norm["mean"].any()
+    assert parameters.vector.dtype == parameters.gradient.dtype == np.float32
+
+
+def test_statistics_follow_and_nothing_else_moves(parameters: Parameters) -> None:
+    parameters.vector[:] = 3
+    parameters.gradient[:] = 1
+    parameters.follow_statistics(0.25)
+    assert (parameters.vector[:34] == 3).all()
+    assert (parameters.vector[34:] == 2.75).all()
+
+
+@pytest.mark.parametrize("units", [MAX_SIZE, 10**13, 10**40])
+def test_absurd_sizes_are_refused_before_memory_is_asked_for(units: int) -> None:
+    with pytest.raises(ValueError, match="expected at most"):
+        Parameters(Dense(units).parameters((10,)))
