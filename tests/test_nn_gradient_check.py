@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from nn_cases import ALL, CASES, name
 
 from heed.nn import BatchNorm, Chain, Dense, ReLU, Tanh
 from heed.nn.gradient_check import gradient_errors
 from heed.nn.layer import Layer
 from heed.nn.serialization import LAYERS
+from nn_cases import ALL, CASES, name
 
 TOLERANCE = 1e-6
 
@@ -69,7 +69,13 @@ class NotANumber(Tanh):
 @pytest.mark.parametrize("around", [lambda layer: layer, lambda layer: Chain((Dense(6), layer, Tanh()))])
 @pytest.mark.parametrize(
     ("wrong", "where"),
-    [(WrongInput(), "x"), (WrongWeight(4), "weight"), (WrongEntry(4), "weight"), (Accumulating(4), "weight"), (NotANumber(), "x")],
+    [
+        (WrongInput(), "x"),
+        (WrongWeight(4), "weight"),
+        (WrongEntry(4), "weight"),
+        (Accumulating(4), "weight"),
+        (NotANumber(), "x"),
+    ],
     ids=name,
 )
 def test_an_error_of_a_thousandth_is_noticed(wrong: Layer, where: str, around) -> None:
@@ -118,7 +124,9 @@ def test_a_layer_that_writes_to_its_input_is_refused(layer: Layer) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [Chain((Tanh(), OverwritesItsCache())), SharesOneGradient(), Chain((Dense(4), SharesOneGradient()))], ids=name
+    "layer",
+    [Chain((Tanh(), OverwritesItsCache())), SharesOneGradient(), Chain((Dense(4), SharesOneGradient()))],
+    ids=name,
 )
 def test_arrays_that_two_layers_share_by_mistake_are_noticed(layer: Layer) -> None:
     assert gradient_errors(layer, (5,))["x"] > 1e-3

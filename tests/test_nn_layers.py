@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from nn_cases import ALL, CASES, examples, filled, name
 
 from heed.nn import BatchNorm, Dense, Dropout, Flatten
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
 from heed.nn.serialization import layer_from_dict, layer_to_dict
+from nn_cases import ALL, CASES, examples, filled, name
 
 every_layer = pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
 

@@ -9,7 +9,9 @@ from heed.nn.optimizers import BLOCK
 RATE = 0.01
 
 
-def learn(optimizer: Optimizer, steps: int, dtype: type = np.float64, units: int = 7) -> tuple[Parameters, np.ndarray, dict]:
+def learn(
+    optimizer: Optimizer, steps: int, dtype: type = np.float64, units: int = 7
+) -> tuple[Parameters, np.ndarray, dict]:
     """Take steps along given gradients; return the parameters, where they started, and the optimiser's state."""
     parameters = Parameters(Chain((Dense(units), BatchNorm())).parameters((3,)), dtype)
     parameters.vector[:] = np.random.default_rng(0).normal(size=len(parameters.vector))

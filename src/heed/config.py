@@ -296,6 +296,21 @@ class Settings:
         return parts
 
 
+def recipe(name: str) -> Path:
+    """Return the TOML file of settings with that path, or the one that comes with heed under that name.
+
+    Raises
+    ------
+    SettingsError
+        If there is neither.
+    """
+    folder = Path(__file__).with_name("recipes")
+    known = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    if not Path(name).exists() and name not in known:
+        raise SettingsError(f"no settings {name}: no such file, and the recipes are: {', '.join(known)}")
+    return Path(name) if Path(name).exists() else known[name]
+
+
 def network_named(name: str) -> Architecture:
     """Return the architecture of that name with its default sizes.
 

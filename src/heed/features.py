@@ -246,7 +246,7 @@ class FeatureStream:
         self._pending = np.concatenate([self._pending, samples])
         if len(self._pending) < settings.fft_size:
             return np.empty((0, settings.width), np.float32)
-        frames = self._extractor(self._pending[None])[0]
+        frames: FloatArray = self._extractor(self._pending[None])[0]
         self._pending = self._pending[len(frames) * settings.hop_samples :].copy()
         return frames
 
@@ -329,5 +329,6 @@ def _filters(mel: FloatArray, fft_size: int) -> Iterator[tuple[slice, slice, Flo
 def _check_samples(samples: FloatArray, shape: str, dimensions: int) -> None:
     if samples.dtype != np.float32 or samples.ndim != dimensions:
         raise ValueError(
-            f"samples are {samples.dtype} of shape {samples.shape}; expected float32 of shape {shape}; convert them first"
+            f"samples are {samples.dtype} of shape {samples.shape}; expected float32 of shape {shape}; "
+            "convert them first"
         )

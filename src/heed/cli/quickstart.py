@@ -23,7 +23,7 @@ def quickstart(output: Path, seed: int) -> None:
     from dataclasses import replace
 
     from heed.cli.learn import watch
-    from heed.config import COMMANDS, Settings
+    from heed.config import COMMANDS, Settings, recipe
     from heed.corpus import scan
     from heed.errors import SettingsError
     from heed.evaluation import evaluate_corpus
@@ -34,7 +34,7 @@ def quickstart(output: Path, seed: int) -> None:
     from heed.storage import check_writable
 
     demo = bundled("demo")
-    settings = Settings.from_toml(demo / "quickstart.toml")
+    settings = Settings.from_toml(recipe("quickstart"))
     settings = replace(settings, training=replace(settings.training, seed=seed))
     model_path, curve, confusion = output / "model.safetensors", output / "learning_curve.png", output / "confusion.png"
     check_writable(model_path)

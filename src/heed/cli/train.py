@@ -21,7 +21,7 @@ from heed.errors import SettingsError
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
 @click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings as TOML; the options above go before it.")
+@click.option("--config", help="Settings: a TOML file or the name of a recipe; the options above go before it.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
 def train(
     directory: Path,
@@ -29,7 +29,7 @@ def train(
     words: str | None,
     network: str | None,
     noise: Path | None,
-    config: Path | None,
+    config: str | None,
     resume: bool,
     **overrides: float | None,
 ) -> None:
@@ -42,12 +42,12 @@ def train(
     from dataclasses import replace
 
     from heed.cli.learn import watch
-    from heed.config import Settings, build, network_named
+    from heed.config import Settings, build, network_named, recipe
     from heed.corpus import scan
     from heed.preparation import prepare
     from heed.storage import check_writable
 
-    settings = Settings.from_toml(config) if config else Settings()
+    settings = Settings.from_toml(recipe(config)) if config else Settings()
     if network and network != settings.network.name:
         settings = replace(settings, network=network_named(network))
     given = {name: value for name, value in overrides.items() if value is not None}

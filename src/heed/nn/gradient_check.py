@@ -11,7 +11,7 @@ from heed.nn.parameters import Parameters, Shape, flatten
 
 # A long step suffers from curvature, a short one from rounding, and any from a corner (of ReLU) that it happens to
 # cross. The best of several counts: a right gradient agrees with one of them, a wrong gradient with none.
-STEPS = (1e-4, 1e-6, 1e-8)
+STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 
 # Gradients below this count as zero, as that of a bias which a batch normalisation takes out again.
 NEGLIGIBLE = 1e-4
@@ -58,9 +58,7 @@ def gradient_errors(
     weights = rng.normal(size=y.shape)
 
     def loss() -> float:
-        """Weigh the outputs, so that the gradient there is `weights`; the layer draws the same random numbers each
-        time.
-        """
+        """Weigh the outputs, so that the gradient there is `weights`; the random numbers are the same each time."""
         return float(np.sum(weights * layer.forward(parameters.values, read_only, np.random.default_rng(seed))[0]))
 
     grad_x = layer.backward(parameters.values, parameters.gradients, cache, weights.copy())

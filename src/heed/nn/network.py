@@ -65,9 +65,7 @@ class Network:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy or a pickle keeps: the vector alone, for copies of its views would no longer be views of
-        it.
-        """
+        """Return what a copy or a pickle keeps: of the parameters the vector alone, as copied views are no views."""
         return {"chain": self.chain, "input_shape": self.input_shape, "vector": self.parameters.vector}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

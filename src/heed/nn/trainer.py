@@ -81,7 +81,7 @@ class Trainer:
         network, parameters = self.network, self.network.parameters
         targets = one_hot(labels, network.classes, self.label_smoothing)
         loss, logits = network.loss_and_gradient(x, targets, rng)
-        self.optimizer.step(parameters, self._memory, float(self.schedule(progress)))
+        self.optimizer.step(parameters, self._memory, self.schedule(progress))
         parameters.follow_statistics()
         self.steps += 1
         if self.average_decay:

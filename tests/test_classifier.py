@@ -1,0 +1,186 @@
+"""The general classifier: scikit-learn's conventions, and that it learns."""
+
+import doctest
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_wine, make_moons
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import heed.classifier
+from heed import FeedForwardClassifier
+from heed.errors import SettingsError
+
+MOONS = make_moons(600, noise=0.2, random_state=0)
+
+
+@parametrize_with_checks(
+    [
+        FeedForwardClassifier(),
+        FeedForwardClassifier(
+            (20, 20), activation="tanh", batch_norm=False, dropout=0.1, optimizer="sgd", learning_rate=0.01
+        ),
+    ]
+)
+def test_scikit_learn_finds_no_fault(estimator, check) -> None:
+    check(estimator)
+
+
+def test_digits() -> None:
+    X, y = load_digits(return_X_y=True)
+    scores = []
+    for seed in range(3):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=seed)
+        scores.append(FeedForwardClassifier(random_state=seed).fit(X_train, y_train).score(X_test, y_test))
+    assert np.mean(scores) >= 0.97
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"optimizer": "sgd", "learning_rate": 0.05},
+        {"activation": "tanh", "batch_norm": False, "learning_rate": 0.02},
+        {"schedule": "one-cycle"},
+        {"schedule": "constant"},
+        {"schedule": "step"},
+        {"weight_decay": 0.01, "label_smoothing": 0.1},
+        {"hidden_layer_sizes": [50, 50], "dropout": 0.1, "validation_fraction": 0.2},
+    ],
+    ids=repr,
+)
+def test_two_moons_are_told_apart(settings: dict) -> None:
+    X, y = MOONS
+    classifier = FeedForwardClassifier(random_state=0, **settings).fit(X[:400], y[:400])
+    assert classifier.score(X[400:], y[400:]) > 0.95
+
+
+def test_without_hidden_layers_it_is_logistic_regression() -> None:
+    X, y = MOONS
+    classifier = FeedForwardClassifier((), learning_rate=0.05, random_state=0).fit(X, y)
+    assert len(classifier.network_.chain.layers) == 1
+    assert 0.8 < classifier.score(X, y) < 0.9
+
+
+def test_exclusive_or_with_names_of_classes() -> None:
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
+    y = np.array(["same", "different", "different", "same"] * 10)
+    classifier = FeedForwardClassifier((16,), random_state=0).fit(X, y)
+    assert classifier.classes_.tolist() == ["different", "same"]
+    assert (classifier.predict(X) == y).all()
+
+
+def test_probabilities_and_decisions_agree_with_the_classes() -> None:
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    classifier = FeedForwardClassifier(random_state=0).fit(X, y)
+    probabilities, decisions = classifier.predict_proba(X), classifier.decision_function(X)
+    assert probabilities.shape == decisions.shape == (178, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    for scores in (probabilities, decisions):
+        np.testing.assert_array_equal(scores.argmax(axis=1), classifier.predict(X))
+    binary = FeedForwardClassifier(random_state=0).fit(X, y == 1)
+    first, second = binary.predict_proba(X).T
+    np.testing.assert_allclose(binary.decision_function(X), np.log(second) - np.log(first))
+
+
+def test_the_seed_decides_and_fit_starts_afresh() -> None:
+    X, y = MOONS
+
+    def answers(seed: object) -> np.ndarray:
+        settings = {"dropout": 0.2, "max_epochs": 5, "validation_fraction": 0.1}
+        return FeedForwardClassifier(random_state=seed, **settings).fit(X, y).predict_proba(X)
+
+    np.testing.assert_array_equal(answers(1), answers(1))
+    np.testing.assert_array_equal(answers(np.random.RandomState(1)), answers(np.random.RandomState(1)))
+    assert not np.array_equal(answers(1), answers(2))
+    classifier = FeedForwardClassifier(max_epochs=3, random_state=0)
+    np.testing.assert_array_equal(classifier.fit(X, y).predict_proba(X), classifier.fit(X, y).predict_proba(X))
+
+
+def test_the_global_random_state_is_left_alone() -> None:
+    np.random.seed(0)  # noqa: NPY002 - the state that must not move
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    FeedForwardClassifier(max_epochs=1, random_state=0).fit(*MOONS)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_learning_stops_when_it_no_longer_pays() -> None:
+    X, y = MOONS
+    noise = np.random.default_rng(0).integers(2, size=len(y))
+    classifier = FeedForwardClassifier(validation_fraction=0.3, patience=3, random_state=0).fit(X, noise)
+    assert classifier.n_iter_ < 50
+    assert len(classifier.loss_curve_) == len(classifier.validation_curve_) == classifier.n_iter_
+    assert np.argmin(classifier.validation_curve_) == classifier.n_iter_ - 4
+    assert FeedForwardClassifier(patience=4, tolerance=10.0, random_state=0).fit(X, y).n_iter_ == 5
+    plain = FeedForwardClassifier(max_epochs=7, random_state=0).fit(X, y)
+    assert plain.n_iter_ == len(plain.loss_curve_) == 7
+    assert plain.validation_curve_ == []
+    assert plain.loss_curve_[-1] < plain.loss_curve_[0]
+
+
+def test_the_best_epoch_is_kept() -> None:
+    X, y = MOONS
+    noise = np.random.default_rng(0).integers(2, size=len(y))
+    settings = {"validation_fraction": 0.3, "schedule": "constant", "tolerance": 0.0, "random_state": 0}
+    long = FeedForwardClassifier(max_epochs=30, patience=30, **settings).fit(X, noise)
+    best = int(np.argmin(long.validation_curve_)) + 1
+    assert best < 30
+    short = FeedForwardClassifier(max_epochs=best, **settings).fit(X, noise)
+    np.testing.assert_array_equal(long.predict_proba(X), short.predict_proba(X))
+
+
+def test_odd_numbers_of_examples_leave_no_lone_one() -> None:
+    X, y = MOONS
+    pair, three = (FeedForwardClassifier(batch_size=size, max_epochs=5, random_state=0) for size in (2, 3))
+    np.testing.assert_array_equal(pair.fit(X[:3], y[:3]).predict_proba(X), three.fit(X[:3], y[:3]).predict_proba(X))
+    assert np.isfinite(three.fit(X[:1], y[:1]).predict_proba(X)).all()
+
+
+def test_it_works_in_pipelines_searches_and_pickles() -> None:
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), FeedForwardClassifier(learning_rate=0.02, max_epochs=20, random_state=0))
+    search = GridSearchCV(model, {"feedforwardclassifier__hidden_layer_sizes": [(5,), (20, 20)]}, cv=3).fit(X, y)
+    assert search.best_score_ > 0.9
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes is"),
+        ({"hidden_layer_sizes": 100}, "hidden_layer_sizes is 100; expected whole numbers above 0"),
+        ({"hidden_layer_sizes": (2.5,)}, "hidden_layer_sizes is"),
+        ({"activation": "sine"}, "activation is 'sine'; expected 'relu' or 'tanh'"),
+        ({"batch_norm": "no"}, "batch_norm is"),
+        ({"dropout": 1.0}, "dropout is"),
+        ({"optimizer": "newton"}, "optimizer is"),
+        ({"learning_rate": 0}, "learning_rate is"),
+        ({"learning_rate": float("nan")}, "learning_rate is"),
+        ({"schedule": "never"}, "schedule is"),
+        ({"weight_decay": -1}, "weight_decay is"),
+        ({"optimizer": "sgd", "weight_decay": 0.1}, "take 'adam'"),
+        ({"label_smoothing": 1}, "label_smoothing is"),
+        ({"batch_size": 0}, "batch_size is"),
+        ({"batch_size": 1}, "batch_size is 1; expected at least 2"),
+        ({"max_epochs": 1.5}, "max_epochs is"),
+        ({"validation_fraction": 1}, "validation_fraction is"),
+        ({"patience": 0}, "patience is"),
+        ({"tolerance": None}, "tolerance is"),
+    ],
+    ids=repr,
+)
+def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        FeedForwardClassifier(**settings).fit(*MOONS)
+
+
+def test_the_example_in_the_docstring_holds() -> None:
+    results = doctest.testmod(heed.classifier)
+    assert results.attempted >= 4
+    assert results.failed == 0
