@@ -1,6 +1,7 @@
 """An isolated environment with heed in it, made on first use and found again afterwards.
 
-Needs Python and pip, nothing else: not even the part of Python that Debian packs separately and that `python -m venv` wants.
+Needs Python and pip, nothing else: not even the part of Python that Debian packs separately and that `python -m venv`
+wants.
 """
 
 import hashlib
@@ -29,7 +30,9 @@ def run(module: str, arguments: Sequence[str], extra: str = "") -> int:
         The group of optional dependencies that it needs, as named in pyproject.toml.
     """
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"error: this is Python {sys.version.split()[0]}, heed needs {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+        sys.exit(
+            f"error: this is Python {sys.version.split()[0]}, heed needs {'.'.join(map(str, OLDEST_PYTHON))} or newer"
+        )
     prepare(extra)
     child = subprocess.Popen([str(_python()), "-m", module, *arguments])
     while True:

@@ -1,4 +1,4 @@
-"""Run heed from a fresh checkout: `python3 scripts/run.py quickstart`; any command of heed and its options may follow."""
+"""Run heed from a fresh checkout, as in `python3 scripts/run.py quickstart`."""
 
 import sys
 

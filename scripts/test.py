@@ -1,4 +1,4 @@
-"""Run the tests from a fresh checkout: `python3 scripts/test.py`; options of pytest may follow."""
+"""Run the tests from a fresh checkout; options of pytest may follow, as in `python3 scripts/test.py -x`."""
 
 import os
 import sys

@@ -170,11 +170,12 @@ def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples
 def fit(samples: Samples, length: int) -> tuple[Samples, int]:
     """Make a clip of any length the window that the network sees, the word in its middle.
 
-    Training and recognition both use this rule. The window with the most energy is sought; many neighbouring windows hold
-    a whole word equally well, so among those around the best that hold at least 99 % of its energy, the middle one is
-    taken. The energy is that of the differences from sample to sample: an offset of the microphone has none, and rumble
-    little; it is summed up in grains of a thousandth of the window. To bring a word at the edge of a clip to the middle, the window may reach beyond the clip's ends by a quarter
-    of its length, and holds zeros there; a clip shorter than half a window just stands in its middle.
+    Training and recognition both use this rule. The window with the most energy is sought; many neighbouring windows
+    hold a whole word equally well, so among those around the best that hold at least 99 % of its energy, the middle
+    one is taken. The energy is that of the differences from sample to sample: an offset of the microphone has none,
+    and rumble little; it is summed up in grains of a thousandth of the window. To bring a word at the edge of a clip
+    to the middle, the window may reach beyond the clip's ends by a quarter of its length, and holds zeros there; a
+    clip shorter than half a window just stands in its middle.
 
     Parameters
     ----------

@@ -359,7 +359,7 @@ def build(kind: type, table: Any, name: str) -> Any:
     values = {key: _typed(value, hints[key], f"{name}.{key}") for key, value in table.items()}
     try:
         return kind(**values)
-    except ValueError as error:
+    except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from error
 
 

@@ -20,8 +20,8 @@ class ModelError(HeedError):
     """A file that is not a usable model, or a name that no shipped model bears."""
 
 
-class SettingsError(HeedError):
-    """A setting that is unknown, out of range or contradicts another."""
+class SettingsError(HeedError, ValueError):
+    """A setting that is unknown, out of range or contradicts another; it is a ValueError, too, as usual in Python."""
 
 
 class StorageError(HeedError):

@@ -209,7 +209,7 @@ class Training:
 
         header = {
             "settings": self.settings.to_dict(),
-            "provenance": self.provenance,
+            "recordings": self.provenance,
             "best": {"epoch": self._best.epoch, "accuracy": self._best.accuracy},
             "history": [asdict(row) for row in self.history],
         }
@@ -233,15 +233,15 @@ class Training:
             with safe_open(path, framework="numpy") as file:
                 header = json.loads(file.metadata()["checkpoint"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            if header["settings"] != json.loads(json.dumps(self.settings.to_dict())):
-                raise SettingsError(
-                    f"{path} was made with other settings; use the same ones, or train afresh without --resume"
-                )
-            if header["provenance"] != json.loads(json.dumps(self.provenance)):
-                raise SettingsError(f"{path} was made from other recordings; train afresh without --resume")
+            for name, ours in (("settings", self.settings.to_dict()), ("recordings", self.provenance)):
+                # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
+                if header[name] != json.loads(json.dumps(ours)):
+                    raise SettingsError(f"{path} was made with other {name}; use the same, or train without --resume")
             self._trainer.restore(state)
             self._best = _Best(state["best"], **header["best"])
             self.history[:] = [EpochRow(**row) for row in header["history"]]
+        except SettingsError:
+            raise
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"

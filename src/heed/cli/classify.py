@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,7 +49,7 @@ def classify(
     files = sound_files(paths)
     failed = False
     with ExitStack() as stack:
-        stream = click.get_text_stream("stdout")
+        stream: TextIO = sys.stdout
         if output:
             stream = io.TextIOWrapper(stack.enter_context(replacing(output)), encoding="utf-8", newline="")
             stack.callback(stream.detach)

@@ -44,7 +44,7 @@ def info(model: str, as_json: bool) -> None:
         "network": layers,
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
-        "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms at {features.sample_rate} Hz",
+        "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
         "trained on": _data(loaded.training),
         "validation": _validation(loaded.training),
         **{f"score, {name}": percent(score["accuracy"]) for name, score in loaded.scores.items()},

@@ -84,7 +84,7 @@ class Flatten(Layer):
         return (input_shape[0] * input_shape[1],)
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, Shape]:
-        """Go from (channels, time, batch) to (time x channels, batch); input that comes frame by frame is not copied."""
+        """Go from (channels, time, batch) to (time x channels, batch); input given frame by frame is not copied."""
         channels, time, batch = x.shape
         return x.transpose(1, 0, 2).reshape(time * channels, batch), x.shape
 

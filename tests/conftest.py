@@ -1,0 +1,84 @@
+"""What several test files share: a tiny corpus of tone words, settings for a tiny network, a model trained on it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from heed import model_file, recognizer
+from heed.config import AugmentationSettings, Settings, TrainingSettings
+from heed.corpus import official_split, scan
+from heed.nn.architectures import DenseArchitecture
+from heed.preparation import prepare
+
+# The words of the tiny model; the corpus's fourth word, zero, is unknown to it.
+ASKED = ("yes", "no", "up")
+
+
+def speakers(training: int, validation: int, testing: int) -> list[str]:
+    """Return names of speakers of which so many fall to each split."""
+    wanted = {"training": training, "validation": validation, "testing": testing}
+    names: list[str] = []
+    number = 0
+    while any(wanted.values()):
+        name = f"{number:08x}"
+        if wanted[official_split(name)]:
+            wanted[official_split(name)] -= 1
+            names.append(name)
+        number += 1
+    return names
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4 words said twice by each of 12 speakers (8 train, 2 validate, 2 test), and two noises. Do not write into it."""
+    root = tmp_path_factory.mktemp("corpus")
+    for number, speaker in enumerate(speakers(8, 2, 2)):
+        for word in sounds.TONES:
+            (root / word).mkdir(exist_ok=True)
+            for take in range(2):
+                samples = sounds.clip(word, seed=2 * number + take, pitch=0.9 + 0.2 * (5 * number % 12) / 11)
+                soundfile.write(root / word / f"{speaker}_nohash_{take}.wav", samples, sounds.RATE)
+    folder = root / "_background_noise_"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    soundfile.write(folder / "white.wav", sounds.hiss(5 * sounds.RATE, rng, 0.02), sounds.RATE)
+    soundfile.write(folder / "brown.wav", np.cumsum(sounds.hiss(5 * sounds.RATE, rng)) / 20, sounds.RATE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> Settings:
+    """Settings with which the tiny corpus is learnt in a moment."""
+    return Settings(
+        network=DenseArchitecture(hidden=(32,), dropout=0.0),
+        augmentation=AugmentationSettings(
+            shift=0.25, speed=0.03, noise_probability=0.5, noise_snr=(10.0, 30.0), time_masks=0, frequency_masks=0
+        ),
+        training=TrainingSettings(epochs=8, batch_size=16, learning_rate=0.01, average_decay=0.8),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model_path(tiny_corpus: Path, tiny_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a model that tells `ASKED`, unknown and silence apart without a mistake on the tiny corpus."""
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    training = prepare(scan(tiny_corpus), tiny_settings, ASKED).training
+    for _ in training.epochs():
+        pass
+    training.model().save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_model_path: Path) -> model_file.Model:
+    """The tiny model."""
+    return model_file.load(tiny_model_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
+    """A recogniser with the tiny model."""
+    return recognizer.Recognizer(tiny_model)

@@ -1,0 +1,289 @@
+"""The command line as a person meets it: good input, bad input, and what ends up where."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+
+from heed.cli import main as cli_main
+from heed.cli.classify import COLUMNS
+from heed.corpus import scan
+
+RATE = 16_000
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process, as `heed ARGUMENTS` would."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
+        try:
+            cli_main.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return run
+
+
+def one_line_error(result: Result) -> str:
+    """Check that a command failed with one clear line, and return it."""
+    assert result.status == 1, result
+    line = result.err.strip().splitlines()[-1]
+    assert line.startswith("error: ")
+    assert "Traceback" not in result.err
+    return line
+
+
+def some_clip(corpus: Path) -> Path:
+    return next(clip.path for clip in scan(corpus).by_split("testing") if clip.word == "yes")
+
+
+def test_module_and_command_are_the_same() -> None:
+    run = subprocess.run([sys.executable, "-m", "heed", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("heed, version ")
+
+
+def test_help_shows_an_example_for_each_command(heed: Callable[..., Result]) -> None:
+    assert heed("--help").status == 0
+    for command in cli_main.cli.commands:
+        assert f"Example: heed {command}" in heed(command, "--help").out
+
+
+def test_wrong_usage_exits_with_two(heed: Callable[..., Result]) -> None:
+    assert heed("classify").status == 2
+    assert heed("nonsense").status == 2
+    assert heed("train", "x", "-o", "y", "--epochs", "many").status == 2
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    run = subprocess.run([sys.executable, "-m", "heed", "--debug", "info", "nothing"], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+
+
+def test_train_evaluate_info_classify(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    model, plot = tmp_path / "deep" / "model.safetensors", tmp_path / "confusion.png"
+    trained = heed("train", tiny_corpus, "-o", model, "--config", "quickstart", "--epochs", 12, "--batch-size", 16)
+    assert trained.status == 0, trained
+    assert "validation accuracy" in trained.out
+    assert [path.name for path in model.parent.iterdir()] == ["model.safetensors"]
+
+    evaluated = heed("evaluate", model, tiny_corpus, "--json", "--plot", plot)
+    scores = json.loads(evaluated.out)
+    assert scores["accuracy"] > 0.8
+    assert scores["interval"][0] < scores["accuracy"] <= scores["interval"][1]
+    assert sum(map(sum, scores["confusion"])) == scores["clips"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    text = heed("evaluate", model, tiny_corpus).out
+    assert "95 % interval" in text
+    assert "precision" in text
+
+    described = heed("info", model).out
+    assert "parameters" in described
+    facts = json.loads(heed("info", model, "--json").out)
+    assert facts["training"]["settings"]["training"]["batch_size"] == 16
+    assert facts["multiply_adds"] > 0
+
+    clip = some_clip(tiny_corpus)
+    row = json.loads(heed("classify", clip, "-m", model, "--format", "jsonl").out)
+    assert row["label"] == clip.parent.name
+    assert tuple(row) == COLUMNS
+
+
+def test_evaluate_takes_a_test_archive_whole(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    labels = json.loads(heed("info", tiny_model_path, "--json").out)["labels"]
+    other = next(word for word in scan(tiny_corpus).words if word not in labels)
+    for label, word in {"yes": "yes", "_unknown_": other, "_silence_": "_background_noise_"}.items():
+        source = tiny_corpus / word
+        (archive / label).mkdir(parents=True)
+        for file in sorted(source.iterdir())[:2]:
+            shutil.copy(file, archive / label)
+    scores = json.loads(heed("evaluate", tiny_model_path, archive, "--json").out)
+    assert {label: score["clips"] for label, score in scores["words"].items() if score["clips"]} == {
+        "yes": 2, "_unknown_": 2, "_silence_": 2,
+    }  # fmt: skip
+
+
+def test_formats_agree(heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    files = [clip.path for clip in scan(tiny_corpus).by_split("testing")[:5]]
+    lines = heed("classify", *files, "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
+    rows = list(csv.DictReader(io.StringIO(heed("classify", *files, "-m", tiny_model_path, "--format", "csv").out)))
+    table = heed("classify", *files, "-m", tiny_model_path).out.splitlines()
+    assert len(lines) == len(rows) == len(table) - 1 == 5
+    for line, row, text, file in zip(map(json.loads, lines), rows, table[1:], files, strict=True):
+        assert line["path"] == row["path"] == str(file)
+        assert line["label"] == row["label"]
+        assert float(row["confidence"]) == line["confidence"]
+        assert text.split()[:2] == [str(file), line["label"]]
+    saved = tmp_path / "rows.csv"
+    quiet = heed("classify", *files, "-m", tiny_model_path, "--format", "csv", "-o", saved)
+    assert quiet.out == ""
+    assert list(csv.DictReader(saved.open(newline=""))) == rows
+
+
+def test_a_bad_file_in_a_batch_gets_its_row_and_the_rest_still_run(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    good, bad = some_clip(tiny_corpus), tmp_path / "bad.wav"
+    bad.write_bytes(b"this is no sound")
+    result = heed("classify", good, bad, tmp_path / "missing.wav", good, "-m", tiny_model_path, "--format", "jsonl")
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert result.status == 1
+    assert [Path(row["path"]).name for row in rows] == [good.name, "bad.wav", "missing.wav"]  # each file once
+    assert rows[0]["error"] is None
+    assert "bad.wav is no sound file" in rows[1]["error"]
+    assert "missing.wav" in rows[2]["error"]
+    assert rows[2]["label"] is None
+    assert "Traceback" not in result.err
+
+
+def test_a_long_file_gets_a_row_for_each_detection(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    clip, rate = soundfile.read(some_clip(tiny_corpus), dtype="float32")
+    hush = np.random.default_rng(0).normal(0, 1e-4, 2 * rate).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", np.concatenate([hush, clip, hush, clip, hush]), rate)
+    soundfile.write(tmp_path / "quiet.wav", np.concatenate([hush, hush]), rate)
+    lines = heed("classify", tmp_path / "long.wav", "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["label"] for row in rows] == [some_clip(tiny_corpus).parent.name] * 2
+    assert rows[0]["start"] < 2.5 < rows[0]["end"]
+    assert rows[1]["start"] < 5.5 < rows[1]["end"]
+    (quiet,) = heed("classify", tmp_path / "quiet.wav", "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
+    assert json.loads(quiet)["label"] is None
+
+
+def write_words(folder: Path, **clips: int) -> Path:
+    """Make a corpus with so many clips of each word."""
+    for word, count in clips.items():
+        (folder / word).mkdir(parents=True)
+        for number in range(count):
+            noise = np.random.default_rng(number).normal(0, 0.1, RATE)
+            soundfile.write(folder / word / f"{number:08x}_nohash_0.wav", noise, RATE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("clips", "options", "message"),
+    [
+        ({}, [], "holds no word folders"),
+        ({"yes": 20}, [], "only one word"),
+        ({"yes": 20, "no": 1}, [], "the word 'no' has 1 usable"),
+        ({"yes": 20, "no": 20}, ["--words", "yes,maybe"], "no word 'maybe'"),
+        ({"yes": 20, "no": 20}, ["--words", "yes,yes"], "asked for twice"),
+        ({"yes": 20, "no": 20}, ["--network", "transformer"], "known networks are dense"),
+        ({"yes": 20, "no": 20}, ["--epochs", "0"], "epochs is 0; expected at least 1"),
+        ({"yes": 20, "no": 20}, ["--learning-rate", "nan"], "learning_rate is nan"),
+        ({"yes": 20, "no": 20}, ["--batch-size", "1"], "batch_size is 1"),
+        ({"yes": 20, "no": 20}, ["--noise", "nowhere"], "no noise in nowhere"),
+        ({"yes": 20, "no": 20}, ["--config", "nowhere.toml"], "no settings nowhere.toml"),
+        ({"yes": 20, "no": 20}, ["--resume"], "nothing to resume"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(
+    clips: dict[str, int], options: list[str], message: str, heed: Callable[..., Result], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    output = tmp_path / "model.safetensors"
+    assert message in one_line_error(heed("train", write_words(corpus, **clips), "-o", output, *options))
+    assert not output.exists()
+
+
+def test_contradictory_settings_are_refused(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text("[features]\nwindow = 0.02\nhop = 0.03\n")
+    error = one_line_error(heed("train", tiny_corpus, "-o", tmp_path / "m", "--config", config))
+    assert "settings.toml" in error
+    assert "hop is 0.03" in error
+
+
+def test_skipped_files_are_listed_with_their_reasons(
+    heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    word = corpus / scan(corpus).words[0]
+    (word / "notes.doc").write_text("not a sound")
+    (word / "00000000_nohash_0.wav").write_bytes(b"")
+    (word / "aaaaaaaa_nohash_0.wav").write_bytes(b"RIFF, or so it says")
+    result = heed("train", corpus, "-o", tmp_path / "model.safetensors", "--config", "quickstart", "--epochs", 1)
+    assert result.status == 0
+    assert "3 files were skipped" in result.err
+    for name in ("notes.doc: not an audio file", "00000000_nohash_0.wav: empty", "aaaaaaaa_nohash_0.wav is no sound"):
+        assert name in result.err
+
+
+@pytest.mark.parametrize("command", ["train", "classify", "evaluate", "quickstart"])
+def test_an_output_that_cannot_be_written_is_said_in_one_line(
+    command: str, heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    inside = blocked / "output"
+    arguments = {
+        "train": ["train", tiny_corpus, "-o", inside],
+        "classify": ["classify", some_clip(tiny_corpus), "-m", tiny_model_path, "-o", inside],
+        "evaluate": ["evaluate", tiny_model_path, tiny_corpus, "--plot", inside],
+        "quickstart": ["quickstart", "-o", inside],
+    }[command]
+    assert "cannot write" in one_line_error(heed(*arguments))
+    assert blocked.read_text() == "no folder"
+
+
+def test_what_is_no_model_is_said_in_one_line(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "fake.safetensors"
+    fake.write_bytes(b"not a model")
+    for command in (["info", fake], ["classify", some_clip(tiny_corpus), "-m", fake], ["evaluate", fake, tiny_corpus]):
+        assert "fake.safetensors" in one_line_error(heed(*command))
+    assert "no model nowhere" in one_line_error(heed("info", "nowhere"))
+
+
+def test_a_corpus_without_the_models_words_is_said_in_one_line(
+    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    assert "no usable testing clip" in one_line_error(
+        heed("evaluate", tiny_model_path, write_words(tmp_path / "corpus", other=1))
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error(tiny_corpus: Path, tiny_model_path: Path) -> None:
+    if os.name == "nt":
+        pytest.skip("Windows has no such pipes")
+    command = f'"{sys.executable}" -m heed classify "{tiny_corpus}" -m "{tiny_model_path}" | head -n 1'
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert run.stderr == ""
+
+
+def test_quickstart_does_what_it_promises(heed: Callable[..., Result], tmp_path: Path) -> None:
+    result = heed("quickstart", "-o", tmp_path / "out")
+    assert result.status == 0, result
+    assert "95 % interval" in result.out
+    assert "what next" in result.out
+    made = tmp_path / "out"
+    assert sorted(path.name for path in made.iterdir()) == ["confusion.png", "learning_curve.png", "model.safetensors"]
+    accuracy = float(result.out.split("never heard: ")[1].split(" %")[0])
+    assert accuracy > 75  # synthetic voices, few of them: a sanity bound, not a score
+    heard = json.loads(heed("info", made / "model.safetensors", "--json").out)
+    assert heard["training"]["data"]["corpus"] == "demo"

@@ -1,0 +1,184 @@
+"""Training: it learns, it is reproducible bit by bit, and it survives being stopped at any moment."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heed import training as training_module
+from heed.config import Settings, TrainingSettings
+from heed.corpus import scan
+from heed.errors import ModelError, SettingsError
+from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, OneCycle, StepDecay
+from heed.preparation import prepare
+from heed.training import Training, optimizer, schedule
+
+
+def start(corpus: Path, settings: Settings, checkpoint: Path | None = None) -> Training:
+    return prepare(scan(corpus), settings, checkpoint=checkpoint).training
+
+
+def with_training(settings: Settings, **changes: object) -> Settings:
+    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, **changes))
+
+
+def saved(training: Training, path: Path) -> bytes:
+    training.model().save(path)
+    return path.read_bytes()
+
+
+def test_training_learns_and_keeps_the_best_epoch(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    training = start(tiny_corpus, tiny_settings)
+    rows = list(training.epochs())
+    assert [row.epoch for row in rows] == list(range(1, tiny_settings.training.epochs + 1))
+    assert rows[-1].loss < 0.7 * rows[0].loss
+    best = max(row.validation_accuracy for row in rows)
+    assert best > 0.8
+    model = training.model()
+    assert model.training["validation_accuracy"] == best
+    assert rows[training.best_epoch - 1].validation_accuracy == best
+    features = training.standardizer.apply(training.extractor(training.validation.windows))
+    said = model.network.logits(features).argmax(axis=1)
+    assert np.mean(said == training.validation.labels) == best
+
+
+def test_the_same_seed_gives_the_same_file_whatever_the_number_of_threads(
+    tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    files = []
+    for threads in (1, 3):
+        training = start(tiny_corpus, with_training(tiny_settings, epochs=2))
+        training.threads = threads
+        list(training.epochs())
+        files.append(saved(training, tmp_path / "model.safetensors"))
+    assert files[0] == files[1]
+
+
+def test_another_seed_gives_another_model(tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path) -> None:
+    files = []
+    for seed in (0, 1):
+        training = start(tiny_corpus, with_training(tiny_settings, epochs=1, seed=seed))
+        list(training.epochs())
+        files.append(training.model().network.parameters.vector)
+    assert not np.array_equal(*files)
+
+
+@pytest.mark.parametrize("rule", ["adamw", "sgd"])
+def test_a_run_resumed_after_any_epoch_equals_an_uninterrupted_one(
+    rule: str, tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_module, "CHECKPOINT_SECONDS", 0.0)
+    settings = with_training(tiny_settings, epochs=3, optimizer=rule, learning_rate=0.01)
+    whole = start(tiny_corpus, settings)
+    list(whole.epochs())
+    expected = saved(whole, tmp_path / "whole.safetensors")
+    checkpoint = tmp_path / "checkpoint"
+    for done in (1, 2, 3):
+        broken = start(tiny_corpus, settings, checkpoint)
+        for row in broken.epochs():
+            if row.epoch == done:
+                break
+        resumed = start(tiny_corpus, settings, checkpoint)
+        resumed.resume(checkpoint)
+        assert len(resumed.history) == done
+        list(resumed.epochs())
+        assert saved(resumed, tmp_path / "resumed.safetensors") == expected
+
+
+def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) -> None:
+    def command(output: Path, *more: str) -> list[str]:
+        options = ["--config", "quickstart", "--epochs", "6", "--seed", "3"]
+        return [sys.executable, "-m", "heed", "train", str(tiny_corpus), "-o", str(output), *options, *more]
+
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    with subprocess.Popen(command(killed), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 3/"):
+                process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
+                break
+    assert not killed.exists()
+    assert killed.with_name("killed.safetensors.checkpoint").exists()
+    subprocess.run(command(killed, "--resume"), check=True, capture_output=True)
+    assert killed.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.safetensors", "whole.safetensors"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process alone")
+def test_ctrl_c_keeps_the_best_model_and_the_checkpoint(tiny_corpus: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.safetensors"
+    arguments = ["train", str(tiny_corpus), "-o", str(output), "--config", "quickstart", "--epochs", "100000"]
+    with subprocess.Popen([sys.executable, "-m", "heed", *arguments], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 2/"):
+                process.send_signal(signal.SIGINT)
+                break
+        told = process.stderr.read()
+    assert process.returncode == 0
+    assert "--resume goes on" in told
+    assert output.exists()
+    assert output.with_name("model.safetensors.checkpoint").exists()
+
+
+def test_patience_stops_early(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    settings = with_training(tiny_settings, epochs=50, patience=2, learning_rate=1e-9, average_decay=0.0)
+    training = start(tiny_corpus, settings)
+    rows = list(training.epochs())
+    # Hardly anything changes, and an equal accuracy counts as progress only until it falls short once.
+    assert len(rows) < 50 or len({row.validation_accuracy for row in rows}) == 1
+    assert training.finished
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    list(start(tiny_corpus, with_training(tiny_settings, epochs=1), checkpoint).epochs())
+    with pytest.raises(SettingsError, match="other settings"):
+        start(tiny_corpus, with_training(tiny_settings, epochs=2)).resume(checkpoint)
+    corpus = scan(tiny_corpus)
+    left_out = corpus.by_split("training")[0]
+    fewer = dataclasses.replace(corpus, clips=tuple(clip for clip in corpus.clips if clip != left_out))
+    with pytest.raises(SettingsError, match="other recordings"):
+        prepare(fewer, with_training(tiny_settings, epochs=1)).training.resume(checkpoint)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "noise", "truncated"])
+def test_a_damaged_checkpoint_is_refused(
+    damage: str, tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    checkpoint, settings = tmp_path / "checkpoint", with_training(tiny_settings, epochs=1)
+    list(start(tiny_corpus, settings, checkpoint).epochs())
+    good = checkpoint.read_bytes()
+    if damage == "missing":
+        checkpoint.unlink()
+    else:
+        checkpoint.write_bytes({"empty": b"", "noise": os.urandom(500), "truncated": good[: len(good) // 2]}[damage])
+    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
+        start(tiny_corpus, settings).resume(checkpoint)
+
+
+def test_settings_name_their_optimiser_and_schedule() -> None:
+    assert optimizer(TrainingSettings(optimizer="sgd", momentum=0.5)) == SGD(0.5)
+    assert optimizer(TrainingSettings(optimizer="adam", weight_decay=0.1)) == AdamW(weight_decay=0.0)
+    assert optimizer(TrainingSettings(optimizer="adamw", weight_decay=0.1)) == AdamW(weight_decay=0.1)
+    kinds = {"one-cycle": OneCycle, "cosine": CosineWithWarmup, "step": StepDecay, "constant": Constant}
+    for name, kind in kinds.items():
+        assert isinstance(schedule(TrainingSettings(schedule=name)), kind)
+
+
+def test_the_model_remembers_where_it_comes_from(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    training = start(tiny_corpus, with_training(tiny_settings, epochs=1))
+    list(training.epochs())
+    remembered = training.model().training
+    assert Settings.from_dict(remembered["settings"]) == training.settings
+    assert remembered["data"]["corpus"] == tiny_corpus.name
+    assert sum(remembered["data"]["clips"]["training"].values()) == len(scan(tiny_corpus).by_split("training"))
+    assert len(remembered["history"]) == 1
