@@ -1,5 +1,6 @@
 """What several test files share: a tiny corpus of tone words, settings for a tiny network, a model trained on it."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +18,23 @@ from heed.preparation import prepare
 ASKED = ("yes", "no", "up")
 
 
-def speakers(training: int, validation: int, testing: int) -> list[str]:
-    """Return names of speakers of which so many fall to each split."""
-    wanted = {"training": training, "validation": validation, "testing": testing}
-    names: list[str] = []
-    number = 0
-    while any(wanted.values()):
-        name = f"{number:08x}"
-        if wanted[official_split(name)]:
-            wanted[official_split(name)] -= 1
-            names.append(name)
-        number += 1
-    return names
+def speakers(split: str, count: int) -> list[str]:
+    """Return names of so many speakers that fall to a split."""
+    names = map("{:08x}".format, itertools.count())
+    return list(itertools.islice((name for name in names if official_split(name) == split), count))
 
 
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """4 words said twice by each of 12 speakers (8 train, 2 validate, 2 test), and two noises. Do not write into it."""
     root = tmp_path_factory.mktemp("corpus")
-    for number, speaker in enumerate(speakers(8, 2, 2)):
-        for word in sounds.TONES:
-            (root / word).mkdir(exist_ok=True)
-            for take in range(2):
-                samples = sounds.clip(word, seed=2 * number + take, pitch=0.9 + 0.2 * (5 * number % 12) / 11)
+    seeds = itertools.count()
+    # Those who train have the highest and lowest voices, so that the others are among what was learnt.
+    for split, count, spread in (("training", 8, 0.1), ("validation", 2, 0.05), ("testing", 2, 0.05)):
+        for speaker, pitch in zip(speakers(split, count), np.linspace(1 - spread, 1 + spread, count), strict=True):
+            for word, take in itertools.product(sounds.TONES, range(2)):
+                (root / word).mkdir(exist_ok=True)
+                samples = sounds.clip(word, next(seeds), float(pitch))
                 soundfile.write(root / word / f"{speaker}_nohash_{take}.wav", samples, sounds.RATE)
     folder = root / "_background_noise_"
     folder.mkdir()

@@ -64,7 +64,7 @@ def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
     """Put a clip into `length` samples of silence, its middle `shift` samples behind theirs."""
     start = (length - len(clip)) // 2 + shift
     placed = np.zeros(length, np.float32)
-    placed[max(start, 0) : start + len(clip)] = clip[max(-start, 0) : max(length - start, 0)]
+    placed[max(start, 0) : max(start + len(clip), 0)] = clip[max(-start, 0) : max(length - start, 0)]
     return placed
 
 

@@ -4,6 +4,7 @@ Times are in seconds and frequencies in hertz; counts of samples and frames foll
 dataclass is one table, and a key that no dataclass knows is an error.
 """
 
+import contextlib
 import tomllib
 import types
 import typing
@@ -14,10 +15,15 @@ from typing import Any, Literal, Self
 
 from heed.errors import SettingsError
 from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
+from heed.nn.chain import Chain
+from heed.nn.parameters import flatten
 
 SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+
+# Such a network still fits into a model file, whose size is limited.
+MOST_PARAMETERS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,18 @@ class FeatureSettings:
 
     def __post_init__(self) -> None:
         _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
+        # Bounded first, for what is infinite has no whole number of samples.
+        _require(0 < self.clip <= 60, self, "clip", "above 0 and at most 60 seconds")
+        _require(0 < self.window <= self.clip, self, "window", "positive and no longer than the clip")
         _require(0 < self.hop <= self.window, self, "hop", "positive and no longer than the window")
+        _require(self.hop_samples >= 1, self, "hop", "at least one sample")
         _require(
             self.window_samples <= self.fft_size <= 2**15,
             self,
             "fft_size",
-            f"at least the window's {self.window_samples} samples",
+            f"at least the window's {self.window_samples} samples and at most {2**15}",
         )
-        _require(
-            self.fft_size <= self.clip_samples <= 60 * self.sample_rate,
-            self,
-            "clip",
-            "at least one window and at most 60 seconds",
-        )
+        _require(self.fft_size <= self.clip_samples, self, "clip", "at least one transform of fft_size samples")
         _require(0 <= self.low_frequency < self.high_frequency, self, "low_frequency", "below high_frequency")
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
@@ -253,6 +258,17 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
 
+    def __post_init__(self) -> None:
+        try:
+            parameters = Chain(tuple(self.network.layers(classes=2))).parameters(
+                (self.features.width, self.features.frames)
+            )
+        except ValueError as error:
+            raise SettingsError(f"network: {error}") from error
+        size = sum(parameter.size for _, parameter in flatten(parameters))
+        if size > MOST_PARAMETERS:
+            raise SettingsError(f"network has {size} parameters; expected at most {MOST_PARAMETERS}, make it smaller")
+
     @classmethod
     def from_toml(cls, path: Path) -> Self:
         """Read settings from a TOML file; what it leaves out keeps its default.
@@ -268,7 +284,7 @@ class Settings:
             raise SettingsError(
                 f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"{path} is not valid TOML: {error}; mend it") from error
         try:
             return cls.from_dict(content)
@@ -306,9 +322,14 @@ def recipe(name: str) -> Path:
     """
     folder = Path(__file__).with_name("recipes")
     known = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-    if not Path(name).exists() and name not in known:
+    try:
+        if Path(name).is_file() or (Path(name).exists() and name not in known):
+            return Path(name)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings from {name}: {error.strerror}; give a readable TOML file") from error
+    if name not in known:
         raise SettingsError(f"no settings {name}: no such file, and the recipes are: {', '.join(known)}")
-    return Path(name) if Path(name).exists() else known[name]
+    return known[name]
 
 
 def network_named(name: str) -> Architecture:
@@ -376,7 +397,8 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
     elif isinstance(hint, types.UnionType):
         raise TypeError(f"{name}: settings have one type each")
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):  # a whole number beyond all floats
+            return float(value)
     elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     expected = getattr(hint, "__name__", str(hint))

@@ -94,4 +94,5 @@ class Decision:
         self._quiet_until = end_sample + settings.refractory * self._rate
         end = end_sample / self._rate
         others = [entry for entry in ranking(self._labels, average, 4) if entry[0] != self._labels[best]][:3]
-        return Detection(self._labels[best], float(average[best]), end - self._window, end, tuple(others))
+        start = max(end - self._window, 0.0)
+        return Detection(self._labels[best], float(average[best]), start, end, tuple(others))

@@ -4,7 +4,7 @@ A frame depends on nothing but its own samples, so that a file, a clip and a mic
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -142,17 +142,24 @@ class MfccExtractor:
         ValueError
             If the clips have another type or shape, or are too short.
         """
-        return self._extract(clips, threads, self.settings.width, self.cepstra)
+        if threads == 1:
+            return self.cepstra(self.log_mel(clips))
+        features = np.empty((len(clips), self._frames(clips), self.settings.width), np.float32)
 
-    def log_mel(self, clips: FloatArray, threads: int = 1) -> FloatArray:
+        def fill(some: FloatArray, place: FloatArray) -> None:
+            place[:] = self.cepstra(self.log_mel(some))
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, np.array_split(clips, threads), np.array_split(features, threads)))
+        return features
+
+    def log_mel(self, clips: FloatArray) -> FloatArray:
         """Compute the log-mel energies of clips, ``10 log10(max(energy, floor))``.
 
         Parameters
         ----------
         clips : ndarray of float32, shape (clips, samples)
             Clips of one length, at least one transform long.
-        threads : int
-            How many threads share the work; the result is the same.
 
         Returns
         -------
@@ -164,7 +171,28 @@ class MfccExtractor:
         ValueError
             If the clips have another type or shape, or are too short.
         """
-        return self._extract(clips, threads, self.settings.mel_bands, lambda log_mel: log_mel)
+        # Imported here because it takes a while. NumPy transforms one frame at a time, which takes half as long again;
+        # scipy.fft cannot leave the result in place, and two threads lose what they gain on fresh memory for it.
+        from scipy.fftpack import rfft
+
+        settings = self.settings
+        frames = self._frames(clips)
+        windows = sliding_window_view(clips, settings.fft_size, axis=1)[:, :: settings.hop_samples]
+        log_mel = np.empty((len(clips), frames, settings.mel_bands), np.float32)
+        block = max(_BLOCK_FRAMES // frames, 1)
+        scratch = np.empty((min(block, len(clips)), frames, settings.fft_size), np.float32)
+        for start in range(0, len(clips), block):
+            framed, energies = windows[start : start + block], log_mel[start : start + block]
+            spectrum = rfft(np.multiply(framed, self.tables.window, out=scratch[: len(framed)]), overwrite_x=True)
+            squares = np.square(spectrum, out=spectrum)
+            # A product for each clip, always of the same shape: a clip's features do not depend on its neighbours.
+            for bands, bins, weights in self._filters:
+                np.matmul(squares[..., bins], weights, out=energies[..., bands])
+            np.maximum(energies, settings.floor, out=energies)
+            # NumPy has a fast natural logarithm on more processors than a decimal one.
+            np.log(energies, out=energies)
+            np.multiply(energies, 10 / math.log(10), out=energies)
+        return log_mel
 
     def cepstra(self, log_mel: FloatArray) -> FloatArray:
         """Turn log-mel energies into cepstral coefficients.
@@ -181,52 +209,15 @@ class MfccExtractor:
         """
         return log_mel @ self._cosine if self.settings.coefficients else log_mel
 
-    def _extract(
-        self, clips: FloatArray, threads: int, width: int, finish: Callable[[FloatArray], FloatArray]
-    ) -> FloatArray:
-        """Compute the log-mel energies of clips, and what `finish` makes of them while they are in the cache."""
-        settings = self.settings
+    def _frames(self, clips: FloatArray) -> int:
+        """Count the frames of a clip, or refuse the clips."""
         _check_samples(clips, "(clips, samples)", 2)
-        if clips.shape[1] < settings.fft_size:
+        samples, fft_size = clips.shape[1], self.settings.fft_size
+        if samples < fft_size:
             raise ValueError(
-                f"clips have {clips.shape[1]} samples; expected at least the {settings.fft_size} of one transform; "
-                "pad them with zeros"
+                f"clips have {samples} samples; expected at least the {fft_size} of one transform; pad them with zeros"
             )
-        windows = sliding_window_view(clips, settings.fft_size, axis=1)[:, :: settings.hop_samples]
-        features = np.empty((*windows.shape[:2], width), np.float32)
-
-        def fill(windows: FloatArray, features: FloatArray) -> None:
-            block = min(max(_BLOCK_FRAMES // windows.shape[1], 1), len(windows))
-            framed = np.empty((block, *windows.shape[1:]), np.float32)
-            log_mel = np.empty((*framed.shape[:2], settings.mel_bands), np.float32)
-            for start in range(0, len(windows), max(block, 1)):
-                some = windows[start : start + block]
-                self._fill(some, framed[: len(some)], log_mel[: len(some)])
-                features[start : start + block] = finish(log_mel[: len(some)])
-
-        if threads == 1:
-            fill(windows, features)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(fill, np.array_split(windows, threads), np.array_split(features, threads)))
-        return features
-
-    def _fill(self, windows: FloatArray, framed: FloatArray, log_mel: FloatArray) -> None:
-        """Compute the log-mel energies of a few clips with `framed` as scratch space."""
-        # Imported here because it takes a while. NumPy's transform works on one frame at a time and takes half as long
-        # again; scipy.fft's cannot leave its result in place, and the fresh memory for each result stops two threads
-        # from being faster than one.
-        from scipy.fftpack import rfft
-
-        spectrum = rfft(np.multiply(windows, self.tables.window, out=framed), overwrite_x=True)
-        squares = np.square(spectrum, out=spectrum)
-        # A product for each clip, always of the same shape: a clip's features do not depend on its neighbours.
-        for bands, bins, weights in self._filters:
-            np.matmul(squares[..., bins], weights, out=log_mel[..., bands])
-        np.maximum(log_mel, self.settings.floor, out=log_mel)
-        # NumPy has a fast natural logarithm on more processors than a decimal one.
-        np.log(log_mel, out=log_mel)
-        np.multiply(log_mel, 10 / math.log(10), out=log_mel)
+        return 1 + int(samples - fft_size) // self.settings.hop_samples
 
 
 class FeatureStream:

@@ -5,7 +5,6 @@ for it.
 """
 
 import json
-import math
 import platform
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -132,9 +131,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read the arrays and the header without judging them."""
     from safetensors import SafetensorError, safe_open
 
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; expected a model file")
     try:
+        if path.is_dir():
+            raise ModelError(f"{path} is a folder; expected a model file")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
@@ -150,7 +149,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
     except OSError as error:
         raise ModelError(f"cannot read model {path}: {error.strerror or error}; give a model file") from error
-    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # TypeError and AttributeError: an array of a type that NumPy does not know.
         raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
 
 
@@ -164,7 +164,9 @@ def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
 
 
 def _labels(labels: Any) -> tuple[str, ...]:
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label.isprintable() for label in labels):
+    if not isinstance(labels, list) or not all(
+        isinstance(label, str) and label and label.isprintable() for label in labels
+    ):
         raise ValueError("labels are not a list of printable words")
     if len(set(labels)) != len(labels) or len(labels) < 2:
         raise ValueError("labels are not two or more different words")
@@ -191,7 +193,9 @@ def _check(model: Model) -> None:
     model.tables.check(features)
     if model.standardizer.mean.shape != (features.width,) or model.standardizer.deviation.shape != (features.width,):
         raise ValueError("the standardisation does not fit the features")
-    if math.prod(model.network.input_shape) != features.frames * features.width:
+    if not (model.standardizer.deviation > 0).all():
+        raise ValueError("the standardisation divides by zero or less")
+    if model.network.input_shape != (features.frames, features.width):
         raise ValueError(
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
@@ -214,8 +218,11 @@ def find(name: str) -> Path:
         If there is neither.
     """
     path, models = Path(name), shipped()
-    if path.is_file() or (path.exists() and name not in models):
-        return path
+    try:
+        if path.is_file() or (path.exists() and name not in models):
+            return path
+    except OSError as error:
+        raise ModelError(f"cannot read model {name}: {error.strerror}; give a model file") from error
     if name not in models:
         raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(models) or 'none'}")
     return models[name]

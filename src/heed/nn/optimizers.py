@@ -5,18 +5,13 @@ keeps, so a checkpoint is those vectors and nothing else.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from heed.nn.parameters import FloatArray, Parameters
+from heed.nn.parameters import BLOCK, FloatArray, Parameters, blocks
 
 State = dict[str, FloatArray]
-
-# A step makes several passes over long vectors. Taking them in blocks that stay in the processor's cache makes it
-# several times faster than going through the whole memory each time.
-BLOCK = 16_384
 
 
 class Optimizer(ABC):
@@ -46,7 +41,7 @@ class SGD(Optimizer):
 
     def step(self, parameters: Parameters, state: State, learning_rate: float) -> None:
         """Make one step."""
-        for part in _blocks(len(state["velocity"])):
+        for part in blocks(len(state["velocity"])):
             velocity = state["velocity"][part]
             velocity *= self.momentum
             velocity += parameters.gradient[part]
@@ -90,7 +85,7 @@ class AdamW(Optimizer):
         epsilon = float(self.epsilon / square_scale)
         decayed = parameters.count("weight") if self.weight_decay else 0
         scratch = np.empty(BLOCK, parameters.vector.dtype)
-        for part in _blocks(len(state["mean"])):
+        for part in blocks(len(state["mean"])):
             values, gradient = parameters.vector[part], parameters.gradient[part]
             mean, square, work = state["mean"][part], state["square"][part], scratch[: len(values)]
             mean *= self.beta_1
@@ -105,7 +100,3 @@ class AdamW(Optimizer):
             if part.start < decayed:
                 values[: decayed - part.start] *= 1 - learning_rate * self.weight_decay
             values -= work
-
-
-def _blocks(size: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK))

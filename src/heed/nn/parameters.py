@@ -53,6 +53,10 @@ class Parameter:
         return size
 
 
+# Going through long vectors takes several passes. Taken in blocks that stay in the processor's cache, they are several
+# times faster than through the whole memory each time.
+BLOCK = 32_768
+
 ParameterTree = Mapping[str, Any]
 """Parameters by name; a layer made of layers has one mapping for each of them."""
 
@@ -131,6 +135,11 @@ def flatten(tree: ParameterTree, prefix: str = "") -> Iterator[tuple[str, Parame
             yield prefix + name, node
         else:
             yield from flatten(node, f"{prefix}{name}.")
+
+
+def blocks(size: int) -> Iterator[slice]:
+    """Cut a vector of that size into slices of at most `BLOCK` numbers."""
+    return (slice(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK))
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> FloatArray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heed.nn.loss import one_hot
 from heed.nn.network import Network
 from heed.nn.optimizers import Optimizer, State
-from heed.nn.parameters import FloatArray
+from heed.nn.parameters import FloatArray, blocks
 from heed.nn.schedules import Schedule
 
 
@@ -86,7 +86,8 @@ class Trainer:
         self.steps += 1
         if self.average_decay:
             decay = min(self.average_decay, self.steps / (self.steps + 10))
-            self._average += (1 - decay) * (parameters.vector - self._average)
+            for part in blocks(len(self._average)):
+                self._average[part] += (1 - decay) * (parameters.vector[part] - self._average[part])
         norm = float(np.linalg.norm(parameters.gradient[: parameters.count("weight", "bias")]))
         return StepResult(loss, int(np.sum(logits.argmax(axis=1) == labels)), norm)
 

@@ -1,0 +1,280 @@
+"""Settings: whatever is impossible is refused with the setting's name, its value and what was expected."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heed import config
+from heed.config import (
+    AugmentationSettings,
+    DecisionSettings,
+    FeatureSettings,
+    Settings,
+    TrainingSettings,
+)
+from heed.errors import SettingsError
+from heed.nn.architectures import DenseArchitecture
+
+RECIPES = sorted((Path(config.__file__).parent / "recipes").glob("*.toml"))
+
+IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
+    (FeatureSettings, "sample_rate", 3_999, "between 4000 and 192000"),
+    (FeatureSettings, "sample_rate", 192_001, "between 4000 and 192000"),
+    (FeatureSettings, "clip", 0.0, "above 0 and at most 60"),
+    (FeatureSettings, "clip", 60.1, "above 0 and at most 60"),
+    (FeatureSettings, "clip", 0.031, "at least one transform"),
+    (FeatureSettings, "window", 0.0, "positive"),
+    (FeatureSettings, "window", 1.1, "no longer than the clip"),
+    (FeatureSettings, "hop", 0.0, "positive and no longer than the window"),
+    (FeatureSettings, "hop", 0.031, "positive and no longer than the window"),
+    (FeatureSettings, "hop", 1e-6, "at least one sample"),
+    (FeatureSettings, "fft_size", 479, "at least the window's 480 samples"),
+    (FeatureSettings, "fft_size", 2**15 + 1, "at most 32768"),
+    (FeatureSettings, "low_frequency", -1.0, "below high_frequency"),
+    (FeatureSettings, "low_frequency", 7_600.0, "below high_frequency"),
+    (FeatureSettings, "high_frequency", 8_000.5, "at most half the sample rate"),
+    (FeatureSettings, "mel_bands", 0, "between 1 and 512"),
+    (FeatureSettings, "mel_bands", 513, "between 1 and 512"),
+    (FeatureSettings, "coefficients", -1, "between 0 and mel_bands"),
+    (FeatureSettings, "coefficients", 41, "between 0 and mel_bands"),
+    (FeatureSettings, "floor", 0.0, "between 0 and 1"),
+    (FeatureSettings, "floor", 1.0, "between 0 and 1"),
+    (AugmentationSettings, "shift", -0.1, "between 0 and 1 second"),
+    (AugmentationSettings, "shift", 1.1, "between 0 and 1 second"),
+    (AugmentationSettings, "speed", -0.1, "between 0 and 0.5"),
+    (AugmentationSettings, "speed", 0.6, "between 0 and 0.5"),
+    (AugmentationSettings, "gain", -1.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "gain", 61.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "noise_probability", -0.1, "between 0 and 1"),
+    (AugmentationSettings, "noise_probability", 1.1, "between 0 and 1"),
+    (AugmentationSettings, "noise_snr", (-31.0, 0.0), "two rising numbers"),
+    (AugmentationSettings, "noise_snr", (0.0, 101.0), "two rising numbers"),
+    (AugmentationSettings, "noise_snr", (10.0, 5.0), "two rising numbers"),
+    (AugmentationSettings, "time_masks", -1, "between 0 and 16"),
+    (AugmentationSettings, "time_masks", 17, "between 0 and 16"),
+    (AugmentationSettings, "time_mask_length", -0.1, "between 0 and 1 second"),
+    (AugmentationSettings, "time_mask_length", 1.1, "between 0 and 1 second"),
+    (AugmentationSettings, "frequency_masks", -1, "between 0 and 16"),
+    (AugmentationSettings, "frequency_masks", 17, "between 0 and 16"),
+    (AugmentationSettings, "frequency_mask_bands", -1, "between 0 and 512"),
+    (AugmentationSettings, "frequency_mask_bands", 513, "between 0 and 512"),
+    (TrainingSettings, "epochs", 0, "at least 1"),
+    (TrainingSettings, "patience", -1, "0 or more"),
+    (TrainingSettings, "batch_size", 1, "between 2 and 65536"),
+    (TrainingSettings, "batch_size", 65_537, "between 2 and 65536"),
+    (TrainingSettings, "learning_rate", 0.0, "above 0"),
+    (TrainingSettings, "learning_rate", 10.1, "above 0 and at most 10"),
+    (TrainingSettings, "warmup", -0.1, "at least 0 and below 1"),
+    (TrainingSettings, "warmup", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "momentum", -0.1, "at least 0 and below 1"),
+    (TrainingSettings, "momentum", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "weight_decay", -0.1, "between 0 and 1"),
+    (TrainingSettings, "weight_decay", 1.1, "between 0 and 1"),
+    (TrainingSettings, "label_smoothing", -0.1, "at least 0 and below 1"),
+    (TrainingSettings, "label_smoothing", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "average_decay", -0.1, "at least 0 and below 1"),
+    (TrainingSettings, "average_decay", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "seed", -1, "0 or more"),
+    (TrainingSettings, "seed", 2**63, "0 or more, below"),
+    (DecisionSettings, "step", 0.0, "between 0.01 and 1 second"),
+    (DecisionSettings, "step", 1.1, "between 0.01 and 1 second"),
+    (DecisionSettings, "smoothing", 0, "between 1 and 100"),
+    (DecisionSettings, "smoothing", 101, "between 1 and 100"),
+    (DecisionSettings, "threshold", 1.1, "above 0 and at most 1"),
+    (DecisionSettings, "rearm", -0.1, "at most the threshold"),
+    (DecisionSettings, "rearm", 0.7, "at most the threshold"),
+    (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),
+    (DecisionSettings, "refractory", 61.0, "between 0 and 60 seconds"),
+]
+
+KINDS: dict[str, type] = {
+    "features": FeatureSettings,
+    "augmentation": AugmentationSettings,
+    "training": TrainingSettings,
+    "decision": DecisionSettings,
+}
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "expected"), IMPOSSIBLE)
+def test_impossible_values_are_refused(kind: type, name: str, value: Any, expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        kind(**{name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} is {value!r}; expected ")
+    assert expected in message
+
+
+def test_every_setting_with_a_range_is_among_the_cases() -> None:
+    tested = {(kind, name) for kind, name, _, _ in IMPOSSIBLE}
+    choices = {(TrainingSettings, "optimizer"), (TrainingSettings, "schedule")}
+    every = {(kind, part.name) for kind in KINDS.values() for part in dataclasses.fields(kind)}
+    assert tested | choices == every
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        (table, part.name)
+        for table, kind in KINDS.items()
+        for part in dataclasses.fields(kind)
+        if isinstance(part.default, float)
+    ],
+)
+def test_what_is_not_finite_is_refused(table: str, name: str, value: float) -> None:
+    with pytest.raises(SettingsError, match=table):
+        Settings.from_dict({table: {name: value}})
+
+
+@pytest.mark.parametrize("snr", [(math.nan, 0.0), (0.0, math.nan), (-math.inf, 0.0), (0.0, math.inf)])
+def test_a_noise_level_that_is_not_finite_is_refused(snr: tuple[float, float]) -> None:
+    with pytest.raises(SettingsError, match="noise_snr"):
+        AugmentationSettings(noise_snr=snr)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"trainings": {}}, r"unknown table \[trainings\]; known are features, .*network"),
+        ({"training": {"epoch": 3}}, r"unknown setting training\.epoch; known are epochs, "),
+        ({"network": {"units": 3}}, r"unknown setting network\.units; known are hidden, "),
+        ({"network": {"name": "lstm"}}, r"network\.name is 'lstm'; known networks are dense"),
+        ({"network": {"name": 3}}, r"network\.name is 3; known networks"),
+        ({"network": "dense"}, "network is 'dense'; expected a table"),
+        ({"training": 3}, "training is 3; expected a table"),
+        ({"training": {"epochs": "3"}}, r"training\.epochs is '3'; expected a value of type int"),
+        ({"training": {"epochs": 3.0}}, r"training\.epochs is 3\.0; expected a value of type int"),
+        ({"training": {"epochs": True}}, r"training\.epochs is True; expected a value of type int"),
+        ({"training": {"warmup": False}}, r"training\.warmup is False; expected a value of type float"),
+        ({"training": {"optimizer": "sdg"}}, r"training\.optimizer is 'sdg'; expected one of 'adamw', 'adam', 'sgd'"),
+        ({"training": {"schedule": ["step"]}}, r"training\.schedule is \['step'\]; expected one of 'one-cycle'"),
+        (
+            {"augmentation": {"noise_snr": [1.0]}},
+            r"augmentation\.noise_snr is \[1\.0\]; expected a value of type tuple",
+        ),
+        ({"augmentation": {"noise_snr": [1, "2"]}}, r"augmentation\.noise_snr is '2'; expected a value of type float"),
+        ({"augmentation": {"noise_snr": 1.0}}, r"augmentation\.noise_snr is 1\.0; expected a value of type tuple"),
+        ({"network": {"hidden": 64}}, r"network\.hidden is 64; expected a value of type tuple"),
+        ({"network": {"hidden": [64, 1.5]}}, r"network\.hidden is 1\.5; expected a value of type int"),
+        ({"network": {"batch_norm": 1}}, r"network\.batch_norm is 1; expected a value of type bool"),
+        ({"network": {"activation": "sine"}}, r"network\.activation is 'sine'; expected one of 'relu', 'tanh'"),
+        ({"network": {"hidden": [64, 0]}}, "network: .*0 units; expected at least 1"),
+        ({"network": {"dropout": 1.0}}, r"network: .*rate 1\.0; expected at least 0 and below 1"),
+        ({"network": {"dropout": math.nan}}, "network: .*rate nan"),
+        ({"network": {"hidden": [10**9]}}, r"network has \d+ parameters; expected at most 100000000"),
+        ({"features": {"hop": 0.05}}, r"features: hop is 0\.05; expected"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_dict(content)
+
+
+def test_the_network_is_judged_by_the_input_that_the_features_give() -> None:
+    wide = DenseArchitecture(hidden=(2_000,))
+    Settings(network=wide)
+    with pytest.raises(SettingsError, match="parameters; expected at most"):
+        Settings(features=FeatureSettings(clip=60.0), network=wide)
+
+
+def test_derived_sizes() -> None:
+    features = FeatureSettings()
+    assert (features.clip_samples, features.window_samples, features.hop_samples) == (16_000, 480, 320)
+    assert features.frames == 1 + (16_000 - 512) // 320
+    assert FeatureSettings(coefficients=13).width == 13
+    assert FeatureSettings(coefficients=0).width == features.mel_bands
+
+
+def test_a_toml_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        '[training]\nepochs = 3\nwarmup = 0\n[augmentation]\nnoise_snr = [5, 10]\n[network]\nname = "dense"\n'
+        "hidden = [8, 4]\n",
+        encoding="utf-8",
+    )
+    settings = Settings.from_toml(path)
+    assert settings == Settings(
+        training=TrainingSettings(epochs=3, warmup=0.0),
+        augmentation=AugmentationSettings(noise_snr=(5.0, 10.0)),
+        network=DenseArchitecture(hidden=(8, 4)),
+    )
+    assert type(settings.training.warmup) is float
+    path.write_text("")
+    assert Settings.from_toml(path) == Settings()
+
+
+def toml(content: dict[str, dict[str, Any]]) -> str:
+    """Write nested plain values as TOML."""
+
+    def value(item: Any) -> str:
+        if isinstance(item, bool):
+            return str(item).lower()
+        if isinstance(item, tuple | list):
+            return f"[{', '.join(map(value, item))}]"
+        return f'"{item}"' if isinstance(item, str) else repr(item)
+
+    return "\n".join(
+        line
+        for table, settings in content.items()
+        for line in (f"[{table}]", *(f"{key} = {value(item)}" for key, item in settings.items()))
+    )
+
+
+@pytest.mark.parametrize("settings", [Settings(), *map(Settings.from_toml, RECIPES)])
+def test_settings_survive_the_way_through_plain_values_and_toml(settings: Settings, tmp_path: Path) -> None:
+    assert Settings.from_dict(settings.to_dict()) == settings
+    path = tmp_path / "settings.toml"
+    path.write_text(toml(settings.to_dict()), encoding="utf-8")
+    assert Settings.from_toml(path) == settings
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"epochs = = 3", b"\xff\xfe", b"[training]\nepochs = 3\nepochs = 4", b"epochs = 1" + 5_000 * b"0", 9_999 * b"a=["],
+)
+def test_a_file_that_is_no_toml(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML"):
+        Settings.from_toml(path)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot read settings from .*missing\.toml: No such file"):
+        Settings.from_toml(tmp_path / "missing.toml")
+    with pytest.raises(SettingsError, match=r"cannot read settings from .*: Is a directory"):
+        Settings.from_toml(tmp_path)
+
+
+def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nepochs = 0")
+    with pytest.raises(SettingsError, match=r"mine\.toml: training: epochs is 0; expected at least 1"):
+        Settings.from_toml(path)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_parse_and_are_found_by_name(path: Path) -> None:
+    Settings.from_toml(path)
+    assert config.recipe(path.stem) == path
+
+
+def test_a_file_wins_over_a_recipe_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("quickstart").write_text("")
+    assert config.recipe("quickstart") == Path("quickstart")
+
+
+@pytest.mark.parametrize("name", ["nothing", "x" * 300])
+def test_an_unknown_recipe(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"settings.* {name}: .*(recipes are: .*quickstart|too long)"):
+        config.recipe(name)
+
+
+def test_a_network_by_name() -> None:
+    assert config.network_named("dense") == DenseArchitecture()
+    with pytest.raises(SettingsError, match=r"network\.name is 'tiny'; known networks are dense"):
+        config.network_named("tiny")

@@ -1,0 +1,217 @@
+"""From a corpus to a training that can start: the labels, and everything about the data that is wrong."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from heed.config import SILENCE, UNKNOWN, Settings
+from heed.corpus import official_split, scan
+from heed.errors import CorpusError, SettingsError
+from heed.preparation import Prepared, choose_labels, noise_files, prepare
+
+TRAINS = [name for name in map(str, range(60)) if official_split(name) == "training"]
+JUDGES = [name for name in map(str, range(99)) if official_split(name) == "validation"]
+
+
+def write(path: Path, word: str = "yes") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sounds.clip(word), sounds.RATE)
+    return path
+
+
+def corpus(root: Path, noise: bool = True, **speakers: list[str]) -> Path:
+    """Write a clip of each word for each of its speakers."""
+    for word, names in speakers.items():
+        for name in names:
+            write(root / word / f"{name}_nohash_0.wav")
+    if noise:
+        write(root / "_background_noise_" / "hum.wav")
+    return root
+
+
+def ready(root: Path, settings: Settings, *words: str, noise: Path | None = None) -> Prepared:
+    return prepare(scan(root), settings, words, noise)
+
+
+BOTH = [*TRAINS[:3], JUDGES[0]]
+
+
+def test_without_words_every_word_is_a_label(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    prepared = ready(tiny_corpus, tiny_settings)
+    assert prepared.training.data.labels == ("no", "up", "yes", "zero", SILENCE)
+    assert prepared.skipped == ()
+    assert prepared.warnings == (
+        "no other words to learn as unknown: the model will take whatever it hears for one of its words",
+    )
+    assert np.bincount(prepared.training.validation.labels).tolist() == [4] * 5
+
+
+def test_words_asked_for_keep_their_order_and_the_rest_is_unknown(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    prepared = ready(tiny_corpus, tiny_settings, "up", "no")
+    assert prepared.training.data.labels == ("up", "no", UNKNOWN, SILENCE)
+    assert prepared.warnings == ()
+    data = prepared.training.provenance
+    assert data["clips"]["training"] == {"no": 16, "up": 16, UNKNOWN: 32}
+    assert data["noises"] == 2
+    assert data["corpus"] == tiny_corpus.name
+
+
+def test_one_word_and_others_are_enough(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    assert ready(tiny_corpus, tiny_settings, "up").training.data.labels == ("up", UNKNOWN, SILENCE)
+
+
+def test_labels_follow_what_the_corpus_holds(tmp_path: Path) -> None:
+    plain = scan(corpus(tmp_path / "plain", noise=False, yes=["a"], no=["b"]))
+    assert choose_labels(plain, [], has_noise=False) == ("no", "yes")
+    assert choose_labels(plain, ["yes"], has_noise=False) == ("yes", UNKNOWN)
+    assert choose_labels(plain, ["yes"], has_noise=True) == ("yes", UNKNOWN, SILENCE)
+    unknown = scan(corpus(tmp_path / "unknown", noise=False, yes=["a"], **{UNKNOWN: ["b"]}))
+    assert choose_labels(unknown, [], has_noise=False) == ("yes", UNKNOWN)
+    assert choose_labels(unknown, ["yes"], has_noise=False) == ("yes", UNKNOWN)
+    silent = scan(corpus(tmp_path / "silent", noise=False, yes=["a"], no=["b"], **{SILENCE: ["c"]}))
+    assert choose_labels(silent, [], has_noise=False) == ("no", "yes", SILENCE)
+
+
+@pytest.mark.parametrize("word", ["maybe", UNKNOWN, SILENCE, ""])
+def test_a_word_that_the_corpus_does_not_hold(word: str, tiny_corpus: Path, tiny_settings: Settings) -> None:
+    with pytest.raises(SettingsError, match=f"has no word '{word}'; it has no, up, yes, zero"):
+        ready(tiny_corpus, tiny_settings, "yes", word)
+
+
+def test_a_word_asked_for_twice(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="'yes' is asked for twice; name each word once"):
+        ready(tiny_corpus, tiny_settings, "yes", "no", "yes")
+
+
+def test_one_word_alone_has_nothing_to_be_told_from(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH)
+    with pytest.raises(CorpusError, match="only one word, 'yes': there is nothing to tell it from"):
+        ready(root, tiny_settings)
+
+
+def test_a_corpus_of_labels_alone_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, **{UNKNOWN: BOTH})
+    with pytest.raises(CorpusError, match="only one word"):
+        ready(root, tiny_settings)
+
+
+def test_a_word_with_one_clip(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=TRAINS[:1])
+    with pytest.raises(CorpusError, match=r"the word 'no' has 1 usable clip\(s\).*; expected at least 2"):
+        ready(root, tiny_settings)
+
+
+def test_a_word_whose_files_are_all_damaged(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=BOTH)
+    for path in (root / "no").iterdir():
+        path.write_bytes(b"damaged")
+    with pytest.raises(CorpusError, match=r"the word 'no' has 0 usable clip\(s\)"):
+        ready(root, tiny_settings)
+
+
+def test_a_word_without_clips_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=JUDGES[:2])
+    with pytest.raises(CorpusError, match="no training clip of 'no': its speakers all fall to validation"):
+        ready(root, tiny_settings)
+
+
+def test_no_clip_to_judge_by(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=TRAINS[:3], no=TRAINS[:3])
+    with pytest.raises(CorpusError, match="no clip is left for validation; add recordings of more speakers"):
+        ready(root, tiny_settings)
+
+
+def test_a_test_archive_holds_nothing_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, **{UNKNOWN: BOTH, SILENCE: BOTH})
+    with pytest.raises(CorpusError, match=r"the word 'yes' has 0 usable clip\(s\)"):
+        ready(root, tiny_settings)
+
+
+def test_a_word_that_cannot_be_judged_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=TRAINS[:2], up=BOTH)
+    prepared = ready(root, tiny_settings, "yes", "no")
+    assert prepared.warnings == ("no validation clip of 'no': how well it is recognised is not known",)
+
+
+def test_missing_noise_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
+    prepared = ready(corpus(tmp_path, noise=False, yes=BOTH, no=BOTH, up=BOTH), tiny_settings, "yes", "no")
+    assert prepared.training.data.labels == ("yes", "no", UNKNOWN)
+    assert len(prepared.warnings) == 1
+    assert "no background noise" in prepared.warnings[0]
+    rows = [next(prepared.training.epochs())]
+    assert np.isfinite(rows[0].loss)
+
+
+def test_noise_from_elsewhere(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", noise=False, yes=BOTH, no=BOTH)
+    folder = tmp_path / "noise"
+    files = [write(folder / "b.wav"), write(folder / "deep" / "a.wav")]
+    (folder / "notes.txt").write_text("hum")
+    assert noise_files(None) == []
+    assert noise_files(folder) == files
+    assert noise_files(files[0]) == files[:1]
+    for place, count in ((folder, 2), (files[1], 1)):
+        prepared = ready(root, tiny_settings, noise=place)
+        assert prepared.training.data.labels == ("no", "yes", SILENCE)
+        assert prepared.training.provenance["noises"] == count
+        assert not any("background noise" in warning for warning in prepared.warnings)
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_noise_folder_without_sound(make: bool, tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH)
+    if make:
+        (tmp_path / "noise").mkdir()
+    with pytest.raises(CorpusError, match=r"no noise in .*noise: expected a sound file or a folder of them"):
+        ready(root, tiny_settings, noise=tmp_path / "noise")
+
+
+def test_everything_left_out_is_named(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=BOTH)
+    bad = {
+        root / "yes" / "text.txt": "not an audio file",
+        root / "yes" / f"{TRAINS[4]}_nohash_0.wav": "no sound file",
+        root / "no" / f"{JUDGES[1]}_nohash_0.wav": "no sound file",
+        root / "_background_noise_" / "bad.wav": "no sound file",
+    }
+    for path in bad:
+        path.write_text("nothing to hear")
+    prepared = ready(root, tiny_settings)
+    assert {skipped.path for skipped in prepared.skipped} == set(bad)
+    for skipped in prepared.skipped:
+        assert bad[skipped.path] in skipped.reason
+
+
+def test_warnings_of_the_corpus_are_passed_on(tmp_path: Path, tiny_settings: Settings) -> None:
+    for word in ("yes", "no"):
+        for number in range(4):
+            write(tmp_path / word / f"{number}.wav")
+    assert any("same voice" in warning for warning in ready(tmp_path, tiny_settings).warnings)
+
+
+def test_the_digest_tells_recordings_apart(tmp_path: Path, tiny_settings: Settings) -> None:
+    def digest(root: Path) -> str:
+        return str(ready(root, tiny_settings).training.provenance["sha256"])
+
+    root = corpus(tmp_path / "one", yes=BOTH, no=BOTH)
+    copied = shutil.copytree(root, tmp_path / "two")
+    assert digest(copied) == digest(root)
+    # The same name, another sound.
+    write(copied / "yes" / f"{BOTH[0]}_nohash_0.wav", "zero")
+    assert digest(copied) != digest(root)
+    # The same sounds, another word.
+    swapped = shutil.copytree(root, tmp_path / "three")
+    shutil.move(swapped / "yes" / f"{BOTH[0]}_nohash_0.wav", swapped / "no" / f"{BOTH[0]}_nohash_1.wav")
+    assert digest(swapped) != digest(root)
+
+
+def test_the_settings_are_used(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    longer = dataclasses.replace(tiny_settings, features=dataclasses.replace(tiny_settings.features, clip=1.5))
+    training = ready(tiny_corpus, longer).training
+    assert training.network.input_shape == (longer.features.frames, longer.features.width)
+    assert training.validation.windows.shape[1] == 24_000

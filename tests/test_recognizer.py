@@ -1,0 +1,204 @@
+"""Recognition: the same word whatever form it comes in, and the same detections however the stream is cut."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import heed
+import sounds
+from heed import audio
+from heed.config import SILENCE, UNKNOWN
+from heed.decision import Detection
+from heed.errors import AudioError, ModelError
+from heed.recognizer import Recognizer, reblock
+
+SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
+KNOWN = [word for word in SEQUENCE if word != "zero"]
+
+
+@pytest.fixture(scope="module")
+def long() -> tuple[np.ndarray, list[float]]:
+    return sounds.stream(SEQUENCE)
+
+
+@pytest.fixture(scope="module")
+def whole(long: tuple[np.ndarray, list[float]], tiny_recognizer: Recognizer) -> list[Detection]:
+    return list(tiny_recognizer.detect([long[0]]))
+
+
+@pytest.mark.parametrize(("word", "label"), [("yes", "yes"), ("no", "no"), ("up", "up"), ("zero", UNKNOWN)])
+def test_a_clip_in_any_form_gives_its_word(word: str, label: str, tmp_path: Path, tiny_recognizer: Recognizer) -> None:
+    path = tmp_path / "clip.wav"
+    clip = sounds.clip(word, seed=99)
+    soundfile.write(path, clip, sounds.RATE)
+    first = tiny_recognizer.classify(path)
+    assert first.label == label
+    assert first.confidence > 0.8
+    assert tiny_recognizer.classify(str(path)) == first
+    assert tiny_recognizer.classify(path.read_bytes()) == first
+    assert tiny_recognizer.classify(io.BytesIO(path.read_bytes())) == first
+    integers, _ = soundfile.read(path, dtype="int16")
+    assert tiny_recognizer.classify(integers, sounds.RATE) == first
+    for samples, rate in (
+        (clip, sounds.RATE),
+        (clip.astype(np.float64), sounds.RATE),
+        (np.stack([clip, clip], axis=1), sounds.RATE),
+        (sounds.clip(word, seed=99, rate=44_100), 44_100),
+    ):
+        found = tiny_recognizer.classify(samples, rate)
+        assert found.label == label
+        assert found.confidence == pytest.approx(first.confidence, abs=0.03)
+
+
+def test_what_a_classification_says(tiny_recognizer: Recognizer) -> None:
+    found = tiny_recognizer.classify(sounds.clip("yes"), sounds.RATE)
+    labels = [found.label, *(label for label, _ in found.runners_up)]
+    assert len(labels) == len(set(labels)) == 4
+    confidences = [found.confidence, *(confidence for _, confidence in found.runners_up)]
+    assert confidences == sorted(confidences, reverse=True)
+    assert sum(confidences) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 4.0])
+def test_the_window_lies_within_the_clip_and_around_the_word(seconds: float, tiny_recognizer: Recognizer) -> None:
+    clip = sounds.hiss(round(seconds * sounds.RATE), np.random.default_rng(0))
+    word = sounds.spoken("up")[: len(clip)]
+    clip[-len(word) :] += word
+    found = tiny_recognizer.classify(clip, sounds.RATE)
+    assert found.label == "up"
+    assert 0 <= found.start < found.end <= seconds
+    assert found.end - found.start <= 1.0
+    assert found.start <= seconds - len(word) / 2 / sounds.RATE <= found.end
+
+
+@pytest.mark.parametrize("samples", [np.zeros(16_000), np.zeros(100), np.ones(1), np.full(40_000, 0.5)])
+def test_nothing_to_hear_is_not_a_word(samples: np.ndarray, tiny_recognizer: Recognizer) -> None:
+    found = tiny_recognizer.classify(samples, sounds.RATE)
+    assert np.isfinite(found.confidence)
+    assert found.label in (SILENCE, UNKNOWN)
+
+
+def test_arrays_that_cannot_be_used(tiny_recognizer: Recognizer) -> None:
+    clip = sounds.clip("yes")
+    with pytest.raises(TypeError, match=r"an array of samples needs its sample_rate, as in classify\(samples, 16000\)"):
+        tiny_recognizer.classify(clip)
+    clip[7] = np.nan
+    with pytest.raises(AudioError, match="NaN"):
+        tiny_recognizer.classify(clip, sounds.RATE)
+    with pytest.raises(AudioError, match="no samples"):
+        tiny_recognizer.classify(np.empty(0, np.float32), sounds.RATE)
+
+
+def test_probabilities_of_many_windows_are_those_of_each(tiny_recognizer: Recognizer) -> None:
+    windows = np.stack([sounds.clip(word) for word in sounds.TONES])
+    together = tiny_recognizer.probabilities(windows)
+    assert together.dtype == np.float32
+    assert together.shape == (4, 5)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
+    for window, row in zip(windows, together, strict=True):
+        np.testing.assert_allclose(tiny_recognizer.probabilities(window[None])[0], row, atol=1e-6)
+
+
+def test_words_in_a_stream_are_found_in_order_and_in_time(
+    long: tuple[np.ndarray, list[float]], whole: list[Detection]
+) -> None:
+    middles = [middle for word, middle in zip(SEQUENCE, long[1], strict=True) if word != "zero"]
+    assert [detection.label for detection in whole] == KNOWN
+    for detection, middle in zip(whole, middles, strict=True):
+        assert detection.end - detection.start == pytest.approx(1.0)
+        assert detection.start < middle < detection.end
+        assert detection.confidence >= 0.6
+        assert detection.label not in [label for label, _ in detection.runners_up]
+
+
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 12 * sounds.RATE), max_size=30))
+def test_how_a_stream_is_cut_changes_nothing(
+    cuts: list[int], long: tuple[np.ndarray, list[float]], whole: list[Detection], tiny_recognizer: Recognizer
+) -> None:
+    assert list(tiny_recognizer.detect(np.split(long[0], sorted(cuts)))) == whole
+
+
+@pytest.mark.parametrize("size", [1, 37, 1_600, 1_601, 100_000])
+def test_chunks_of_any_size_give_the_same(
+    size: int, long: tuple[np.ndarray, list[float]], tiny_recognizer: Recognizer
+) -> None:
+    samples = long[0][: 2 * sounds.RATE]
+    chunks = [samples[start : start + size] for start in range(0, len(samples), size)]
+    detections = list(tiny_recognizer.detect(chunks))
+    assert detections == list(tiny_recognizer.detect([samples]))
+    assert [detection.label for detection in detections] == ["yes"]
+
+
+def test_a_long_file_gives_what_its_samples_give(
+    long: tuple[np.ndarray, list[float]], tmp_path: Path, tiny_recognizer: Recognizer
+) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, long[0], sounds.RATE, subtype="FLOAT")
+    chunks = audio.read_chunks(path, sounds.RATE, chunk=0.7)
+    assert list(tiny_recognizer.detect(chunks)) == list(tiny_recognizer.detect([long[0]]))
+
+
+def test_a_word_is_told_as_soon_as_it_is_certain(
+    long: tuple[np.ndarray, list[float]], whole: list[Detection], tiny_recognizer: Recognizer
+) -> None:
+    taken = 0
+
+    def microphone():
+        nonlocal taken
+        for chunk in np.array_split(long[0], 200):
+            taken += len(chunk)
+            yield chunk
+
+    for detection in tiny_recognizer.detect(microphone()):
+        # A look at the sound every tenth of a second, and chunks of a twentieth.
+        assert taken / sounds.RATE - detection.end < 0.2
+    assert taken == len(long[0])
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_a_word_at_the_edge_of_a_stream_is_found(place: str, tiny_recognizer: Recognizer) -> None:
+    samples = sounds.hiss(3 * sounds.RATE, np.random.default_rng(0))
+    word = sounds.spoken("no")
+    part = slice(0, len(word)) if place == "start" else slice(len(samples) - len(word), None)
+    samples[part] += word
+    (detection,) = tiny_recognizer.detect([samples])
+    assert detection.label == "no"
+    assert detection.start >= 0
+    assert detection.start < (part.start + len(word) / 2) / sounds.RATE < detection.end
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100, 5_000])
+def test_short_and_empty_streams_hold_no_word(samples: int, tiny_recognizer: Recognizer) -> None:
+    assert list(tiny_recognizer.detect([np.zeros(samples, np.float32)])) == []
+    assert list(tiny_recognizer.detect([])) == []
+
+
+def test_noise_is_no_word(tiny_recognizer: Recognizer) -> None:
+    rng = np.random.default_rng(3)
+    assert list(tiny_recognizer.detect(sounds.hiss(sounds.RATE, rng, 0.02) for _ in range(10))) == []
+
+
+@given(st.lists(st.integers(0, 20), max_size=12), st.integers(1, 9))
+def test_blocks_hold_the_stream_in_order(lengths: list[int], size: int) -> None:
+    samples = np.arange(1, sum(lengths) + 1, dtype=np.float32)
+    chunks = np.split(samples, np.cumsum(lengths)[:-1]) if lengths else []
+    blocks = list(reblock(chunks, size))
+    assert all(len(block) == size for block in blocks)
+    joined = np.concatenate([np.empty(0, np.float32), *blocks])
+    np.testing.assert_array_equal(joined[: len(samples)], samples)
+    assert not joined[len(samples) :].any()
+    assert len(joined) - len(samples) < size
+
+
+def test_a_model_is_loaded_by_its_path(tiny_model_path: Path) -> None:
+    for path in (tiny_model_path, str(tiny_model_path)):
+        assert heed.load(path).classify(sounds.clip("up"), sounds.RATE).label == "up"
+    with pytest.raises(ModelError, match="no model nothing"):
+        heed.load("nothing")

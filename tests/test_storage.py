@@ -1,0 +1,133 @@
+"""Writing files: whatever happens, readers see the old content or the new, and no rubbish is left behind."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heed.errors import StorageError
+from heed.storage import check_writable, replacing, write_atomically
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_content_is_replaced_and_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "one" / "two" / "file"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(path.parent) == ["file"]
+
+
+def test_readers_see_the_old_content_until_the_new_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        with replacing(path) as file:
+            file.write(b"new")
+            file.flush()
+            assert path.read_bytes() == b"old"
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_a_writer_that_fails_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with replacing(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(StorageError if error is OSError else error):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    # A limit on the size of files stops writing where a full disk would.
+    script = (
+        "import resource, sys; from pathlib import Path; from heed.storage import *\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))\n"
+        "try: write_atomically(Path(sys.argv[1]), bytes(100_000))\n"
+        "except StorageError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"cannot write {path}: File too large; choose another place")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match=r"cannot write .*folder: it is a folder; choose another place"):
+        write_atomically(tmp_path / "folder", b"new")
+    (tmp_path / "file").write_bytes(b"old")
+    with pytest.raises(StorageError, match=r"cannot write .*below: (Not a directory|File exists)"):
+        write_atomically(tmp_path / "file" / "below", b"new")
+    with pytest.raises(StorageError, match="name too long"):
+        write_atomically(tmp_path / ("x" * 300), b"new")
+    assert names(tmp_path) == ["file", "folder"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StorageError, match="it is a device"):
+        write_atomically(tmp_path / "pipe", b"new")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match="Permission denied"):
+            write_atomically(tmp_path / "file", b"new")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_the_longest_possible_name(tmp_path: Path) -> None:
+    write_atomically(tmp_path / ("x" * 255), b"new")
+
+
+@pytest.mark.usefixtures("umask")
+def test_permissions_are_those_of_an_ordinary_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o604)
+    write_atomically(path, b"newer")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604
+
+
+def test_checking_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    check_writable(path)
+    assert names(tmp_path) == []
+    path.write_bytes(b"old")
+    check_writable(path)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+    with pytest.raises(StorageError, match="it is a folder"):
+        check_writable(tmp_path)
