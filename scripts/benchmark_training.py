@@ -29,6 +29,8 @@ Epoch = Callable[[], Any]
 
 FEATURES, HIDDEN, CLASSES = 1960, (512, 512, 512), 12
 RATE = 1e-4
+# The thread pools of BLAS and of PyTorch go on spinning for a while after their work, and would slow down whoever is next.
+PAUSE = 0.5
 
 
 def main() -> None:
@@ -130,6 +132,7 @@ def take_turns(contenders: dict[str, Epoch], repeat: int) -> dict[str, list[floa
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeat):
         for name, epoch in contenders.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             epoch()
             seconds[name].append(time.perf_counter() - start)

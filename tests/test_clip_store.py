@@ -108,6 +108,7 @@ def test_words_without_a_label_are_unknown() -> None:
     assert [label_of(word, LABELS) for word in ("yes", "tree", UNKNOWN, SILENCE)] == ["yes", UNKNOWN, UNKNOWN, SILENCE]
     rows = [row(Path("x.wav"), word) for word in ("yes", "tree", SILENCE)]
     assert labelled(rows, LABELS) == rows
+    assert labelled(rows, ("yes", UNKNOWN)) == rows[:2]
     assert labelled(rows, ("yes", "no")) == rows[:1]
 
 

@@ -225,6 +225,7 @@ def toml(content: dict[str, dict[str, Any]]) -> str:
 
 @pytest.mark.parametrize("settings", [Settings(), *map(Settings.from_toml, RECIPES)])
 def test_settings_survive_the_way_through_plain_values_and_toml(settings: Settings, tmp_path: Path) -> None:
+    assert settings.to_dict()["network"]["name"] == settings.network.name
     assert Settings.from_dict(settings.to_dict()) == settings
     path = tmp_path / "settings.toml"
     path.write_text(toml(settings.to_dict()), encoding="utf-8")

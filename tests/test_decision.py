@@ -95,6 +95,8 @@ def test_looks_are_averaged() -> None:
     settings = dataclasses.replace(BARE, smoothing=3)
     assert detections([look(), look(), look(yes=0.9), look(), look()], settings) == []
     assert detections([look(), look(), look(yes=0.9), look(yes=0.9), look(yes=0.1)], settings) == [("yes", 3)]
+    # What was averaged before a detection still counts after it: one weak look in a held word rearms nothing.
+    assert detections([look(yes=p) for p in (0.9, 0.9, 0.9, 0.3, 0.9, 0.9)], settings) == [("yes", 0)]
     decision = Decision(settings, LABELS, RATE, 1.0)
     for number, probability in enumerate((0.0, 0.7, 0.6)):
         assert decision.update(look(yes=probability), STEP * number) is None

@@ -116,6 +116,8 @@ def test_permissions_are_those_of_an_ordinary_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    (path.parent / "next").touch()
+    assert stat.S_IMODE((path.parent / "next").stat().st_mode) == 0o640
     path.chmod(0o604)
     write_atomically(path, b"newer")
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
