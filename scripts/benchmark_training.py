@@ -1,15 +1,20 @@
 """Times training of one multi-layer perceptron by heed, scikit-learn and, where it is installed, PyTorch.
 
-All take turns in one process with equally many threads: 1960-512-512-512-12, ReLU, Adam, float32.
+All take turns with equally many threads: 1960-512-512-512-12, ReLU, Adam, float32. Each has a process of its own, so
+that no library's threads, which go on spinning after their work, or memory stand in another's way.
 """
 
 import argparse
+import contextlib
+import importlib.util
 import itertools
 import json
 import statistics
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +34,11 @@ Epoch = Callable[[], Any]
 
 FEATURES, HIDDEN, CLASSES = 1960, (512, 512, 512), 12
 RATE = 1e-4
-# The thread pools of BLAS and of PyTorch go on spinning for a while after their work, and would slow down whoever is next.
-PAUSE = 0.5
+# Long enough for a library's threads to fall asleep.
+PAUSE = 0.3
+
+# What the process of one contender runs.
+epochs: list[Epoch] = []
 
 
 def main() -> None:
@@ -45,25 +53,57 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     arguments = parser.parse_args()
 
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((arguments.samples, FEATURES), dtype=np.float32)
-    labels = rng.integers(CLASSES, size=arguments.samples)
     results = []
-    with threadpool_limits(arguments.threads):
-        for batch in arguments.batches:
-            contenders = {"heed": heed_epoch(x, labels, batch), "scikit-learn": sklearn_epoch(x, labels, batch)}
-            contenders |= torch_epochs(x, labels, batch, arguments.threads)
+    for batch in arguments.batches:
+        with contextlib.ExitStack() as stack:
+            contenders = {
+                name: stack.enter_context(
+                    ProcessPoolExecutor(
+                        1, get_context("spawn"), enter, (name, arguments.samples, batch, arguments.threads)
+                    )
+                )
+                for name in present()
+            }
             seconds = take_turns(contenders, arguments.repeat)
-            speeds = {name: arguments.samples / statistics.median(times) for name, times in seconds.items()}
-            ratios = {name: ratio(seconds[name], seconds["heed"]) for name in contenders}
-            results.append(
-                {"batch": batch, "threads": arguments.threads, "samples_per_second": speeds, "heed_ratio": ratios}
-            )
-            print(f"batch {batch}, {arguments.threads} threads: samples a second, and how many times as fast heed is")
-            for name, speed in speeds.items():
-                print(f"  {name:<22} {speed:>8,.0f}   {ratios[name]:5.2f}")
+        speeds = {name: arguments.samples / statistics.median(times) for name, times in seconds.items()}
+        ratios = {name: ratio(times, seconds["heed"]) for name, times in seconds.items()}
+        results.append({"batch": batch, "threads": arguments.threads, "samples_per_second": speeds, "ratios": ratios})
+        print(f"batch {batch}, {arguments.threads} threads: samples a second, and how many times as fast heed is")
+        for name, speed in speeds.items():
+            print(f"  {name:<22} {speed:>8,.0f}   {ratios[name]:5.2f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def present() -> list[str]:
+    """Return who takes part."""
+    if importlib.util.find_spec("torch"):
+        return ["heed", "scikit-learn", "PyTorch", "PyTorch, fused Adam"]
+    print("PyTorch is not installed and does not take part")
+    return ["heed", "scikit-learn"]
+
+
+def enter(name: str, samples: int, batch: int, threads: int) -> None:
+    """Make this process that of one contender, and warm it up."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((samples, FEATURES), dtype=np.float32)
+    labels = rng.integers(CLASSES, size=samples)
+    threadpool_limits(threads)
+    makers: dict[str, Callable[[], Epoch]] = {
+        "heed": lambda: heed_epoch(x, labels, batch),
+        "scikit-learn": lambda: sklearn_epoch(x, labels, batch),
+        "PyTorch": lambda: torch_epoch(x, labels, batch, threads, fused=False),
+        "PyTorch, fused Adam": lambda: torch_epoch(x, labels, batch, threads, fused=True),
+    }
+    epochs.append(makers[name]())
+    epochs[0]()
+
+
+def turn() -> float:
+    """Return the seconds of one epoch of this process's contender."""
+    start = time.perf_counter()
+    epochs[0]()
+    return time.perf_counter() - start
 
 
 def heed_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
@@ -95,47 +135,38 @@ def sklearn_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
     return epoch
 
 
-def torch_epochs(x: FloatArray, labels: Labels, batch: int, threads: int) -> dict[str, Epoch]:
-    """Return PyTorch's epochs in eager mode, with its usual Adam and with the fused one, or none without PyTorch."""
-    try:
-        import torch
-    except ImportError:
-        print("PyTorch is not installed and does not take part")
-        return {}
+def torch_epoch(x: FloatArray, labels: Labels, batch: int, threads: int, fused: bool) -> Epoch:
+    """Return PyTorch's epoch in eager mode, with its usual Adam or with the fused one."""
+    import torch
+
     torch.set_num_threads(threads)
     inputs, targets = torch.from_numpy(x), torch.from_numpy(labels)
+    pairs = itertools.pairwise([FEATURES, *HIDDEN])
+    hidden = [part for pair in pairs for part in (torch.nn.Linear(*pair), torch.nn.ReLU())]
+    model = torch.nn.Sequential(*hidden, torch.nn.Linear(HIDDEN[-1], CLASSES))
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=fused)
+    loss = torch.nn.CrossEntropyLoss()
 
-    def contender(fused: bool) -> Epoch:
-        pairs = itertools.pairwise([FEATURES, *HIDDEN])
-        hidden = [part for pair in pairs for part in (torch.nn.Linear(*pair), torch.nn.ReLU())]
-        model = torch.nn.Sequential(*hidden, torch.nn.Linear(HIDDEN[-1], CLASSES))
-        optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=fused)
-        loss = torch.nn.CrossEntropyLoss()
+    def epoch() -> None:
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs), batch):
+            rows = order[start : start + batch]
+            optimizer.zero_grad()
+            loss(model(inputs[rows]), targets[rows]).backward()
+            optimizer.step()
 
-        def epoch() -> None:
-            order = torch.randperm(len(inputs))
-            for start in range(0, len(inputs), batch):
-                rows = order[start : start + batch]
-                optimizer.zero_grad()
-                loss(model(inputs[rows]), targets[rows]).backward()
-                optimizer.step()
-
-        return epoch
-
-    return {"PyTorch": contender(fused=False), "PyTorch, fused Adam": contender(fused=True)}
+    return epoch
 
 
-def take_turns(contenders: dict[str, Epoch], repeat: int) -> dict[str, list[float]]:
+def take_turns(contenders: dict[str, ProcessPoolExecutor], repeat: int) -> dict[str, list[float]]:
     """Time every contender once in each round, so that a change of the machine's speed meets all alike."""
-    for epoch in contenders.values():
-        epoch()
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for pool in contenders.values():
+        pool.submit(turn).result()
     for _ in range(repeat):
-        for name, epoch in contenders.items():
+        for name, pool in contenders.items():
+            seconds[name].append(pool.submit(turn).result())
             time.sleep(PAUSE)
-            start = time.perf_counter()
-            epoch()
-            seconds[name].append(time.perf_counter() - start)
     return seconds
 
 

@@ -1,0 +1,47 @@
+"""What the README shows is run as it stands there, in a folder that holds the bundled data."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heed.config import Settings
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("heed ")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "data").symlink_to(ROOT / "data", target_is_directory=True)
+    return folder
+
+
+def test_the_readme_has_examples() -> None:
+    assert len(PYTHON) >= 2
+    assert len(COMMANDS) >= 2
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_examples_run(code: str, folder: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
+
+
+def test_commands_run_in_their_order(folder: Path) -> None:
+    for command in COMMANDS:
+        run = subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+
+
+def test_settings_are_valid(folder: Path) -> None:
+    (text,) = (text for language, text in BLOCKS if language == "toml")
+    (folder / "settings.toml").write_text(text, encoding="utf-8")
+    assert Settings.from_toml(folder / "settings.toml").training.epochs == 80
