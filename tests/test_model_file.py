@@ -318,6 +318,7 @@ def set_to(name: str, value: float) -> Callable[[dict[str, np.ndarray]], None]:
         (set_to("standardizer.mean", -np.inf), r"standardizer\.mean is not made of finite float32"),
         (set_to("standardizer.deviation", 0), "divides by zero or less"),
         (set_to("standardizer.deviation", -1), "divides by zero or less"),
+        (set_to("network.2.BatchNorm.variance", -1), "a variance is negative"),
         (lambda arrays: arrays.pop("network.1.Dense.weight"), r"weight 1\.Dense\.weight has shape None"),
         (lambda arrays: arrays.pop("tables.window"), "window"),
         (lambda arrays: arrays.pop("standardizer.mean"), "mean"),

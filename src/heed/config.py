@@ -130,15 +130,15 @@ class AugmentationSettings:
         Number of ranges of mel bands that are blanked, and the widest, in bands.
     """
 
-    shift: float = 0.1
-    speed: float = 0.1
+    shift: float = 0.06
+    speed: float = 0.12
     gain: float = 6.0
-    noise_probability: float = 0.8
+    noise_probability: float = 0.6
     noise_snr: tuple[float, float] = (0.0, 30.0)
     time_masks: int = 2
-    time_mask_length: float = 0.2
+    time_mask_length: float = 0.1
     frequency_masks: int = 2
-    frequency_mask_bands: int = 7
+    frequency_mask_bands: int = 5
 
     def __post_init__(self) -> None:
         _require(0 <= self.shift <= 1, self, "shift", "between 0 and 1 second")
@@ -191,7 +191,7 @@ class TrainingSettings:
     """
 
     epochs: int = 60
-    patience: int = 0
+    patience: int = 20
     batch_size: int = 128
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 0.002

@@ -181,6 +181,8 @@ def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Netw
     if expected != found:
         wrong = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise ValueError(f"weight {wrong} has shape {found.get(wrong)}, expected {expected.get(wrong)}")
+    if any((array < 0).any() for name, array in arrays.items() if name.endswith(".variance")):
+        raise ValueError("a variance is negative")
     network = Network(layers.layers, input_shape)
     for name, view in network.parameters.named().items():
         view[...] = arrays[name]

@@ -41,7 +41,7 @@ class DenseArchitecture:
     hidden: tuple[int, ...] = (512, 512, 512)
     activation: Literal["relu", "tanh"] = "relu"
     batch_norm: bool = True
-    dropout: float = 0.3
+    dropout: float = 0.2
 
     def layers(self, classes: int) -> list[Layer]:
         """Lay out the layers, from the flattened features to the logits."""
