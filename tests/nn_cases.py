@@ -2,14 +2,81 @@
 
 import numpy as np
 
-from heed.nn import BatchNorm, Chain, Dense, Dropout, Flatten, ReLU, Tanh
+from heed.nn import (
+    BatchNorm,
+    Chain,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+    Dropout,
+    Flatten,
+    Pointwise,
+    ReLU,
+    Residual,
+    StatisticsPooling,
+    Tanh,
+    TdnnArchitecture,
+    TimeMixing,
+)
 from heed.nn.layer import Layer
 from heed.nn.parameters import Parameters, Shape
 
 Case = tuple[Layer, Shape]
 
+SMALL_TDNN = TdnnArchitecture(
+    stem=4,
+    stem_kernel=3,
+    stem_stride=2,
+    channels=(4, 5),
+    kernels=(3, 5),
+    strides=(1, 2),
+    layers_per_block=1,
+    dropout=0.2,
+)
+
 CASES: dict[str, list[Case]] = {
     "Dense": [(Dense(4), (3,)), (Dense(1), (7,)), (Dense(6, bias=False), (1,)), (Dense(40), (90,))],
+    "Pointwise": [(Pointwise(4), (3, 5)), (Pointwise(1), (7, 1)), (Pointwise(6, bias=False), (1, 4))],
+    "Convolution": [
+        (Convolution(channels=4, kernel=3), (3, 7)),
+        (Convolution(channels=2, kernel=5, stride=2, padding=2), (3, 8)),
+        (Convolution(channels=3, kernel=3, dilation=2, padding=1, bias=False), (2, 9)),
+        (Convolution(channels=1, kernel=1, stride=3), (4, 7)),  # sees a third of the moments
+        (Convolution(channels=2, kernel=2, stride=3, dilation=3, padding=5), (1, 6)),  # some outputs see zeros only
+        (Convolution(channels=3, kernel=7, padding=3), (2, 2)),  # longer than its input
+        (Convolution(channels=2, kernel=6), (3, 6)),  # one output
+        (Convolution(channels=4, kernel=3, stride=2, padding=1), (2, 1)),
+    ],
+    "DepthwiseConvolution": [
+        (DepthwiseConvolution(kernel=3), (3, 7)),
+        (DepthwiseConvolution(kernel=5, stride=2, padding=2), (3, 8)),
+        (DepthwiseConvolution(kernel=3, dilation=2, padding=1), (2, 9)),
+        (DepthwiseConvolution(kernel=1, stride=3), (4, 7)),
+        (DepthwiseConvolution(kernel=2, stride=3, dilation=3, padding=5), (1, 6)),
+        (DepthwiseConvolution(kernel=7, padding=3), (2, 2)),
+        (DepthwiseConvolution(kernel=6), (3, 6)),
+        (DepthwiseConvolution(kernel=3, stride=2, padding=1), (2, 1)),
+    ],
+    "TimeMixing": [(TimeMixing(4), (3, 7)), (TimeMixing(1), (2, 1)), (TimeMixing(6), (1, 2))],
+    "StatisticsPooling": [
+        (StatisticsPooling(), (3, 4)),
+        (StatisticsPooling(epsilon=0.1), (1, 6)),
+        (StatisticsPooling(), (2, 1)),
+    ],
+    "Residual": [
+        (Residual(()), (3,)),
+        (Residual((Tanh(),), (Tanh(),)), (2, 5)),  # each branch writes to the gradient that it is given
+        (Residual((Dense(4, bias=False), BatchNorm(), Tanh())), (4,)),
+        (Residual((Convolution(channels=3, kernel=3, padding=1), BatchNorm(), ReLU(), Dropout(0.3))), (3, 6)),
+        (
+            Residual(
+                (DepthwiseConvolution(kernel=5, stride=2, padding=2), Pointwise(4, bias=False), BatchNorm()),
+                (Convolution(channels=4, kernel=1, stride=2, bias=False), BatchNorm()),
+            ),
+            (3, 7),
+        ),
+        (Residual((Residual((Dense(3),)), Tanh()), (Dropout(0.5), Residual((Dense(3),), (Dense(3),)))), (3,)),
+    ],
     "Flatten": [(Flatten(), (3, 4)), (Flatten(), (1, 5))],
     "ReLU": [(ReLU(), (5,)), (ReLU(), (3, 4)), (ReLU(), (40, 50))],
     "Tanh": [(Tanh(), (5,)), (Tanh(), (3, 4))],
@@ -23,6 +90,8 @@ CHAINS: list[Case] = [
     (Chain((BatchNorm(), Tanh(), Flatten(), Tanh(), Dense(5), Tanh(), ReLU(), Dropout(0.2), ReLU())), (2, 5)),
     (Chain((ReLU(), Chain((Dense(6), Tanh(), Chain((Dropout(0.5), Dense(4))))))), (4,)),
     (Chain((Dense(4), BatchNorm())), (3,)),
+    (Chain((ReLU(), Residual((Tanh(), ReLU(), Pointwise(2)), (Dropout(0.3),)), Tanh(), StatisticsPooling())), (2, 4)),
+    (Chain(tuple(SMALL_TDNN.layers(3))), (3, 9)),
 ]
 
 ALL: list[Case] = [case for cases in CASES.values() for case in cases] + CHAINS
@@ -32,6 +101,8 @@ def name(value: object) -> str:
     """Name a case in pytest's output."""
     if isinstance(value, Chain):
         return "+".join(type(layer).__name__ for layer in value.layers)
+    if isinstance(value, Residual):
+        return f"Residual({name(Chain(value.layers))}|{name(Chain(value.shortcut))})"
     return repr(value).replace(" ", "")
 
 

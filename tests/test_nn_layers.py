@@ -1,4 +1,4 @@
-"""What every layer promises, and what dropout, batch normalisation and the descriptions for a file do besides."""
+"""What every layer promises, and what single layers and the descriptions for a file do besides."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heed.nn import BatchNorm, Dense, Dropout, Flatten
+from heed.nn import (
+    BatchNorm,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+    Dropout,
+    Flatten,
+    Pointwise,
+    ReLU,
+    Residual,
+    StatisticsPooling,
+    Tanh,
+)
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
 from heed.nn.serialization import layer_from_dict, layer_to_dict
@@ -85,6 +97,65 @@ def test_dense_counts_its_work_and_refuses_frames() -> None:
         Dense(4).output_shape((3, 5))
     with pytest.raises(ValueError, match="Dense has 0 units"):
         Dense(0)
+
+
+def test_pointwise_is_the_same_dense_layer_at_every_moment() -> None:
+    layer = Pointwise(4)
+    parameters, x = filled(layer, (3, 5)), examples((3, 5))
+    y, _ = layer.forward(parameters.values, x, None)
+    for moment in range(5):
+        alone, _ = Dense(4).forward(parameters.values, x[:, moment], None)
+        np.testing.assert_allclose(y[:, moment], alone, rtol=1e-5, atol=1e-5)
+    assert layer.multiply_adds((3, 5)) == 60
+    with pytest.raises(ValueError, match=r"Pointwise takes an input of shape \(channels, time\), got \(3,\)"):
+        layer.output_shape((3,))
+    with pytest.raises(ValueError, match="Pointwise has 0 units"):
+        Pointwise(0)
+
+
+def test_statistics_pooling_gives_means_then_deviations() -> None:
+    x = examples((3, 8), dtype=np.float64)
+    y, _ = StatisticsPooling(epsilon=1e-3).forward({}, x, None)
+    np.testing.assert_allclose(y[:3], x.mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(y[3:], np.sqrt(x.var(axis=1) + 1e-3), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"StatisticsPooling takes an input of shape \(channels, time\), got \(12,\)"):
+        StatisticsPooling().output_shape((12,))
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1e-5, 2.0, float("nan")])
+@pytest.mark.parametrize("kind", [StatisticsPooling, BatchNorm])
+def test_epsilons_that_protect_nothing_are_refused(kind: type, epsilon: float) -> None:
+    with pytest.raises(ValueError, match=f"{kind.__name__} has epsilon .* above 0 and at most 1"):
+        kind(epsilon)
+
+
+def test_statistics_pooling_survives_silence() -> None:
+    y, cache = StatisticsPooling().forward({}, np.full((2, 6, 3), 7, np.float32), np.random.default_rng(0))
+    np.testing.assert_allclose(y[:2], 7)
+    assert np.isfinite(StatisticsPooling().backward({}, {}, cache, np.ones_like(y))).all()
+
+
+def test_residual_adds_its_branches() -> None:
+    x = examples((3, 6), dtype=np.float64)
+    np.testing.assert_array_equal(Residual((Tanh(),)).forward(_values(Residual((Tanh(),))), x, None)[0], np.tanh(x) + x)
+    both = Residual((Tanh(),), (ReLU(),))
+    np.testing.assert_array_equal(both.forward(_values(both), x, None)[0], np.tanh(x) + np.maximum(x, 0))
+    work = Residual((Pointwise(4), Pointwise(2)), (Convolution(channels=2, kernel=1),))
+    assert work.multiply_adds((3, 6)) == 6 * (12 + 8 + 6)
+
+
+def _values(layer: Layer) -> dict:
+    return filled(layer, (3, 6), np.float64).values
+
+
+def test_residual_refuses_branches_of_different_shapes() -> None:
+    message = r"layers of a Residual give \(4, 6\), its shortcut \(3, 6\); let a shortcut layer give \(4, 6\)"
+    with pytest.raises(ValueError, match=message):
+        Residual((Pointwise(4),)).output_shape((3, 6))
+    with pytest.raises(ValueError, match=r"Residual give \(3, 3\), its shortcut \(3, 2\)"):
+        Residual(
+            (DepthwiseConvolution(kernel=3, stride=2, padding=1),), (DepthwiseConvolution(kernel=3, stride=3),)
+        ).output_shape((3, 6))
 
 
 def test_flatten_lays_frame_after_frame() -> None:
@@ -184,9 +255,61 @@ def test_a_whole_number_may_stand_for_a_float() -> None:
         "Dense",
         None,
         ["Dense", 3],
+        {"kind": "Pointwise", "units": "3"},
+        {"kind": "TimeWindow", "kernel": 3},
+        {"kind": "Convolution", "channels": 3},
+        {"kind": "Convolution", "channels": 0, "kernel": 3},
+        {"kind": "Convolution", "channels": "3", "kernel": 3},
+        {"kind": "Convolution", "channels": 3, "kernel": 3, "bias": "yes"},
+        {"kind": "Convolution", "channels": 3, "kernel": [3]},
+        {"kind": "DepthwiseConvolution", "kernel": "3"},
+        {"kind": "DepthwiseConvolution", "kernel": 3.0},
+        {"kind": "DepthwiseConvolution", "kernel": True},
+        {"kind": "DepthwiseConvolution", "kernel": 0},
+        {"kind": "DepthwiseConvolution", "kernel": 3, "stride": -1},
+        {"kind": "DepthwiseConvolution", "kernel": 3, "stride": 0},
+        {"kind": "DepthwiseConvolution", "kernel": 3, "dilation": 0},
+        {"kind": "DepthwiseConvolution", "kernel": 3, "padding": -1},
+        {"kind": "DepthwiseConvolution", "kernel": 3, "channels": 4},
+        {"kind": "StatisticsPooling", "epsilon": 0},
+        {"kind": "Residual"},
+        {"kind": "Residual", "layers": None},
+        {"kind": "Residual", "layers": 3},
+        {"kind": "Residual", "layers": "Dense"},
+        {"kind": "Residual", "layers": {"kind": "ReLU"}},
+        {"kind": "Residual", "layers": [3]},
+        {"kind": "Residual", "layers": ["Dense"]},
+        {"kind": "Residual", "layers": [None]},
+        {"kind": "Residual", "layers": [[]]},
+        {"kind": "Residual", "layers": [{}]},
+        {"kind": "Residual", "layers": [{"kind": "ReLU"}], "shortcut": "ReLU"},
+        {"kind": "Residual", "layers": [{"kind": "ReLU"}], "shortcut": None},
+        {"kind": "Residual", "layers": [{"kind": "ReLU"}], "weight": []},
+        {"kind": "Residual", "layers": [{"kind": "Chain", "layers": []}]},
+        {"kind": "Residual", "layers": [{"kind": "Dense", "units": "3"}]},
+        {"kind": "Residual", "layers": [{"kind": "Residual", "layers": [{"kind": "eval"}]}]},
+        {"kind": "Dense", "units": [{"kind": "ReLU"}]},
+        {"kind": "Dense", "units": 3, "bias": [{"kind": "ReLU"}]},
     ],
     ids=repr,
 )
 def test_bad_descriptions_are_refused(description: object) -> None:
-    with pytest.raises(ValueError, match=r"layer|Dense|Dropout|BatchNorm|ReLU"):
+    kinds = "layer|Dense|Pointwise|Convolution|Dropout|BatchNorm|ReLU|Residual|StatisticsPooling"
+    with pytest.raises(ValueError, match=kinds):
         layer_from_dict(description)
+
+
+def test_descriptions_nested_without_end_are_refused() -> None:
+    description: dict = {"kind": "ReLU"}
+    for _ in range(1000):
+        description = {"kind": "Residual", "layers": [description]}
+    with pytest.raises(ValueError, match=r"layer|Residual"):
+        layer_from_dict(description)
+
+
+def test_a_description_within_a_residual_is_a_list_of_plain_values() -> None:
+    assert layer_to_dict(Residual((Pointwise(3), Tanh()))) == {
+        "kind": "Residual",
+        "layers": [{"kind": "Pointwise", "units": 3, "bias": True}, {"kind": "Tanh"}],
+        "shortcut": [],
+    }

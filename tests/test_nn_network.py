@@ -1,14 +1,34 @@
 """Networks: the natural layout outside, clear errors, the way through a description or a pickle, and learning."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
 import pytest
 
-from heed.nn import AdamW, BatchNorm, Constant, Dense, DenseArchitecture, Dropout, Flatten, Network, ReLU, Tanh, one_hot
+from heed.nn import (
+    AdamW,
+    BatchNorm,
+    Constant,
+    Convolution,
+    Dense,
+    DenseArchitecture,
+    DepthwiseConvolution,
+    Dropout,
+    Flatten,
+    Network,
+    Pointwise,
+    ReLU,
+    Residual,
+    StatisticsPooling,
+    Tanh,
+    TdnnArchitecture,
+    one_hot,
+)
 from heed.nn.network import INFERENCE_BATCH
 from heed.nn.trainer import Trainer
+from nn_cases import SMALL_TDNN
 
 LAYERS = [BatchNorm(), Flatten(), Dense(8), Tanh(), Dropout(0.5), Dense(3)]
 SHAPE = (4, 2)
@@ -58,6 +78,19 @@ def test_the_networks_precision_decides(network: Network) -> None:
     assert Network(LAYERS, SHAPE, np.float64).logits(x.astype(np.float32)).dtype == np.float64
 
 
+def test_the_gradient_goes_where_it_is_asked_to(network: Network) -> None:
+    x, targets, parameters = clips(6), one_hot(np.array([0, 1, 2, 0, 1, 2]), 3), network.parameters
+    usual = network.loss_and_gradient(x, targets, np.random.default_rng(0))
+    expected = parameters.gradient.copy()
+    parameters.gradient[:] = 7
+    other = np.full_like(expected, np.nan)
+    said = network.loss_and_gradient(x, targets, np.random.default_rng(0), parameters.views(other))
+    np.testing.assert_array_equal(other, expected)
+    assert (parameters.gradient == 7).all()
+    assert said[0] == usual[0]
+    np.testing.assert_array_equal(said[1], usual[1])
+
+
 def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> None:
     network = Network(LAYERS, SHAPE, np.float64).initialise(np.random.default_rng(0))
     x, targets = clips(6).astype(np.float64), one_hot(np.array([0, 1, 2, 0, 1, 2]), 3)
@@ -86,6 +119,15 @@ def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> No
         ([Flatten(), Dense(3), Flatten()], (4, 2), "Flatten takes"),
         ([BatchNorm()], (4, 2), "network ends in an output of shape"),
         ([Flatten(), Dense(10**12)], (4, 2), "expected at most"),
+        ([Convolution(channels=10**9, kernel=3), StatisticsPooling(), Dense(3)], (4, 2), "expected at most"),
+        ([Pointwise(3)], (4, 2), r"network ends in an output of shape \(3, 4\)"),
+        ([Pointwise(3), Dense(3)], (4, 2), "Dense takes"),
+        ([StatisticsPooling(), Pointwise(3)], (4, 2), "Pointwise takes"),
+        ([StatisticsPooling(), StatisticsPooling()], (4, 2), "StatisticsPooling takes"),
+        ([Flatten(), Convolution(channels=3, kernel=1)], (4, 2), "Convolution takes"),
+        ([DepthwiseConvolution(kernel=5), Flatten(), Dense(3)], (4, 2), "spans 5 moments, its input has 4"),
+        ([Residual((Pointwise(3),)), Flatten(), Dense(3)], (4, 2), "let a shortcut layer give"),
+        ([Residual((Dense(3),)), Flatten(), Dense(3)], (4, 2), "Dense takes"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(layers: list, shape: tuple[int, ...], message: str) -> None:
@@ -102,8 +144,10 @@ def test_examples_of_another_shape_are_refused(network: Network, wrong: tuple[in
         network.loss_and_gradient(np.zeros(wrong, np.float32), np.zeros((3, 5), np.float32), np.random.default_rng(0))
 
 
-def test_descriptions_come_back(network: Network) -> None:
-    chain, shape = Network.describe(network.to_dict())
+@pytest.mark.parametrize("layers", [LAYERS, SMALL_TDNN.layers(3)], ids=["dense", "tdnn"])
+def test_descriptions_come_back(layers: list) -> None:
+    network = Network(layers, SHAPE)
+    chain, shape = Network.describe(json.loads(json.dumps(network.to_dict())))
     assert (chain, shape) == (network.chain, SHAPE)
 
 
@@ -118,11 +162,14 @@ def test_descriptions_come_back(network: Network) -> None:
         {"layers": [{"kind": "ReLU"}], "input_shape": [-4, -2]},
         {"layers": [{"kind": "ReLU"}], "input_shape": [0]},
         {"layers": "ReLU", "input_shape": [4]},
+        {"layers": [{"kind": "Residual", "layers": "ReLU"}], "input_shape": [4]},
+        {"layers": [{"kind": "Residual", "layers": [[]]}], "input_shape": [4]},
+        {"layers": [[{"kind": "ReLU"}]], "input_shape": [4]},
     ],
     ids=repr,
 )
 def test_bad_descriptions_are_refused(description: dict) -> None:
-    with pytest.raises(ValueError, match=r"network|layer"):
+    with pytest.raises(ValueError, match=r"network|layer|Residual"):
         Network.describe(description)
 
 
@@ -159,3 +206,71 @@ def test_architectures_lay_out_what_they_are_asked_for() -> None:
         *(Flatten(), Dense(5, bias=False), BatchNorm(), ReLU(), Dropout(0.2)),
         Dense(3),
     ]
+
+
+def test_a_tdnn_is_laid_out_block_by_block() -> None:
+    architecture = TdnnArchitecture(
+        8, 5, 2, channels=(8, 8, 6), kernels=(3, 5, 7), strides=(1, 2, 1), layers_per_block=2, dropout=0.2
+    )
+
+    def separable(kernel: int, channels: int, stride: int = 1) -> tuple:
+        depthwise = DepthwiseConvolution(kernel=kernel, stride=stride, padding=kernel // 2)
+        return depthwise, Pointwise(channels, bias=False), BatchNorm()
+
+    def shortcut(channels: int, stride: int) -> tuple:
+        return Convolution(channels=channels, kernel=1, stride=stride, bias=False), BatchNorm()
+
+    assert architecture.layers(4) == [
+        *(Convolution(channels=8, kernel=5, stride=2, padding=2, bias=False), BatchNorm(), ReLU()),
+        *(Residual((*separable(3, 8), ReLU(), *separable(3, 8))), ReLU(), Dropout(0.2)),
+        *(Residual((*separable(5, 8, 2), ReLU(), *separable(5, 8)), shortcut(8, 2)), ReLU(), Dropout(0.2)),
+        *(Residual((*separable(7, 6), ReLU(), *separable(7, 6)), shortcut(6, 1)), ReLU(), Dropout(0.2)),
+        *(StatisticsPooling(), Dense(4)),
+    ]
+    plain = TdnnArchitecture(8, channels=(8,), kernels=(3,), strides=(1,), layers_per_block=1, dropout=0.0)
+    assert plain.layers(4)[3:] == [Residual(separable(3, 8)), ReLU(), StatisticsPooling(), Dense(4)]
+
+
+@pytest.mark.parametrize("time", [1, 2, 7, 98])
+def test_a_tdnn_takes_any_time(time: int) -> None:
+    network = Network(TdnnArchitecture().layers(4), (time, 13))
+    assert network.logits(np.zeros((2, time, 13), np.float32)).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"channels": (8,) * 3, "kernels": (3,) * 2},
+            "tdnn has 3 channels, 2 kernels and 3 strides; give one of each for every block",
+        ),
+        ({"strides": (1,)}, "kernels and 1 strides"),
+        ({"strides": (1, 0, 1)}, "stride 0; expected at least 1"),
+        ({"stem_kernel": -1}, "Convolution has kernel -1"),
+        ({"stem_kernel": 4}, "tdnn has a kernel of 4; expected odd numbers"),
+        ({"kernels": (3, 3, 6)}, "tdnn has a kernel of 6; expected odd numbers"),
+        ({"stem": 0}, "Convolution has 0 channels"),
+        ({"layers_per_block": 0}, "0 layers_per_block; expected at least 1"),
+        ({"dropout": 1.0}, "Dropout has rate"),
+    ],
+)
+def test_a_tdnn_of_impossible_sizes_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TdnnArchitecture(**settings).layers(3)
+
+
+def test_a_tdnn_learns_an_order_wherever_it_happens() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 0.3, (400, 16, 2)).astype(np.float32)
+    labels, clip = rng.integers(2, size=400), np.arange(400)
+    # Channel `label` rises first, the other one two moments later; in training early, in the test late.
+    start = np.where(clip < 300, rng.integers(1, 6, size=400), rng.integers(8, 13, size=400))
+    x[clip, start, labels] += 2
+    x[clip, start + 2, 1 - labels] += 2
+    layers = TdnnArchitecture(8, 3, 1, channels=(8,), kernels=(3,), strides=(1,), dropout=0.0).layers(2)
+    network = Network(layers, (16, 2)).initialise(rng)
+    trainer = Trainer(network, AdamW(), Constant(0.01), shard_size=30)
+    for _ in range(20):
+        for batch in np.array_split(rng.permutation(300), 5):
+            trainer.step(x[batch], labels[batch], 0.0, rng)
+    assert np.mean(network.logits(x[300:]).argmax(axis=1) == labels[300:]) > 0.94

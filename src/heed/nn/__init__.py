@@ -4,17 +4,21 @@ Layers, losses, optimisers and schedules know nothing of sound; start reading wi
 """
 
 from heed.nn.activations import ReLU, Tanh
-from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
+from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture, TdnnArchitecture
 from heed.nn.batch_norm import BatchNorm
 from heed.nn.chain import Chain
-from heed.nn.dense import Dense, Flatten
+from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
 from heed.nn.loss import one_hot, softmax, softmax_cross_entropy
 from heed.nn.network import Network
 from heed.nn.optimizers import SGD, AdamW, Optimizer
 from heed.nn.parameters import Parameter, Parameters
+from heed.nn.pooling import StatisticsPooling
+from heed.nn.residual import Residual
 from heed.nn.schedules import Constant, CosineWithWarmup, OneCycle, Schedule, StepDecay
+from heed.nn.time_mixing import TimeMixing
 
 __all__ = [
     "ARCHITECTURES",
@@ -24,9 +28,11 @@ __all__ = [
     "BatchNorm",
     "Chain",
     "Constant",
+    "Convolution",
     "CosineWithWarmup",
     "Dense",
     "DenseArchitecture",
+    "DepthwiseConvolution",
     "Dropout",
     "Flatten",
     "Layer",
@@ -35,10 +41,15 @@ __all__ = [
     "Optimizer",
     "Parameter",
     "Parameters",
+    "Pointwise",
     "ReLU",
+    "Residual",
     "Schedule",
+    "StatisticsPooling",
     "StepDecay",
     "Tanh",
+    "TdnnArchitecture",
+    "TimeMixing",
     "one_hot",
     "softmax",
     "softmax_cross_entropy",

@@ -5,9 +5,12 @@ from typing import ClassVar, Literal, Protocol
 
 from heed.nn.activations import ReLU, Tanh
 from heed.nn.batch_norm import BatchNorm
-from heed.nn.dense import Dense, Flatten
+from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
+from heed.nn.pooling import StatisticsPooling
+from heed.nn.residual import Residual
 
 
 class Architecture(Protocol):
@@ -61,4 +64,82 @@ def hidden_layers(sizes: tuple[int, ...], activation: str, batch_norm: bool, dro
     return layers
 
 
-ARCHITECTURES: dict[str, type[Architecture]] = {kind.name: kind for kind in (DenseArchitecture,)}
+@dataclass(frozen=True)
+class TdnnArchitecture:
+    """A time-delay network: residual blocks of depthwise-separable convolutions over time.
+
+    A full convolution (the stem) turns the features into channels; blocks follow, each of a few separable convolutions
+    (depthwise, pointwise, batch normalisation, ReLU) around which a shortcut leads; mean and deviation over time and
+    one dense layer end it. The last normalisation of a block has no ReLU of its own: that one comes
+    after the shortcut was added.
+
+    Attributes
+    ----------
+    stem : int
+        Channels of the stem.
+    stem_kernel, stem_stride : int
+        Moments that it sees; how many of them lie from one of its outputs to the next.
+    channels, kernels, strides : tuple of int
+        Channels, kernel (an odd number) and stride of each block; a stride of 2 halves the moments, and with them the
+        cost, of all later blocks.
+    layers_per_block : int
+        Separable convolutions of each block.
+    dropout : float
+        Part of each block's outputs that is silenced while training.
+    """
+
+    name: ClassVar[str] = "tdnn"
+
+    stem: int = 64
+    stem_kernel: int = 5
+    stem_stride: int = 1
+    channels: tuple[int, ...] = (112, 112, 112)
+    kernels: tuple[int, ...] = (13, 11, 9)
+    strides: tuple[int, ...] = (2, 1, 1)
+    layers_per_block: int = 2
+    dropout: float = 0.1
+
+    def layers(self, classes: int) -> list[Layer]:
+        """Lay out the layers, from the features to the logits."""
+        if not len(self.channels) == len(self.kernels) == len(self.strides):
+            raise ValueError(
+                f"tdnn has {len(self.channels)} channels, {len(self.kernels)} kernels and {len(self.strides)} strides; "
+                "give one of each for every block"
+            )
+        if self.layers_per_block < 1:
+            raise ValueError(f"tdnn has {self.layers_per_block} layers_per_block; expected at least 1")
+        if even := [kernel for kernel in (self.stem_kernel, *self.kernels) if kernel % 2 == 0]:
+            raise ValueError(f"tdnn has a kernel of {even[0]}; expected odd numbers, which have a middle")
+        stem = Convolution(
+            channels=self.stem,
+            kernel=self.stem_kernel,
+            stride=self.stem_stride,
+            padding=self.stem_kernel // 2,
+            bias=False,
+        )
+        layers: list[Layer] = [stem, BatchNorm(), ReLU()]
+        width = self.stem
+        for channels, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
+            layers += [self._block(width, channels, kernel, stride), ReLU()]
+            if self.dropout:
+                layers.append(Dropout(self.dropout))
+            width = channels
+        return [*layers, StatisticsPooling(), Dense(classes)]
+
+    def _block(self, width: int, channels: int, kernel: int, stride: int) -> Residual:
+        """Lay out one block that takes `width` channels; its first layer takes the stride."""
+        inside: list[Layer] = []
+        for number in range(self.layers_per_block):
+            inside += [
+                DepthwiseConvolution(kernel=kernel, stride=stride if number == 0 else 1, padding=kernel // 2),
+                Pointwise(channels, bias=False),
+                BatchNorm(),
+                ReLU(),
+            ]
+        shortcut: list[Layer] = []
+        if stride > 1 or channels != width:
+            shortcut = [Convolution(channels=channels, kernel=1, stride=stride, bias=False), BatchNorm()]
+        return Residual(tuple(inside[:-1]), tuple(shortcut))
+
+
+ARCHITECTURES: dict[str, type[Architecture]] = {kind.name: kind for kind in (DenseArchitecture, TdnnArchitecture)}

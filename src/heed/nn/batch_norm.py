@@ -10,7 +10,7 @@ from heed.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, View
 
 
 class _Cache(NamedTuple):
-    normalised: FloatArray
+    centred: FloatArray
     inverse: FloatArray
     mean: FloatArray
     variance: FloatArray
@@ -50,14 +50,14 @@ class BatchNorm(Layer):
             y = rows * gain
             y += values["shift"] - gain * values["mean"]
             return y.reshape(x.shape), None
+        # Few passes over the numbers: x̂ itself is never written, only its distances from the mean.
         mean = rows.mean(axis=1, keepdims=True)
-        normalised = rows - mean
-        variance = np.einsum("cn,cn->c", normalised, normalised)[:, None] / rows.shape[1]
+        centred = rows - mean
+        variance = np.vecdot(centred, centred)[:, None] / rows.shape[1]
         inverse = 1 / np.sqrt(variance + self.epsilon)
-        normalised *= inverse
-        y = normalised * values["scale"]
+        y = centred * (values["scale"] * inverse)
         y += values["shift"]
-        return y.reshape(x.shape), _Cache(normalised, inverse, mean, variance)
+        return y.reshape(x.shape), _Cache(centred, inverse, mean, variance)
 
     def backward(self, values: Views, gradients: Views, cache: _Cache | None, grad_y: FloatArray) -> FloatArray:
         """Carry the gradient through the normalisation, whose mean and variance depend on every x themselves.
@@ -73,16 +73,16 @@ class BatchNorm(Layer):
         normalised away. The statistics get the distance from the batch's own, with the unbiased variance.
         """
         assert cache is not None, "backward needs a forward pass in training mode"
-        normalised, inverse, mean, variance = cache
-        rows = grad_y.reshape(normalised.shape)
-        count = normalised[0].size
-        along = np.einsum("cn,cn->c", rows, normalised)[:, None]
+        centred, inverse, mean, variance = cache
+        rows = grad_y.reshape(centred.shape)
+        count = centred[0].size
+        along = np.vecdot(rows, centred)[:, None] * inverse
         total = rows.sum(axis=1, keepdims=True)
         gradients["scale"][...] = along
         gradients["shift"][...] = total
         np.subtract(values["mean"], mean, out=gradients["mean"])
         np.subtract(values["variance"], variance * (count / max(count - 1, 1)), out=gradients["variance"])
-        grad_x: FloatArray = normalised * (along / -count)
+        grad_x: FloatArray = centred * (-along * inverse / count)
         grad_x += rows
         grad_x -= total / count
         grad_x *= values["scale"] * inverse

@@ -1,6 +1,7 @@
 """A chain of layers, itself a layer: forward goes through them in order, backward returns through them in reverse."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Chain(Layer):
 
     layers: tuple[Layer, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the layers: position and kind."""
         return tuple(f"{position}.{type(layer).__name__}" for position, layer in enumerate(self.layers))

@@ -1,4 +1,4 @@
-"""The dense (fully connected) layer, and the flattening of a spectrogram-like input before it."""
+"""The dense (fully connected) layer, the same at every moment of time, and the flattening of time before it."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         if self.units < 1:
-            raise ValueError(f"Dense has {self.units} units; expected at least 1")
+            raise ValueError(f"{type(self).__name__} has {self.units} units; expected at least 1")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (units,)."""
@@ -37,9 +37,8 @@ class Dense(Layer):
         """Return the weight (units, features) and the bias (units, 1)."""
         (features,) = input_shape
         weight = Parameter((self.units, features), he_normal(features))
-        return (
-            {"weight": weight, "bias": Parameter((self.units, 1), zeros, "bias")} if self.bias else {"weight": weight}
-        )
+        bias = {"bias": Parameter((self.units, 1), zeros, "bias")} if self.bias else {}
+        return {"weight": weight, **bias}
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Count one for each weight."""
@@ -47,7 +46,7 @@ class Dense(Layer):
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
         """Compute y = W x + b for x of shape (features, batch)."""
-        y = values["weight"] @ x
+        y: FloatArray = values["weight"] @ x
         if self.bias:
             y += values["bias"]
         return y, x
@@ -71,6 +70,42 @@ class Dense(Layer):
         self.backward_parameters(values, gradients, cache, grad_y)
         grad_x: FloatArray = values["weight"].T @ grad_y
         return grad_x
+
+
+@dataclass(frozen=True)
+class Pointwise(Dense):
+    """The same dense layer at every moment: y(t) = W x(t) + b, a convolution over time with a kernel of one.
+
+    To the weights, a moment of a clip is one more example; so this is `Dense` with time and batch taken as one axis.
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (units, time)."""
+        if len(input_shape) != 2:
+            raise ValueError(f"Pointwise takes an input of shape (channels, time), got {input_shape}")
+        return self.units, input_shape[1]
+
+    def parameters(self, input_shape: Shape) -> ParameterTree:
+        """Return the weight (units, channels) and the bias (units, 1)."""
+        return super().parameters(input_shape[:1])
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Count one for each weight and moment."""
+        return self.units * input_shape[0] * input_shape[1]
+
+    def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
+        """Go from (channels, time, batch) to (units, time, batch)."""
+        y, examples = super().forward(values, x.reshape(len(x), -1), rng)
+        return y.reshape(self.units, *x.shape[1:]), examples
+
+    def backward_parameters(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> None:
+        """Sum up over all moments of all clips, as `Dense` does over examples."""
+        super().backward_parameters(values, gradients, cache, grad_y.reshape(self.units, -1))
+
+    def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
+        """Carry the gradient back at each moment alone, as `Dense` does for each example."""
+        grad_x = super().backward(values, gradients, cache, grad_y.reshape(self.units, -1))
+        return grad_x.reshape(len(grad_x), *grad_y.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,47 @@ from typing import Any
 
 from heed.nn.activations import ReLU, Tanh
 from heed.nn.batch_norm import BatchNorm
-from heed.nn.dense import Dense, Flatten
+from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
+from heed.nn.pooling import StatisticsPooling
+from heed.nn.residual import Residual
+from heed.nn.time_mixing import TimeMixing
 
-LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Dense, Flatten, ReLU, Tanh, Dropout, BatchNorm)}
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (
+        Dense,
+        Pointwise,
+        Convolution,
+        DepthwiseConvolution,
+        ReLU,
+        Tanh,
+        BatchNorm,
+        Dropout,
+        Residual,
+        StatisticsPooling,
+        Flatten,
+        TimeMixing,
+    )
+}
+
+# Layers inside layers inside layers: no network of this library goes nearly as deep.
+DEEPEST = 16
 
 
 def layer_to_dict(layer: Layer) -> dict[str, Any]:
-    """Describe a layer by its kind and its settings."""
+    """Describe a layer by its kind and its settings; a layer that is made of layers holds a list of them."""
     settings = {part.name: getattr(layer, part.name) for part in fields(layer)}  # type: ignore[arg-type]
+    for name, value in settings.items():
+        if isinstance(value, tuple):
+            settings[name] = [layer_to_dict(inner) for inner in value]
     return {"kind": type(layer).__name__, **settings}
 
 
-def layer_from_dict(description: Mapping[str, Any]) -> Layer:
-    """Build the layer that `layer_to_dict` described.
+def layer_from_dict(description: Mapping[str, Any], depth: int = 0) -> Layer:
+    """Build the layer that `layer_to_dict` described; `depth` counts the layers that it stands in.
 
     Raises
     ------
@@ -29,12 +55,17 @@ def layer_from_dict(description: Mapping[str, Any]) -> Layer:
     """
     if not isinstance(description, Mapping):
         raise ValueError(f"a layer is described by {description!r}; expected a mapping of its kind and settings")
+    if depth > DEEPEST:
+        raise ValueError(f"layers stand more than {DEEPEST} deep inside each other")
     kind = LAYERS.get(str(description.get("kind")))
     if kind is None:
         raise ValueError(f"unknown layer {description.get('kind')!r}; known are {', '.join(LAYERS)}")
     settings = {name: value for name, value in description.items() if name != "kind"}
     known = {part.name: part.type for part in fields(kind)}  # type: ignore[arg-type]
     for name, value in settings.items():
+        if known.get(name) == tuple[Layer, ...] and isinstance(value, list | tuple):
+            settings[name] = tuple(layer_from_dict(inner, depth + 1) for inner in value)
+            continue
         # A file may hold a float without its fraction, such as 0 for 0.0.
         if known.get(name) is not type(value) and (known.get(name), type(value)) != (float, int):
             raise ValueError(f"{kind.__name__} does not take {name} = {value!r}")

@@ -1,0 +1,140 @@
+"""Convolutions against plain loops written from their definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heed.nn import Convolution, DepthwiseConvolution
+from heed.nn.convolution import TimeWindow
+from heed.nn.layer import Layer
+from heed.nn.parameters import Shape
+from nn_cases import examples, filled
+
+WINDOWS = {
+    "kernel": st.integers(1, 6),
+    "stride": st.integers(1, 4),
+    "dilation": st.integers(1, 3),
+    "padding": st.integers(0, 7),
+}
+TIME, INPUTS, BATCH = st.integers(1, 9), st.integers(1, 3), st.integers(1, 3)
+
+
+def seen(layer: TimeWindow, time: int) -> tuple[int, list[tuple[int, int, int]]]:
+    """Return the number of outputs, and each (output, tap, moment of the input) that is no padding."""
+    reach = (layer.kernel - 1) * layer.dilation - layer.padding
+    outputs = 0
+    while outputs * layer.stride + reach < time + layer.padding:
+        outputs += 1
+    moments = [
+        (output, tap, output * layer.stride + tap * layer.dilation - layer.padding)
+        for output in range(outputs)
+        for tap in range(layer.kernel)
+    ]
+    return outputs, [place for place in moments if 0 <= place[2] < time]
+
+
+def check(layer: Layer, shape: Shape, batch: int, expected: np.ndarray, gradients) -> None:
+    """Compare a layer, filled and given examples as here, with the output and the gradients that loops computed."""
+    parameters, x = filled(layer, shape, np.float64), examples(shape, batch, np.float64)
+    assert layer.output_shape(shape) == expected.shape[:-1]
+    y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+    grad_y = examples(y.shape[:-1], batch, np.float64, seed=2)
+    grad_x, grad_weight = gradients(grad_y)
+    found = layer.backward(parameters.values, parameters.gradients, cache, grad_y.copy())
+    np.testing.assert_allclose(found, grad_x, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(parameters.gradients["weight"], grad_weight, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(channels=st.integers(1, 3), bias=st.booleans(), time=TIME, inputs=INPUTS, batch=BATCH, **WINDOWS)
+def test_convolution_is_its_definition(
+    channels: int, bias: bool, time: int, inputs: int, batch: int, **window: int
+) -> None:
+    layer = Convolution(channels=channels, bias=bias, **window)
+    outputs, places = seen(layer, time)
+    if outputs == 0:
+        with pytest.raises(ValueError, match=f"Convolution spans {layer.span} moments, its input has"):
+            layer.output_shape((inputs, time))
+        return
+    values, x = filled(layer, (inputs, time), np.float64).values, examples((inputs, time), batch, np.float64)
+    y = np.zeros((channels, outputs, batch))
+    for o in range(channels):
+        if bias:
+            y[o] += values["bias"][o]
+        for c in range(inputs):
+            for t, i, u in places:
+                y[o, t] += values["weight"][o, c, i] * x[c, u]
+
+    def gradients(grad_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        grad_x, grad_weight = np.zeros_like(x), np.zeros_like(values["weight"])
+        for o in range(channels):
+            for c in range(inputs):
+                for t, i, u in places:
+                    grad_x[c, u] += values["weight"][o, c, i] * grad_y[o, t]
+                    grad_weight[o, c, i] += np.sum(grad_y[o, t] * x[c, u])
+        return grad_x, grad_weight
+
+    check(layer, (inputs, time), batch, y, gradients)
+    assert layer.multiply_adds((inputs, time)) == channels * inputs * layer.kernel * outputs
+
+
+@settings(max_examples=150, deadline=None)
+@given(time=TIME, channels=INPUTS, batch=BATCH, **WINDOWS)
+def test_depthwise_convolution_is_its_definition(time: int, channels: int, batch: int, **window: int) -> None:
+    layer = DepthwiseConvolution(**window)
+    outputs, places = seen(layer, time)
+    if outputs == 0:
+        with pytest.raises(ValueError, match=f"DepthwiseConvolution spans {layer.span} moments, its input has"):
+            layer.output_shape((channels, time))
+        return
+    weight = filled(layer, (channels, time), np.float64).values["weight"]
+    x = examples((channels, time), batch, np.float64)
+    y = np.zeros((channels, outputs, batch))
+    for c in range(channels):
+        for t, i, u in places:
+            y[c, t] += weight[c, i] * x[c, u]
+
+    def gradients(grad_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        grad_x, grad_weight = np.zeros_like(x), np.zeros_like(weight)
+        for c in range(channels):
+            for t, i, u in places:
+                grad_x[c, u] += weight[c, i] * grad_y[c, t]
+                grad_weight[c, i] += np.sum(grad_y[c, t] * x[c, u])
+        return grad_x, grad_weight
+
+    check(layer, (channels, time), batch, y, gradients)
+    assert layer.multiply_adds((channels, time)) == channels * layer.kernel * outputs
+
+
+def test_a_pattern_is_answered_alike_wherever_it_lies() -> None:
+    layer = Convolution(channels=2, kernel=3, padding=1)
+    values = filled(layer, (3, 12)).values
+    x = np.zeros((3, 12, 2), np.float32)
+    x[:, 2:5, 0] = x[:, 6:9, 1] = examples((3, 3), 1)[..., 0]
+    y, _ = layer.forward(values, x, None)
+    np.testing.assert_allclose(y[:, 1:6, 0], y[:, 5:10, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Convolution, DepthwiseConvolution])
+@pytest.mark.parametrize(
+    ("setting", "value", "least"),
+    [("kernel", 0, 1), ("kernel", -3, 1), ("stride", 0, 1), ("stride", -1, 1), ("dilation", 0, 1), ("padding", -1, 0)],
+)
+def test_impossible_windows_are_refused(kind: type, setting: str, value: int, least: int) -> None:
+    channels = {"channels": 2} if kind is Convolution else {}
+    with pytest.raises(ValueError, match=f"{kind.__name__} has {setting} {value}; expected at least {least}"):
+        kind(**{"kernel": 3, **channels, setting: value})
+
+
+def test_inputs_that_do_not_fit_are_refused() -> None:
+    for layer in (Convolution(channels=2, kernel=3, dilation=3), DepthwiseConvolution(kernel=3, dilation=3)):
+        kind = type(layer).__name__
+        with pytest.raises(ValueError, match=rf"{kind} takes an input of shape \(channels, time\), got \(12,\)"):
+            layer.output_shape((12,))
+        with pytest.raises(ValueError, match=f"{kind} spans 7 moments, its input has 6 .* make the kernel smaller"):
+            layer.output_shape((2, 6))
+        assert layer.output_shape((2, 7)) == (2, 1)
+    with pytest.raises(ValueError, match="Convolution has 0 channels; expected at least 1"):
+        Convolution(channels=0, kernel=3)
