@@ -1,9 +1,11 @@
 """All parameters live in one vector: views alias it, the order is weights, biases, statistics."""
 
+import re
+
 import numpy as np
 import pytest
 
-from heed.nn import BatchNorm, Chain, Dense, Parameters
+from heed.nn import BatchNorm, Chain, Dense, Parameters, Residual
 from heed.nn.parameters import MAX_SIZE, flatten
 
 CHAIN = Chain((Dense(4), BatchNorm(), Dense(2)))
@@ -22,6 +24,23 @@ def test_views_and_vector_are_the_same_memory(parameters: Parameters) -> None:
         views["0.Dense"]["weight"][...] = -1
         assert np.sum(vector == -1) == 12
     assert not np.shares_memory(parameters.vector, parameters.gradient)
+
+
+def test_views_of_another_vector_have_the_shape_of_the_tree() -> None:
+    parameters = Parameters(
+        Chain((Dense(4), Residual((BatchNorm(), Dense(4)), (Dense(4, bias=False),)))).parameters((3,))
+    )
+    other = np.arange(len(parameters.vector), dtype=np.float32)
+    views = parameters.views(other)
+    assert views["1.Residual"]["shortcut"]["0.Dense"].keys() == {"weight"}
+    for name, array in parameters.named(other).items():
+        view = views
+        for part in re.findall(r"\d+\.\w+|\w+", name):
+            view = view[part]
+        np.testing.assert_array_equal(view, array)
+    views["1.Residual"]["layers"]["1.Dense"]["bias"][...] = -1
+    assert np.sum(other == -1) == 4
+    assert not parameters.vector.any(), "the values are another vector"
 
 
 def test_order_is_weights_then_biases_then_statistics(parameters: Parameters) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from heed.nn.chain import Chain
 from heed.nn.layer import Layer
 from heed.nn.loss import softmax, softmax_cross_entropy
-from heed.nn.parameters import FloatArray, Parameters, Shape
+from heed.nn.parameters import FloatArray, Parameters, Shape, Views
 from heed.nn.serialization import layer_from_dict, layer_to_dict
 
 # Inference goes through the data in batches of this size, so that memory does not grow with the number of examples.
@@ -110,7 +110,7 @@ class Network:
         return softmax(self.logits(x).T).T
 
     def loss_and_gradient(
-        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, gradients: Views | None = None
     ) -> tuple[float, FloatArray]:
         """Go forward in training mode, measure the error at the output, and carry its gradient back to every parameter.
 
@@ -122,11 +122,13 @@ class Network:
             Target probabilities, see `one_hot`.
         rng : Generator
             Source of randomness for layers such as dropout.
+        gradients : mapping of ndarray, optional
+            Where to put the gradient, see `Parameters.views`; by default in `parameters.gradient`.
 
         Returns
         -------
         loss : float
-            Mean cross-entropy in nats. Its gradient stands in `parameters.gradient`.
+            Mean cross-entropy in nats.
         logits : ndarray, shape (batch, classes)
             What the network said.
 
@@ -138,7 +140,8 @@ class Network:
         parameters = self.parameters
         logits, caches = self.chain.forward(parameters.values, self._inside(x), rng)
         loss, grad_logits = softmax_cross_entropy(logits, targets)
-        self.chain.backward_parameters(parameters.values, parameters.gradients, caches, grad_logits)
+        gradients = parameters.gradients if gradients is None else gradients
+        self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)
         return loss, logits.T
 
     def to_dict(self) -> dict[str, Any]:

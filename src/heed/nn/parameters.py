@@ -97,16 +97,22 @@ class Parameters:
         }
         self.vector: FloatArray = np.zeros(int(ends[-1]), dtype)
         self.gradient: FloatArray = np.zeros_like(self.vector)
-        self.values = self._tree(tree, self.vector)
-        self.gradients = self._tree(tree, self.gradient)
+        self._tree = tree
+        self.values = self.views(self.vector)
+        self.gradients = self.views(self.gradient)
 
-    def _tree(self, tree: ParameterTree, vector: FloatArray, prefix: str = "") -> dict[str, Any]:
-        return {
-            name: vector[self._slices[prefix + name]].reshape(node.shape)
-            if isinstance(node, Parameter)
-            else self._tree(node, vector, f"{prefix}{name}.")
-            for name, node in tree.items()
-        }
+    def views(self, vector: FloatArray) -> dict[str, Any]:
+        """Return views of a vector of the same size (values, gradients) in the shape of the tree."""
+
+        def branch(tree: ParameterTree, prefix: str) -> dict[str, Any]:
+            return {
+                name: vector[self._slices[prefix + name]].reshape(node.shape)
+                if isinstance(node, Parameter)
+                else branch(node, f"{prefix}{name}.")
+                for name, node in tree.items()
+            }
+
+        return branch(self._tree, "")
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Give every parameter its initial value."""
