@@ -17,6 +17,7 @@ from heed import audio
 from heed.config import SILENCE, UNKNOWN, DecisionSettings
 from heed.decision import Detection
 from heed.errors import AudioError, ModelError
+from heed.features import MfccExtractor
 from heed.recognizer import Recognizer, reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
@@ -104,6 +105,18 @@ def test_probabilities_of_many_windows_are_those_of_each(tiny_recognizer: Recogn
     np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
     for window, row in zip(windows, together, strict=True):
         np.testing.assert_allclose(tiny_recognizer.probabilities(window[None])[0], row, atol=1e-6)
+
+
+def test_probabilities_are_those_of_the_network_as_it_was_trained(tiny_recognizer: Recognizer) -> None:
+    model = tiny_recognizer.model
+    # The tiny model has a batch normalisation that has seen many batches.
+    assert any(name.endswith("variance") for name in model.network.parameters.named())
+    before = model.network.parameters.vector.copy()
+    windows = np.stack([sounds.clip(word, seed) for word in sounds.TONES for seed in range(5)])
+    features = MfccExtractor(model.features, model.tables)(windows)
+    expected = model.network.probabilities(model.standardizer.apply(features))
+    np.testing.assert_allclose(Recognizer(model).probabilities(windows), expected, atol=1e-5)
+    np.testing.assert_array_equal(model.network.parameters.vector, before)
 
 
 def test_words_in_a_stream_are_found_in_order_and_in_time(

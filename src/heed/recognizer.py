@@ -14,6 +14,7 @@ from heed.audio import Source
 from heed.decision import Decision, Detection, ranking
 from heed.features import FeatureStream, MfccExtractor
 from heed.model_file import Model
+from heed.nn.folding import folded
 
 FloatArray = NDArray[np.float32]
 
@@ -30,6 +31,7 @@ class Recognizer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._extractor = MfccExtractor(model.features, model.tables)
+        self._network = folded(model.network)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class Recognizer:
         return self._judge(self._extractor(windows))
 
     def _judge(self, features: FloatArray) -> FloatArray:
-        return self.model.network.probabilities(self.model.standardizer.apply(features)).astype(np.float32, copy=False)
+        return self._network.probabilities(self.model.standardizer.apply(features)).astype(np.float32, copy=False)
 
     def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
         """Tell the word in one clip, whatever its length: it is decided where the most sound lies.
