@@ -50,7 +50,14 @@ def tiny_settings() -> Settings:
     return Settings(
         network=DenseArchitecture(hidden=(32,), dropout=0.0),
         augmentation=AugmentationSettings(
-            shift=0.25, speed=0.03, noise_probability=0.5, noise_snr=(10.0, 30.0), time_masks=0, frequency_masks=0
+            shift=0.25,
+            speed=0.03,
+            # Rooms take longer to generate than the whole training.
+            reverberation_probability=0.0,
+            noise_probability=0.5,
+            noise_snr=(10.0, 30.0),
+            time_masks=0,
+            frequency_masks=0,
         ),
         training=TrainingSettings(epochs=8, batch_size=16, learning_rate=0.01, average_decay=0.8),
     )

@@ -1,17 +1,24 @@
 """Variations of clips: each does exactly what it says, nothing to its input, and the same with the same seed."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy import signal
 
 import sounds
-from heed.augmentation import change_speed, mask, place, random_slice, scaled_to_snr, vary
+from heed.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
 from heed.config import AugmentationSettings, FeatureSettings
+from heed.features import FeatureTables, MfccExtractor
+from heed.rooms import Rooms
 
 RATE = sounds.RATE
-STILL = AugmentationSettings(shift=0, speed=0, gain=0, noise_probability=0)
+STILL = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)
+EXTRACTOR = MfccExtractor(FeatureSettings(), FeatureTables.from_settings(FeatureSettings()))
+WIDTHS = EXTRACTOR.band_widths
 
 
 def power(samples: np.ndarray) -> float:
@@ -23,24 +30,28 @@ def clip() -> np.ndarray:
     return sounds.clip("yes")
 
 
-@pytest.fixture
-def noises() -> list[np.ndarray]:
-    rng = np.random.default_rng(1)
-    return [sounds.hiss(length, rng, 0.1) for length in (RATE, 3 * RATE)]
+@pytest.fixture(scope="module")
+def rooms() -> Rooms:
+    return Rooms.generate(3, (0.1, 0.3), RATE, RATE, np.random.default_rng(0))
+
+
+def changed(**changes: object) -> AugmentationSettings:
+    """Return settings that vary nothing but what is named."""
+    return dataclasses.replace(STILL, **changes)
 
 
 @pytest.mark.parametrize("snr", [-30.0, 0.0, 12.5, 100.0])
-def test_the_ratio_of_signal_to_noise_is_exact(clip: np.ndarray, noises: list[np.ndarray], snr: float) -> None:
-    noise = scaled_to_snr(clip, noises[0], snr)
-    assert noise.dtype == np.float32
-    assert 10 * np.log10(power(clip) / power(noise)) == pytest.approx(snr, abs=1e-3)
+def test_the_ratio_of_signal_to_noise_is_exact(clip: np.ndarray, snr: float) -> None:
+    noise = sounds.hiss(RATE, np.random.default_rng(1), 0.1)
+    gain = snr_gain(power(clip), power(noise), snr)
+    assert 10 * np.log10(power(clip) / power(np.sqrt(gain) * noise)) == pytest.approx(snr, abs=1e-3)
 
 
-def test_nothing_is_scaled_to_no_number(clip: np.ndarray, noises: list[np.ndarray]) -> None:
-    silent = np.zeros(RATE, np.float32)
-    assert not scaled_to_snr(clip, silent, 0.0).any()
+def test_nothing_is_scaled_to_no_number() -> None:
+    assert snr_gain(1.0, 0.0, 0.0) == 0
     # Beside silence, any noise would be infinitely loud.
-    assert not scaled_to_snr(silent, noises[0], 0.0).any()
+    assert snr_gain(0.0, 1.0, 0.0) == 0
+    assert snr_gain(0.0, 0.0, 0.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -75,70 +86,214 @@ def test_speed_changes_length_and_pitch_alike(factor: float) -> None:
     assert spectrum.argmax() * RATE / len(changed) == pytest.approx(1_000 * factor, rel=2e-3)
 
 
-def test_without_variation_a_clip_stays_as_it_is(clip: np.ndarray, noises: list[np.ndarray]) -> None:
-    varied = vary(clip, noises, STILL, RATE, np.random.default_rng(0))
+def test_without_variation_a_clip_stays_as_it_is(clip: np.ndarray, rooms: Rooms) -> None:
+    varied = vary(clip, RATE, 0, rooms, STILL, RATE, np.random.default_rng(0))
     np.testing.assert_array_equal(varied, clip)
     assert not np.shares_memory(varied, clip)
+
+
+def test_a_clip_stands_in_the_middle_of_a_longer_result(clip: np.ndarray) -> None:
+    varied = vary(clip, RATE + 600, 0, None, STILL, RATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied, np.pad(clip, 300))
 
 
 def test_shift_goes_as_far_as_allowed_both_ways() -> None:
     click = np.zeros(RATE, np.float32)
     click[RATE // 2] = 1
-    settings = AugmentationSettings(shift=0.001, speed=0, gain=0, noise_probability=0)
     rng = np.random.default_rng(0)
-    moved = {int(vary(click, [], settings, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
+    moved = {int(vary(click, RATE, 16, None, STILL, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
     assert moved == set(range(-16, 17))
 
 
+def test_speed_goes_as_far_as_allowed_both_ways() -> None:
+    clip = np.ones(2_000, np.float32)
+    rng = np.random.default_rng(0)
+    # A length in which the slowest has room.
+    lengths = [np.count_nonzero(vary(clip, 4_000, 0, None, changed(speed=0.2), RATE, rng) > 0.5) for _ in range(100)]
+    assert 2_000 / 1.2 - 9 < min(lengths) < 2_000 / 1.15
+    assert 2_000 / 0.85 < max(lengths) < 2_000 / 0.8 + 9
+
+
 def test_a_clip_may_be_moved_out_of_the_window(clip: np.ndarray) -> None:
-    settings = AugmentationSettings(shift=1, speed=0.5)
     rng = np.random.default_rng(0)
     for _ in range(100):
-        assert vary(clip, [], settings, RATE, rng).shape == (RATE,)
+        assert vary(clip, RATE, RATE, None, changed(speed=0.5), RATE, rng).shape == (RATE,)
 
 
-def test_gain_stays_within_its_limits(clip: np.ndarray) -> None:
-    settings = AugmentationSettings(shift=0, speed=0, gain=6, noise_probability=0)
-    rng = np.random.default_rng(0)
-    gains = [10 * np.log10(power(vary(clip, [], settings, RATE, rng)) / power(clip)) for _ in range(200)]
-    assert -6.001 < min(gains) < -5
-    assert 5 < max(gains) < 6.001
-
-
-def test_noise_comes_as_often_and_as_loud_as_asked(clip: np.ndarray, noises: list[np.ndarray]) -> None:
-    settings = AugmentationSettings(shift=0, speed=0, gain=0, noise_probability=0.25, noise_snr=(5, 15))
-    rng = np.random.default_rng(0)
-    added = [vary(clip, noises, settings, RATE, rng) - clip for _ in range(400)]
-    loud = [10 * np.log10(power(clip) / power(noise)) for noise in added if noise.any()]
-    assert 70 < len(loud) < 130
-    assert 4.99 < min(loud) < 6
-    assert 14 < max(loud) < 15.01
+@pytest.mark.parametrize(("probability", "fewest", "most"), [(0.0, 0, 0), (0.25, 70, 130), (1.0, 400, 400)])
+def test_rooms_come_as_often_as_asked(probability: float, fewest: int, most: int) -> None:
+    clip = sounds.hiss(500, np.random.default_rng(1), 0.1)
+    some = Rooms.generate(3, (0.1, 0.3), 500, RATE, np.random.default_rng(0))
+    settings, rng = changed(reverberation_probability=probability), np.random.default_rng(0)
+    varied = [vary(clip, 500, 0, some, settings, RATE, rng) for _ in range(400)]
+    assert fewest <= sum(not np.array_equal(one, clip) for one in varied) <= most
+    assert len({one.tobytes() for one in varied}) == (probability < 1) + 3 * (probability > 0)
+    # Without rooms there is none to choose.
+    np.testing.assert_array_equal(vary(clip, 500, 0, None, settings, RATE, rng), clip)
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(600, 3_000),
+    longer=st.integers(-500, 900),
+    offset=st.integers(0, 700),
     kind=st.sampled_from(["sound", "silence"]),
-    noise=st.sampled_from(["none", "hiss", "silence"]),
+    reverberant=st.booleans(),
 )
-def test_length_type_and_input_are_kept_and_the_seed_decides(seed: int, length: int, kind: str, noise: str) -> None:
+def test_length_type_and_input_are_kept_and_the_seed_decides(
+    seed: int, length: int, longer: int, offset: int, kind: str, reverberant: bool
+) -> None:
     rng = np.random.default_rng(seed)
     clip = sounds.hiss(length, rng, 0.1 * (kind == "sound"))
-    noises = [] if noise == "none" else [sounds.hiss(length + 5, rng, 0.1 * (noise == "hiss"))]
-    for array in (clip, *noises):
-        array.setflags(write=False)
-    settings = AugmentationSettings(shift=0.01)
-    first, second = (vary(clip, noises, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2))
-    assert first.shape == (length,)
+    clip.setflags(write=False)
+    some = Rooms.generate(2, (0.05, 0.06), length + longer, RATE, rng) if reverberant else None
+    settings = AugmentationSettings(reverberation_probability=0.5)
+    first, second = (
+        vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2)
+    )
+    assert first.shape == (length + longer,)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, second)
-    if kind == "sound":
-        assert not np.array_equal(first, vary(clip, noises, settings, RATE, np.random.default_rng(9)))
+    if kind == "sound" and offset < length // 3:
+        other = vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng(9))
+        assert not np.array_equal(first, other)
 
 
-def test_slices_come_from_everywhere(noises: list[np.ndarray]) -> None:
+def band_noise(samples: int, seed: int, low: float = 300, high: float = 3_400) -> np.ndarray:
+    """Return noise of that band."""
+    white = np.random.default_rng(seed).standard_normal(samples)
+    sos = signal.butter(4, (low, high), "bandpass", fs=RATE, output="sos")
+    return (0.1 * signal.sosfilt(sos, white)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def energies() -> np.ndarray:
+    """Mel energies of ten clips."""
+    return EXTRACTOR.energies(np.stack([sounds.clip("yes", seed) for seed in range(10)]))
+
+
+@pytest.fixture(scope="module")
+def noises() -> list[np.ndarray]:
+    """Mel energies of two noises, one of them no longer than a clip."""
+    return [EXTRACTOR.energies(band_noise(length, 1)[None])[0] for length in (RATE, 3 * RATE)]
+
+
+def total(mel: np.ndarray) -> np.ndarray:
+    """Return the energy of clips, summed over frames and bands."""
+    return (mel.astype(np.float64) @ WIDTHS).sum(axis=-1)
+
+
+def noisy(
+    mel: np.ndarray, noises: list[np.ndarray], seed: int = 0, times: int = 1, **changes: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return clips, each so many times over, before and after noise was added."""
+    before = np.repeat(mel, times, axis=0)
+    after = before.copy()
+    add_noise(after, noises, WIDTHS, changed(**changes), np.random.default_rng(seed))
+    return before, after
+
+
+@pytest.mark.parametrize("snr", [-10.0, 0.0, 10.0, 20.0])
+@pytest.mark.parametrize("sound", ["word", "noise", "half"])
+@pytest.mark.parametrize("band", [(300, 3_400), (1_000, 2_000), (100, 7_000)])
+def test_noise_among_energies_is_what_it_is_among_samples(snr: float, sound: str, band: tuple[int, int]) -> None:
+    clip = sounds.clip("no") if sound == "word" else band_noise(RATE, 5, 500, 5_000)
+    if sound == "half":
+        clip[RATE // 2 :] = 0
+    noise = band_noise(RATE, 6, *band)
+    clean, alone = EXTRACTOR.energies(np.stack([clip, noise]))
+    _, (mixed,) = noisy(clean[None], [alone], noise_probability=1, noise_snr=(snr, snr))
+    scaled = np.sqrt(snr_gain(power(clip), power(noise), snr)) * noise
+    expected, expected_noise = EXTRACTOR.energies(np.stack([clip + scaled, scaled]).astype(np.float32))
+    assert 10 * np.log10(total(mixed - clean) / total(expected_noise)) == pytest.approx(0, abs=1)
+    assert 10 * np.log10(total(mixed) / total(expected)) == pytest.approx(0, abs=1)
+    # In no band and at no time more than by chance, for that part of the sum which does not add up in power.
+    differences = 10 * np.log10(mixed / expected)
+    assert abs(np.median(differences)) < 1
+    assert np.percentile(np.abs(differences), 90) < 6
+
+
+def test_gain_stays_within_its_limits(energies: np.ndarray) -> None:
+    before, after = noisy(energies, [], times=30, gain=6)
+    factors = after / before
+    np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1, :1], factors.shape), rtol=1e-5)
+    gains = 10 * np.log10(factors[:, 0, 0])
+    assert -6.001 < gains.min() < -5.7
+    assert 5.7 < gains.max() < 6.001
+    # Evenly in decibels.
+    assert abs(gains.mean()) < 0.6
+
+
+def test_noise_comes_as_often_and_as_loud_as_asked(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+    before, after = noisy(energies, noises, times=40, noise_probability=0.25, noise_snr=(5, 15))
+    touched = (before != after).any(axis=(1, 2))
+    assert 70 < touched.sum() < 130
+    ratios = 10 * np.log10(total(before[touched]) / total(after[touched] - before[touched]))
+    assert 4.99 < ratios.min() < 6
+    assert 14 < ratios.max() < 15.01
+
+
+def test_noise_is_as_far_below_a_clip_whatever_its_gain(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+    _, after = noisy(energies, noises, seed=4, gain=20, noise_probability=1, noise_snr=(10, 10))
+    _, louder = noisy(energies, [], seed=4, gain=20)
+    np.testing.assert_allclose(10 * np.log10(total(louder) / total(after - louder)), 10, atol=0.01)
+
+
+def test_noise_comes_from_all_places_of_all_noises(energies: np.ndarray) -> None:
+    # Each frame of these noises has a level of its own, by which its place is known again.
+    short, long = (np.full((length, 40), 1e-3, np.float32) * first for length, first in ((49, 1), (51, 4)))
+    long[0], long[-1] = 1, 1
+    before, after = noisy(energies, [short, long], times=10, noise_probability=1, noise_snr=(0, 0))
+    added = (after - before)[:, :, 20]
+    patterns = {tuple((clip > 3 * np.median(clip)).nonzero()[0].tolist()) for clip in added}
+    assert patterns == {(), (0,), (48,)}
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_noise_in_none_or_all(probability: float, energies: np.ndarray, noises: list[np.ndarray]) -> None:
+    before, after = noisy(energies, noises, times=20, noise_probability=probability)
+    assert set((before != after).any(axis=(1, 2))) == {probability == 1}
+
+
+def test_without_noises_nothing_is_added(energies: np.ndarray) -> None:
+    before, after = noisy(energies, [], noise_probability=1)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_silence_and_noise_stay_finite(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+    silent = np.zeros_like(energies)
+    before, after = noisy(energies, [silent[0]], noise_probability=1)
+    np.testing.assert_array_equal(before, after)
+    _, after = noisy(silent, [*noises, silent[0]], noise_probability=1, gain=6)
+    assert not after.any()
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    batch=st.integers(0, 5),
+    level=st.sampled_from([0, 1e-12, 1e-3, 1e4]),
+    noise=st.booleans(),
+)
+def test_energies_stay_positive_and_the_seed_decides(seed: int, batch: int, level: float, noise: bool) -> None:
+    rng = np.random.default_rng(seed)
+    mel = (level * rng.random((batch, 5, 40))).astype(np.float32)
+    some = [rng.random((7, 40), np.float32)] if noise else []
+    for array in some:
+        array.setflags(write=False)
+    settings = {"gain": 6, "noise_probability": 0.7, "noise_snr": (-30, 100)}
+    _, first = noisy(mel, some, seed, **settings)
+    _, second = noisy(mel, some, seed, **settings)
+    np.testing.assert_array_equal(first, second)
+    assert first.dtype == np.float32
+    assert np.isfinite(first).all()
+    assert (first >= 0).all()
+    assert (first > 0).all() == (mel > 0).all()
+
+
+def test_slices_come_from_everywhere() -> None:
     short, long = np.array([100.0, 101.0], np.float32), np.arange(4, dtype=np.float32)
     rng = np.random.default_rng(0)
     drawn = {tuple(random_slice([short, long], 2, rng).tolist()) for _ in range(200)}
@@ -185,3 +340,39 @@ def test_masks_may_be_wider_than_the_clip() -> None:
 def test_without_masks_nothing_is_blanked() -> None:
     _, _, changed = blanked(AugmentationSettings(time_masks=0, frequency_masks=0), 4)
     assert not changed.any()
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(
+    frames=st.integers(1, 60),
+    bands=st.integers(1, 40),
+    times=st.integers(0, 4),
+    length=st.floats(0, 0.3),
+    ranges=st.integers(0, 4),
+    widest=st.integers(0, 12),
+)
+def test_masks_stay_within_their_limits(
+    frames: int, bands: int, times: int, length: float, ranges: int, widest: int
+) -> None:
+    before = np.random.default_rng(0).normal(-40, 10, (8, frames, bands)).astype(np.float32)
+    after = before.copy()
+    settings = AugmentationSettings(
+        time_masks=times, time_mask_length=length, frequency_masks=ranges, frequency_mask_bands=widest
+    )
+    mask(after, settings, FeatureSettings(), np.random.default_rng(1))
+    for clip, masked in zip(before, after, strict=True):
+        blank = masked != clip
+        np.testing.assert_allclose(masked[blank], clip.mean(), rtol=1e-5)
+        whole_frames, whole_bands = blank.all(axis=1), blank.all(axis=0)
+        # What is blank is so because of its frame or of its band. (Where all bands are blank, so are all frames.)
+        assert not blank[~whole_frames][:, ~whole_bands].any()
+        if not blank.all():
+            assert whole_frames.sum() <= times * round(length / 0.02)
+            assert whole_bands.sum() <= ranges * widest
+
+
+def test_each_clip_has_masks_and_a_mean_of_its_own() -> None:
+    before, after, blank = blanked(AugmentationSettings(time_masks=2, frequency_masks=2), 6)
+    assert len({clip.tobytes() for clip in blank}) > 190
+    for clip, masked, where in zip(before, after, blank, strict=True):
+        np.testing.assert_allclose(masked[where], clip.mean(), rtol=1e-5)

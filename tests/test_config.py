@@ -48,6 +48,13 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (AugmentationSettings, "speed", 0.6, "between 0 and 0.5"),
     (AugmentationSettings, "gain", -1.0, "between 0 and 60 dB"),
     (AugmentationSettings, "gain", 61.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "reverberation_probability", -0.1, "between 0 and 1"),
+    (AugmentationSettings, "reverberation_probability", 1.1, "between 0 and 1"),
+    (AugmentationSettings, "reverberation_time", (0.04, 0.5), "two rising numbers between 0.05 and 2 seconds"),
+    (AugmentationSettings, "reverberation_time", (0.5, 2.1), "two rising numbers"),
+    (AugmentationSettings, "reverberation_time", (0.5, 0.4), "two rising numbers"),
+    (AugmentationSettings, "renewal", 0, "between 1 and 1000"),
+    (AugmentationSettings, "renewal", 1_001, "between 1 and 1000"),
     (AugmentationSettings, "noise_probability", -0.1, "between 0 and 1"),
     (AugmentationSettings, "noise_probability", 1.1, "between 0 and 1"),
     (AugmentationSettings, "noise_snr", (-31.0, 0.0), "two rising numbers"),
@@ -65,6 +72,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (TrainingSettings, "patience", -1, "0 or more"),
     (TrainingSettings, "batch_size", 1, "between 2 and 65536"),
     (TrainingSettings, "batch_size", 65_537, "between 2 and 65536"),
+    (TrainingSettings, "shard_size", -1, "between 0 and 65536"),
+    (TrainingSettings, "shard_size", 65_537, "between 0 and 65536"),
     (TrainingSettings, "learning_rate", 0.0, "above 0"),
     (TrainingSettings, "learning_rate", 10.1, "above 0 and at most 10"),
     (TrainingSettings, "warmup", -0.1, "at least 0 and below 1"),
@@ -129,10 +138,11 @@ def test_what_is_not_finite_is_refused(table: str, name: str, value: float) -> N
         Settings.from_dict({table: {name: value}})
 
 
-@pytest.mark.parametrize("snr", [(math.nan, 0.0), (0.0, math.nan), (-math.inf, 0.0), (0.0, math.inf)])
-def test_a_noise_level_that_is_not_finite_is_refused(snr: tuple[float, float]) -> None:
-    with pytest.raises(SettingsError, match="noise_snr"):
-        AugmentationSettings(noise_snr=snr)
+@pytest.mark.parametrize("name", ["noise_snr", "reverberation_time"])
+@pytest.mark.parametrize("value", [(math.nan, 0.5), (0.5, math.nan), (-math.inf, 0.5), (0.5, math.inf)])
+def test_a_range_that_is_not_finite_is_refused(name: str, value: tuple[float, float]) -> None:
+    with pytest.raises(SettingsError, match=name):
+        AugmentationSettings(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -157,6 +167,12 @@ def test_a_noise_level_that_is_not_finite_is_refused(snr: tuple[float, float]) -
         ),
         ({"augmentation": {"noise_snr": [1, "2"]}}, r"augmentation\.noise_snr is '2'; expected a value of type float"),
         ({"augmentation": {"noise_snr": 1.0}}, r"augmentation\.noise_snr is 1\.0; expected a value of type tuple"),
+        (
+            {"augmentation": {"reverberation_time": [0.5, 0.1]}},
+            r"augmentation: reverberation_time is \(0\.5, 0\.1\); expected two rising numbers",
+        ),
+        ({"augmentation": {"renewal": 2.5}}, r"augmentation\.renewal is 2\.5; expected a value of type int"),
+        ({"training": {"shard_size": 64.0}}, r"training\.shard_size is 64\.0; expected a value of type int"),
         ({"network": {"hidden": 64}}, r"network\.hidden is 64; expected a value of type tuple"),
         ({"network": {"hidden": [64, 1.5]}}, r"network\.hidden is 1\.5; expected a value of type int"),
         ({"network": {"batch_norm": 1}}, r"network\.batch_norm is 1; expected a value of type bool"),

@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heed.corpus import Corpus, official_split, scan
+from heed.corpus import Corpus, official_split, scan, sound_files
 from heed.errors import CorpusError
 
 
@@ -243,3 +243,21 @@ def test_folders_without_permission(tmp_path: Path) -> None:
     finally:
         tmp_path.chmod(0o755)
         (tmp_path / "no").chmod(0o755)
+
+
+def test_a_place_means_all_sound_files_in_it_and_below(tmp_path: Path) -> None:
+    add(tmp_path, "b.wav", "deep/er/a.FLAC")
+    (tmp_path / "notes.txt").write_text("hum")
+    files = [tmp_path / "b.wav", tmp_path / "deep" / "er" / "a.FLAC"]
+    assert sound_files(tmp_path) == files
+    assert sound_files(files[1]) == files[1:]
+    assert sound_files(None) == []
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "documents"])
+def test_a_place_without_sound(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "notes.txt").write_text("hum")
+    with pytest.raises(CorpusError, match=rf"no sound in .*{name}: expected a sound file or a folder of them"):
+        sound_files(tmp_path / name)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sounds
+from heed import varied_clips
 from heed.clip_store import ClipStore
 from heed.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings, Settings
 from heed.corpus import Clip
@@ -35,13 +36,21 @@ def clips(**counts: int) -> ClipStore:
 
 
 def training_set(
-    store: ClipStore, labels: tuple[str, ...] = LABELS, batch_size: int = 16, seed: int = 0, noise: bool = True
+    store: ClipStore,
+    labels: tuple[str, ...] = LABELS,
+    batch_size: int = 16,
+    seed: int = 0,
+    noise: bool = True,
+    extractor: MfccExtractor = EXTRACTOR,
+    **augmentation: object,
 ) -> TrainingSet:
-    settings = Settings(features=FEATURES, augmentation=AugmentationSettings(shift=0.01))
+    # Rooms take long to generate.
+    varied = {"shift": 0.01, "reverberation_probability": 0.0, **augmentation}
+    settings = Settings(features=extractor.settings, augmentation=AugmentationSettings(**varied))
     settings = dataclasses.replace(
         settings, training=dataclasses.replace(settings.training, batch_size=batch_size, seed=seed)
     )
-    return TrainingSet(store, noises() if noise else [], labels, settings, EXTRACTOR)
+    return TrainingSet(store, noises() if noise else [], labels, settings, extractor)
 
 
 def batches(data: TrainingSet, epoch: int = 1, threads: int = 2) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -107,13 +116,79 @@ def test_unknown_words_are_drawn_by_the_square_root_of_their_clips() -> None:
         assert counts[word] / total == pytest.approx(share, abs=0.02)
 
 
-def test_batches_do_not_depend_on_the_number_of_threads() -> None:
-    data = training_set(clips(yes=20, no=20, tree=20), batch_size=7)
-    one, many = batches(data, threads=1), batches(data, threads=5)
-    assert len(one) == len(many) == data.batches
-    for (features, labels), (same_features, same_labels) in zip(one, many, strict=True):
+def assert_same(some: list[tuple[np.ndarray, np.ndarray]], others: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for (features, labels), (same_features, same_labels) in zip(some, others, strict=True):
         np.testing.assert_array_equal(features, same_features)
         np.testing.assert_array_equal(labels, same_labels)
+
+
+def test_batches_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(varied_clips, "ROOMS", 3)
+    store = clips(yes=120, no=120, tree=120)
+    one, many = (training_set(store, batch_size=50, reverberation_probability=0.5) for _ in range(2))
+    made = batches(one, threads=1)
+    assert len(made) == one.batches
+    assert_same(made, batches(many, threads=5))
+    assert_same(made, batches(many, threads=2))
+
+
+def test_an_epoch_does_not_depend_on_those_before_it() -> None:
+    store = clips(yes=20, no=20, tree=20)
+    whole, resumed = (training_set(store, shift=0.05, renewal=3) for _ in range(2))
+    whole.standardizer(1)
+    for epoch in range(1, 6):
+        made = batches(whole, epoch)
+    resumed.standardizer(2)
+    assert_same(made, batches(resumed, 5))
+
+
+def test_a_clip_is_drawn_differently_each_time_even_while_its_variant_stays() -> None:
+    store = clips(yes=1, no=1)
+    data = training_set(store, ("yes", "no"), noise=False, renewal=100, shift=0.05, time_masks=0, frequency_masks=0)
+    made = np.concatenate([features for epoch in range(1, 31) for features, _ in batches(data, epoch)])
+    assert len({features.tobytes() for features in made}) == 60
+
+
+@pytest.mark.parametrize(("renewal", "variants"), [(1, 10), (1_000, 2)])
+def test_variants_are_renewed_with_the_epochs(renewal: int, variants: int) -> None:
+    still = {"gain": 0.0, "shift": 0.0, "time_masks": 0, "frequency_masks": 0}
+    data = training_set(clips(yes=1, no=1), ("yes", "no"), noise=False, renewal=renewal, **still)
+    made = np.concatenate([features for epoch in range(2, 7) for features, _ in batches(data, epoch)])
+    assert len({features.tobytes() for features in made}) == variants
+
+
+def test_made_up_silence_is_noise_at_any_level_and_sometimes_nothing() -> None:
+    plain = dataclasses.replace(FEATURES, coefficients=0)
+    extractor = MfccExtractor(plain, FeatureTables.from_settings(plain))
+    data = training_set(clips(yes=100, no=100, tree=100), extractor=extractor, time_masks=0, frequency_masks=0)
+    made = [
+        features[labels == LABELS.index(SILENCE)]
+        for epoch in (1, 2)
+        for features, labels in data.epoch(epoch, AS_IT_IS, 2)
+    ]
+    silences = np.concatenate(made)
+    assert len(silences) == 200
+    (noise,) = extractor.log_mel(noises()[0][None])
+    slices = np.stack([noise[start : start + plain.frames] for start in range(len(noise) - plain.frames + 1)])
+    # At the floor, there is nothing at all.
+    nothing = np.isclose(silences, -100).all(axis=(1, 2))
+    assert 5 < nothing.sum() < 35
+    levels = []
+    for features in silences[~nothing]:
+        offsets = features - slices
+        errors = np.ptp(offsets, axis=(1, 2))
+        assert errors.min() < 1e-3
+        levels.append(10 ** (offsets[errors.argmin()].mean() / 20))
+    # Any part of the noise's amplitude.
+    assert max(levels) < 1 + 1e-4
+    assert np.percentile(levels, [25, 50, 75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.15)
+
+
+def test_recordings_of_silence_are_varied_like_words() -> None:
+    store = clips(yes=30, no=30, **{SILENCE: 30})
+    data = training_set(store, ("yes", "no", SILENCE), noise=True)
+    assert (data._plan(1)[0] >= 0).all()
+    assert all(np.isfinite(features).all() for features, _ in batches(data))
 
 
 def test_seed_and_epoch_decide_everything() -> None:
@@ -132,13 +207,13 @@ def test_seed_and_epoch_decide_everything() -> None:
 
 def test_batches_are_standardised() -> None:
     data = training_set(clips(yes=20, no=20, tree=20))
-    standardizer = data.standardizer()
+    standardizer = data.standardizer(2)
     raw = np.concatenate([features for features, _ in batches(data)])
     made = np.concatenate([features for features, _ in data.epoch(1, standardizer, 1)])
     np.testing.assert_array_equal(made, standardizer.apply(raw))
     np.testing.assert_allclose(made.mean(axis=(0, 1)), 0, atol=0.5)
     assert (np.abs(made.std(axis=(0, 1)) - 1) < 0.5).all()
-    np.testing.assert_array_equal(data.standardizer().mean, standardizer.mean)
+    np.testing.assert_array_equal(data.standardizer(1).mean, standardizer.mean)
 
 
 def test_fewer_clips_than_a_batch_are_one_smaller_batch() -> None:

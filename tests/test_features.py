@@ -78,6 +78,51 @@ def test_log_mel_without_coefficients_is_the_result():
     assert extractor.cepstra(log_mel) is log_mel
 
 
+def test_decibels_are_made_in_place():
+    chosen = FeatureSettings(floor=1e-6)
+    extractor = extractor_for(chosen)
+    clips = sound(3, chosen.clip_samples)
+    energies = extractor.energies(clips)
+    assert energies.dtype == np.float32
+    assert energies.shape == (3, chosen.frames, chosen.mel_bands)
+    expected = 10 * np.log10(np.maximum(energies.astype(np.float64), 1e-6))
+    decibels = extractor.decibels(energies)
+    assert decibels is energies
+    np.testing.assert_allclose(decibels, expected, rtol=1e-5)
+    np.testing.assert_array_equal(decibels, extractor.log_mel(clips))
+
+
+@pytest.mark.parametrize("name", ["heed's own", "log-mel", "8 kHz"])
+def test_energies_times_widths_add_up_to_the_energy_of_a_frame(name):
+    chosen = SETTINGS[name]
+    extractor = extractor_for(chosen)
+    samples = np.random.default_rng(0).standard_normal((20, chosen.clip_samples)).astype(np.float32)
+    energies = extractor.energies(samples).astype(np.float64) @ extractor.band_widths
+    spectra = np.stack([
+        np.fft.rfft(samples[:, start : start + chosen.fft_size] * extractor.tables.window)
+        for start in range(0, samples.shape[1] - chosen.fft_size + 1, chosen.hop_samples)
+    ], axis=1)  # fmt: skip
+    power = np.square(np.abs(spectra))
+    frequencies = np.fft.rfftfreq(chosen.fft_size, 1 / chosen.sample_rate)
+    within = (frequencies >= chosen.low_frequency) & (frequencies <= chosen.high_frequency)
+    # The widest filters are those at the top, whose outer half counts less and less.
+    ratios = energies / power[..., within].sum(axis=-1)
+    assert ratios.mean() == pytest.approx(1, abs=0.1)
+    # Wherever in the spectrum the energy lies: a tone counts the same in any band, but for the rounding of the peaks.
+    tones = np.array([np.sin(2 * np.pi * f * np.arange(chosen.clip_samples) / chosen.sample_rate)
+                      for f in np.geomspace(400, 3_000, 40)], np.float32)  # fmt: skip
+    heard = (extractor.energies(tones) @ extractor.band_widths).mean(axis=1)
+    np.testing.assert_allclose(10 * np.log10(heard / heard.mean()), 0, atol=1.5)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_the_width_of_a_band_without_bins_is_a_number():
+    extractor = extractor_for(SETTINGS["narrow bands"])
+    assert (extractor.tables.mel.max(axis=1) == 0).any()
+    energies = extractor.energies(sound(2, 16_000))
+    assert np.isfinite(energies @ extractor.band_widths).all()
+
+
 def test_digital_silence_is_the_floor():
     chosen = FeatureSettings(coefficients=0, floor=1e-8)
     np.testing.assert_allclose(extractor_for(chosen)(np.zeros((1, 16_000), np.float32)), -80, rtol=1e-6)

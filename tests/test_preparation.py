@@ -10,9 +10,9 @@ import soundfile
 
 import sounds
 from heed.config import SILENCE, UNKNOWN, Settings
-from heed.corpus import official_split, scan
+from heed.corpus import official_split, scan, sound_files
 from heed.errors import CorpusError, SettingsError
-from heed.preparation import Prepared, choose_labels, noise_files, prepare
+from heed.preparation import Prepared, choose_labels, prepare
 
 TRAINS = [name for name in map(str, range(60)) if official_split(name) == "training"]
 JUDGES = [name for name in map(str, range(99)) if official_split(name) == "validation"]
@@ -34,8 +34,10 @@ def corpus(root: Path, noise: bool = True, **speakers: list[str]) -> Path:
     return root
 
 
-def ready(root: Path, settings: Settings, *words: str, noise: Path | None = None) -> Prepared:
-    return prepare(scan(root), settings, words, noise)
+def ready(
+    root: Path, settings: Settings, *words: str, noise: Path | None = None, negatives: Path | None = None
+) -> Prepared:
+    return prepare(scan(root), settings, words, sound_files(noise), sound_files(negatives))
 
 
 BOTH = [*TRAINS[:3], JUDGES[0]]
@@ -151,10 +153,6 @@ def test_noise_from_elsewhere(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", noise=False, yes=BOTH, no=BOTH)
     folder = tmp_path / "noise"
     files = [write(folder / "b.wav"), write(folder / "deep" / "a.wav")]
-    (folder / "notes.txt").write_text("hum")
-    assert noise_files(None) == []
-    assert noise_files(folder) == files
-    assert noise_files(files[0]) == files[:1]
     for place, count in ((folder, 2), (files[1], 1)):
         prepared = ready(root, tiny_settings, noise=place)
         assert prepared.training.data.labels == ("no", "yes", SILENCE)
@@ -162,13 +160,78 @@ def test_noise_from_elsewhere(tmp_path: Path, tiny_settings: Settings) -> None:
         assert not any("background noise" in warning for warning in prepared.warnings)
 
 
-@pytest.mark.parametrize("make", [True, False])
-def test_a_noise_folder_without_sound(make: bool, tmp_path: Path, tiny_settings: Settings) -> None:
+def talk(path: Path, seconds: int, word: str = "zero") -> Path:
+    """Write a recording of someone who says the same word once a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.concatenate([sounds.clip(word, seed) for seed in range(seconds)]), sounds.RATE)
+    return path
+
+
+def test_negatives_are_learnt_as_unknown_and_nothing_else(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH)
-    if make:
-        (tmp_path / "noise").mkdir()
-    with pytest.raises(CorpusError, match=r"no noise in .*noise: expected a sound file or a folder of them"):
-        ready(root, tiny_settings, noise=tmp_path / "noise")
+    talk(tmp_path / "talk" / "a.wav", 3)
+    talk(tmp_path / "talk" / "deep" / "b.wav", 2)
+    prepared = ready(root, tiny_settings, negatives=tmp_path / "talk")
+    training = prepared.training
+    assert training.data.labels == ("no", "yes", UNKNOWN, SILENCE)
+    assert prepared.warnings == ()
+    assert training.provenance["clips"] == {
+        "training": {"no": 3, "yes": 3, UNKNOWN: 5}, "validation": {"no": 1, "yes": 1}
+    }  # fmt: skip
+    # No validation clip is unknown.
+    assert np.bincount(training.validation.labels, minlength=4).tolist() == [1, 1, 0, 1]
+    (row,) = [next(training.epochs())]
+    assert np.isfinite(row.loss)
+    assert 0 <= row.validation_accuracy <= 1
+
+
+def test_negatives_come_beside_the_words_that_are_not_asked_for(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH, up=BOTH, **{UNKNOWN: BOTH})
+    training = ready(root, tiny_settings, "yes", "no", negatives=talk(tmp_path / "talk.wav", 4)).training
+    assert training.data.labels == ("yes", "no", UNKNOWN, SILENCE)
+    assert training.provenance["clips"]["training"] == {"yes": 3, "no": 3, UNKNOWN: 3 + 3 + 4}
+    assert training.provenance["clips"]["validation"] == {"yes": 1, "no": 1, UNKNOWN: 2}
+
+
+def test_one_word_and_negatives_are_enough(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", noise=False, yes=BOTH)
+    training = ready(root, tiny_settings, negatives=talk(tmp_path / "talk.wav", 2)).training
+    assert training.data.labels == ("yes", UNKNOWN)
+
+
+def test_bad_negatives_are_named_and_the_rest_is_used(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH)
+    good, bad = talk(tmp_path / "talk" / "good.wav", 2), tmp_path / "talk" / "bad.wav"
+    bad.write_text("nothing to hear")
+    prepared = ready(root, tiny_settings, negatives=good.parent)
+    assert [(skipped.path, "no sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
+    assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 2
+    good.unlink()
+    with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*no sound file"):
+        ready(root, tiny_settings, negatives=bad.parent)
+
+
+def test_labels_follow_the_negatives(tmp_path: Path) -> None:
+    plain = scan(corpus(tmp_path, noise=False, yes=["a"], no=["b"]))
+    assert choose_labels(plain, [], has_noise=False, has_negatives=True) == ("no", "yes", UNKNOWN)
+    assert choose_labels(plain, ["no"], has_noise=True, has_negatives=True) == ("no", UNKNOWN, SILENCE)
+
+
+def test_the_digest_tells_negatives_apart(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH, up=BOTH)
+    paths = {
+        "none": None,
+        "two": talk(tmp_path / "2" / "talk.wav", 2),
+        "copy": talk(tmp_path / "copy" / "talk.wav", 2),
+        "three": talk(tmp_path / "3" / "talk.wav", 3),
+        "other": talk(tmp_path / "other" / "talk.wav", 2, "no"),
+    }
+    digests = {
+        name: ready(root, tiny_settings, "yes", "no", negatives=path).training.provenance["sha256"]
+        for name, path in paths.items()
+    }
+    assert digests.pop("copy") == digests["two"]
+    assert len(set(digests.values())) == 4
 
 
 def test_everything_left_out_is_named(tmp_path: Path, tiny_settings: Settings) -> None:

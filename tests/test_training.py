@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from sklearn.metrics import balanced_accuracy_score
 
+import sounds
 from heed import training as training_module
+from heed.clip_store import ClipSet
 from heed.config import Settings, TrainingSettings
 from heed.corpus import scan
 from heed.errors import ModelError, SettingsError
-from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, OneCycle, StepDecay
+from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay
 from heed.preparation import prepare
 from heed.training import Training, optimizer, schedule
 
@@ -44,7 +48,7 @@ def test_training_learns_and_keeps_the_best_epoch(tiny_corpus: Path, tiny_settin
     assert rows[training.best_epoch - 1].validation_accuracy == best
     features = training.standardizer.apply(training.extractor(training.validation.windows))
     said = model.network.logits(features).argmax(axis=1)
-    assert np.mean(said == training.validation.labels) == best
+    assert balanced_accuracy_score(training.validation.labels, said) == pytest.approx(best)
 
 
 def test_the_same_seed_gives_the_same_file_whatever_the_number_of_threads(
@@ -148,6 +152,38 @@ def test_a_checkpoint_of_another_training_is_refused(
     fewer = dataclasses.replace(corpus, clips=tuple(clip for clip in corpus.clips if clip != left_out))
     with pytest.raises(SettingsError, match="other recordings"):
         prepare(fewer, with_training(tiny_settings, epochs=1)).training.resume(checkpoint)
+
+
+def test_a_checkpoint_with_other_negatives_is_refused(
+    tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    checkpoint, settings = tmp_path / "checkpoint", with_training(tiny_settings, epochs=1)
+    talk, other = tmp_path / "talk.wav", tmp_path / "other.wav"
+    soundfile.write(talk, sounds.stream(["zero", "zero"])[0], sounds.RATE)
+    soundfile.write(other, sounds.stream(["zero", "up"])[0], sounds.RATE)
+    list(prepare(scan(tiny_corpus), settings, negatives=[talk], checkpoint=checkpoint).training.epochs())
+    for negatives in ([], [other], [talk, other]):
+        with pytest.raises(SettingsError, match="other recordings"):
+            prepare(scan(tiny_corpus), settings, negatives=negatives).training.resume(checkpoint)
+    resumed = prepare(scan(tiny_corpus), settings, negatives=[talk]).training
+    resumed.resume(checkpoint)
+    assert len(resumed.history) == 1
+
+
+def test_each_label_counts_the_same_in_validation(
+    tiny_corpus: Path, tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = start(tiny_corpus, with_training(tiny_settings, epochs=1))
+    # All but one clip of the first label are left out of its four.
+    fewer = np.flatnonzero((training.validation.labels != 0) | (np.cumsum(training.validation.labels == 0) == 1))
+    windows, labels, names = training.validation
+    training.validation = ClipSet(windows[fewer], labels[fewer], tuple(names[position] for position in fewer))
+    training._validation_features = training._validation_features[fewer]
+    always = np.zeros((len(fewer), 5), np.float32)
+    always[:, 0] = 1
+    monkeypatch.setattr(Network, "logits", lambda self, features: always)
+    (row,) = training.epochs()
+    assert row.validation_accuracy == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "noise", "truncated"])

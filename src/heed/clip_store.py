@@ -1,5 +1,6 @@
 """Clips in memory, each fitted to the window that the network sees, and fixed sets of them for measuring."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +43,11 @@ class ClipStore(NamedTuple):
         windows /= FULL_SCALE
         return windows
 
+    def joined(self, other: "ClipStore") -> "ClipStore":
+        """Return a store of this one's clips and then the other's."""
+        samples = np.concatenate([self.samples, other.samples])
+        return ClipStore(samples, self.rows + other.rows, self.skipped + other.skipped)
+
 
 def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) -> ClipStore:
     """Read clips, fit each to one window, and tell which could not be used.
@@ -62,7 +68,7 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) ->
             clip, _ = audio.fit(audio.load(rows[position].path, features.sample_rate), features.clip_samples)
         except AudioError as error:
             return str(error)
-        samples[position] = np.clip(clip * FULL_SCALE, -FULL_SCALE, FULL_SCALE).round()
+        samples[position] = _to_int16(clip)
         return None
 
     with ThreadPoolExecutor(threads) as pool:
@@ -72,6 +78,40 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) ->
     if skipped:
         samples = samples[good]
     return ClipStore(samples, tuple(rows[position] for position in good), skipped)
+
+
+def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: int) -> ClipStore:
+    """Read speech without any of the words and cut it into windows; each is a clip of an unknown word.
+
+    Windows 20 dB below the loud ones of their file (its ninth decile) are pauses, and left out, as is a rest that
+    fills less than half a window (unless it is all there is).
+    """
+    length = features.clip_samples
+
+    def read(path: Path) -> NDArray[np.int16] | Skipped:
+        try:
+            speech = audio.load(path, features.sample_rate)
+        except AudioError as error:
+            return Skipped(path, str(error))
+        count = max((len(speech) + length // 2) // length, 1)
+        padded = np.zeros(count * length, np.float32)
+        padded[: len(speech)] = speech[: len(padded)]
+        windows = padded.reshape(count, length)
+        powers = np.square(windows).mean(axis=1)
+        if not powers.any():
+            return Skipped(path, "holds nothing but silence")
+        return _to_int16(windows[powers > 0.01 * np.percentile(powers, 90)])
+
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(read, paths))
+    pairs = [(path, cut) for path, cut in zip(paths, results, strict=True) if not isinstance(cut, Skipped)]
+    rows = tuple(Clip(path, UNKNOWN, None, "training") for path, cut in pairs for _ in cut)
+    samples = np.concatenate([np.empty((0, length), np.int16), *(cut for _, cut in pairs)])
+    return ClipStore(samples, rows, tuple(cut for cut in results if isinstance(cut, Skipped)))
+
+
+def _to_int16(samples: FloatArray) -> NDArray[np.int16]:
+    return np.clip(samples * FULL_SCALE, -FULL_SCALE, FULL_SCALE).round().astype(np.int16)
 
 
 def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[FloatArray], list[Skipped]]:
@@ -97,10 +137,14 @@ def labelled(rows: Sequence[Clip], labels: Sequence[str]) -> list[Clip]:
     return [row for row in rows if label_of(row.word, labels) in labels]
 
 
+def silence_level(rng: np.random.Generator) -> float:
+    """Draw how loud the background noise is in a clip without a word: from 0 to 1, sometimes there is none at all."""
+    return max(rng.uniform(-0.1, 1.0), 0.0)
+
+
 def silence(noises: Sequence[FloatArray], length: int, rng: np.random.Generator) -> FloatArray:
-    """Make a clip without a word: a slice of background noise at a random level, sometimes none at all."""
-    level = np.float32(max(rng.uniform(-0.1, 1.0), 0.0))
-    return augmentation.random_slice(noises, length, rng) * level
+    """Make a clip without a word: a slice of background noise at a random level."""
+    return augmentation.random_slice(noises, length, rng) * np.float32(silence_level(rng))
 
 
 class ClipSet(NamedTuple):
@@ -120,6 +164,21 @@ class ClipSet(NamedTuple):
     labels: Labels
     names: tuple[str, ...]
 
+    def with_noise(self, noises: Sequence[FloatArray], snr: float, rng: np.random.Generator) -> "ClipSet":
+        """Return the same clips with noise `snr` decibels below each.
+
+        Silent clips get noise as loud as it is in the median clip, so that they can be mistaken for words.
+        """
+        windows = np.empty_like(self.windows)
+        powers = np.einsum("cs,cs->c", self.windows, self.windows)
+        typical = float(np.median(powers))
+        silent = np.array([name.startswith(f"{SILENCE} ") or Path(name).parent.name == SILENCE for name in self.names])
+        for window, clip, power in zip(windows, self.windows, np.where(silent, typical, powers), strict=True):
+            noise = augmentation.random_slice(noises, len(clip), rng)
+            gain = augmentation.snr_gain(float(power), float(np.dot(noise, noise)), snr)
+            np.add(clip, np.float32(np.sqrt(gain)) * noise, out=window)
+        return self._replace(windows=windows)
+
 
 def whole_set(store: ClipStore, labels: Sequence[str]) -> ClipSet:
     """Make a set for measuring from every clip that some label stands for."""
@@ -130,8 +189,8 @@ def whole_set(store: ClipStore, labels: Sequence[str]) -> ClipSet:
 def benchmark_set(store: ClipStore, noises: Sequence[FloatArray], labels: Sequence[str], seed: int) -> ClipSet:
     """Make a set for measuring in the proportions of the official benchmark.
 
-    Unknown words and silence each get as many clips as a word has on average: a choice from the other words, and
-    slices of background noise.
+    Unknown words and silence each get as many clips as a word has on average: a choice from the other words, as even
+    as their clips allow, and slices of background noise.
 
     Parameters
     ----------
@@ -150,7 +209,15 @@ def benchmark_set(store: ClipStore, noises: Sequence[FloatArray], labels: Sequen
     words = [position for position, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)]
     share = max(round(np.isin(every.labels, words).sum() / max(len(words), 1)), 1)
     if UNKNOWN in labels:
-        chosen[rng.permutation(np.flatnonzero(every.labels == labels.index(UNKNOWN)))[share:]] = False
+        unknown = rng.permutation(np.flatnonzero(every.labels == labels.index(UNKNOWN)))
+        # One clip of each word, then another of each, and so on.
+        seen: Counter[str] = Counter()
+        turns = []
+        for position in unknown:
+            word = store.rows[position].word
+            seen[word] += 1
+            turns.append(seen[word])
+        chosen[unknown[np.argsort(turns, kind="stable")][share:]] = False
     windows, truth = every.windows[chosen], every.labels[chosen]
     names = [name for name, keep in zip(every.names, chosen, strict=True) if keep]
     if SILENCE in labels and noises:

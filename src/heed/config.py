@@ -110,7 +110,7 @@ class FeatureSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """How training clips are varied, afresh each time they are drawn; 0 turns a variation off.
+    """How training clips are varied; 0 turns a variation off.
 
     Attributes
     ----------
@@ -120,6 +120,13 @@ class AugmentationSettings:
         Largest relative change of speed (and with it of pitch), either way.
     gain : float
         Largest change of level in decibels, either way.
+    reverberation_probability : float
+        Part of the clips that are heard in a generated room.
+    reverberation_time : tuple of float
+        Shortest and longest time in which the sound in such a room falls by 60 dB, in seconds.
+    renewal : int
+        Epochs for which a variation in speed, position and room is used; each epoch makes as many parts of the clips
+        anew. What else is listed here, and shifts by whole frames, are drawn afresh each time.
     noise_probability : float
         Part of the clips that get background noise.
     noise_snr : tuple of float
@@ -133,6 +140,9 @@ class AugmentationSettings:
     shift: float = 0.06
     speed: float = 0.12
     gain: float = 6.0
+    reverberation_probability: float = 0.25
+    reverberation_time: tuple[float, float] = (0.1, 0.6)
+    renewal: int = 10
     noise_probability: float = 0.6
     noise_snr: tuple[float, float] = (0.0, 30.0)
     time_masks: int = 2
@@ -144,6 +154,14 @@ class AugmentationSettings:
         _require(0 <= self.shift <= 1, self, "shift", "between 0 and 1 second")
         _require(0 <= self.speed <= 0.5, self, "speed", "between 0 and 0.5")
         _require(0 <= self.gain <= 60, self, "gain", "between 0 and 60 dB")
+        _require(0 <= self.reverberation_probability <= 1, self, "reverberation_probability", "between 0 and 1")
+        _require(
+            0.05 <= self.reverberation_time[0] <= self.reverberation_time[1] <= 2,
+            self,
+            "reverberation_time",
+            "two rising numbers between 0.05 and 2 seconds",
+        )
+        _require(1 <= self.renewal <= 1_000, self, "renewal", "between 1 and 1000")
         _require(0 <= self.noise_probability <= 1, self, "noise_probability", "between 0 and 1")
         _require(
             -30 <= self.noise_snr[0] <= self.noise_snr[1] <= 100,
@@ -169,6 +187,9 @@ class TrainingSettings:
         Epochs without a better validation accuracy after which training stops early; 0 never does.
     batch_size : int
         Clips for one step of gradient descent.
+    shard_size : int
+        Clips of a batch that go through the network together, each such part in a thread of its own; 0 takes the whole
+        batch at once.
     optimizer : {"adamw", "adam", "sgd"}
         The rule that turns a gradient into a step.
     learning_rate : float
@@ -186,6 +207,8 @@ class TrainingSettings:
     average_decay : float
         Decay a step of the running average of the weights, which is what is validated and saved; 0 uses the last
         weights.
+    unknown_draws : float
+        How many times as often as a word unknown speech is drawn: it is many words.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -193,6 +216,7 @@ class TrainingSettings:
     epochs: int = 60
     patience: int = 20
     batch_size: int = 128
+    shard_size: int = 64
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 0.002
     schedule: Literal["one-cycle", "cosine", "step", "constant"] = "one-cycle"
@@ -201,18 +225,21 @@ class TrainingSettings:
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
     average_decay: float = 0.998
+    unknown_draws: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(1 <= self.epochs <= 1_000_000, self, "epochs", "at least 1")
         _require(self.patience >= 0, self, "patience", "0 or more")
         _require(2 <= self.batch_size <= 65_536, self, "batch_size", "between 2 and 65536")
+        _require(0 <= self.shard_size <= 65_536, self, "shard_size", "between 0 and 65536")
         _require(0 < self.learning_rate <= 10, self, "learning_rate", "above 0 and at most 10")
         _require(0 <= self.warmup < 1, self, "warmup", "at least 0 and below 1")
         _require(0 <= self.momentum < 1, self, "momentum", "at least 0 and below 1")
         _require(0 <= self.weight_decay <= 1, self, "weight_decay", "between 0 and 1")
         _require(0 <= self.label_smoothing < 1, self, "label_smoothing", "at least 0 and below 1")
         _require(0 <= self.average_decay < 1, self, "average_decay", "at least 0 and below 1")
+        _require(0.1 <= self.unknown_draws <= 10, self, "unknown_draws", "between 0.1 and 10")
         _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
 
 

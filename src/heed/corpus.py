@@ -161,6 +161,24 @@ def scan(root: Path) -> Corpus:
     return Corpus(root, clips, tuple(noises), tuple(skipped), tuple(warnings))
 
 
+def sound_files(place: Path | None) -> list[Path]:
+    """Return all sound files in a folder and below it, or the one file that it is.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such place, or it holds no sound file.
+    """
+    if place is None:
+        return []
+    if place.is_file():
+        return [place]
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not files:
+        raise CorpusError(f"no sound in {place}: expected a sound file or a folder of them")
+    return files
+
+
 def official_split(speaker: str) -> Split:
     """Return the split of a speaker by the rule of the Speech Commands corpus; a voice is never on both sides.
 

@@ -11,18 +11,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from heed import augmentation
-from heed.clip_store import ClipStore, FloatArray, Labels, label_of, silence
+from heed.clip_store import ClipStore, FloatArray, Labels, label_of, silence_level
 from heed.config import SILENCE, UNKNOWN, Settings
 from heed.corpus import Clip
 from heed.errors import CorpusError
 from heed.features import MfccExtractor, Standardizer
+from heed.varied_clips import VariedClips
 
 # Purposes of random numbers, so that no two of them share a sequence.
 _PLAN, _BATCH = 0, 1
 
 
 class TrainingSet:
-    """Clips to learn from, drawn so that every label comes equally often, varied afresh each time.
+    """Clips to learn from, drawn so that every word comes equally often, varied afresh each time.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ class TrainingSet:
     Attributes
     ----------
     batches : int
-        Batches in one epoch, which draws as many clips of each label as a word has on average.
+        Batches in one epoch, which draws as many clips of each label as a word has on average, and of unknown speech
+        so many times as the settings ask for.
     """
 
     def __init__(
@@ -52,8 +54,8 @@ class TrainingSet:
         extractor: MfccExtractor,
     ) -> None:
         self.labels = tuple(labels)
-        self._store = store
-        self._noises = noises
+        self._clips = VariedClips(store, settings, extractor)
+        self._noises = [extractor.energies(noise[None])[0] for noise in noises]
         self._settings = settings
         self._extractor = extractor
         self._pools = [self._pool(store.rows, label) for label in self.labels]
@@ -62,8 +64,9 @@ class TrainingSet:
                 raise CorpusError(f"no usable training clip of {label}; add recordings of it or leave it out")
         words = [sum(map(len, pool)) for label, pool in zip(self.labels, self._pools, strict=True)
                  if label not in (SILENCE, UNKNOWN)]  # fmt: skip
-        self._draws = max(round(np.mean(words)), 1)
-        size = self._draws * len(self.labels)
+        share, unknown = max(round(np.mean(words)), 1), settings.training.unknown_draws
+        self._counts = [max(round(share * unknown), 1) if label == UNKNOWN else share for label in self.labels]
+        size = sum(self._counts)
         self.batch_size = min(settings.training.batch_size, size)
         self.batches = size // self.batch_size
 
@@ -86,6 +89,7 @@ class TrainingSet:
             Index of the right label of each.
         """
         positions, labels = self._plan(epoch)
+        self._clips.renew(epoch, threads)
 
         def make(batch: int) -> tuple[FloatArray, Labels]:
             part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
@@ -104,52 +108,47 @@ class TrainingSet:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def standardizer(self, clips: int = 2_000) -> Standardizer:
+    def standardizer(self, threads: int, clips: int = 2_000) -> Standardizer:
         """Fit the standardisation on the first clips of an epoch of its own."""
         positions, _ = self._plan(0)
+        self._clips.renew(0, threads)
         rng = np.random.default_rng([self._settings.training.seed, _BATCH])
         return Standardizer.fit(self._features(positions[:clips], rng))
 
     def _plan(self, epoch: int) -> tuple[Labels, Labels]:
         """Choose which clips one epoch draws, in which order; position -1 is a silence clip yet to be made."""
         rng = np.random.default_rng([self._settings.training.seed, _PLAN, epoch])
-        positions = np.concatenate([self._draw(pool, rng) for pool in self._pools])
-        labels = np.repeat(np.arange(len(self.labels)), self._draws)
+        drawn = zip(self._pools, self._counts, strict=True)
+        positions = np.concatenate([self._draw(pool, count, rng) for pool, count in drawn])
+        labels = np.repeat(np.arange(len(self.labels)), self._counts)
         order = rng.permutation(len(positions))
         return positions[order], labels[order]
 
-    def _draw(self, pool: Sequence[Labels], rng: np.random.Generator) -> Labels:
+    def _draw(self, pool: Sequence[Labels], draws: int, rng: np.random.Generator) -> Labels:
         """Draw clips of one label, each as often as any other, give or take one.
 
         Where several words stand for a label, a word is drawn in proportion to the square root of its clips: a rare
         word counts for more than its clips, which is what makes "unknown" mean more than its most frequent words.
         """
         if not pool:
-            return np.full(self._draws, -1)
+            return np.full(draws, -1)
         weights = np.sqrt([len(positions) for positions in pool])
-        counts = rng.multinomial(self._draws, weights / weights.sum())
+        counts = rng.multinomial(draws, weights / weights.sum())
         drawn = []
         for positions, count in zip(pool, counts, strict=True):
             rounds = -(-count // len(positions))
             drawn.append(np.concatenate([rng.permutation(positions) for _ in range(rounds)] or [positions[:0]])[:count])
-        draws: Labels = np.concatenate(drawn)
-        return draws
+        chosen: Labels = np.concatenate(drawn)
+        return chosen
 
     def _features(self, positions: Labels, rng: np.random.Generator) -> FloatArray:
         """Make the features of varied clips."""
-        settings = self._settings
-        clips = np.empty((len(positions), self._store.samples.shape[1]), np.float32)
-        for clip, position in zip(clips, positions, strict=True):
-            if position < 0:
-                clip[:] = silence(self._noises, len(clip), rng)
-            else:
-                clip[:] = augmentation.vary(
-                    self._store.windows(position),
-                    self._noises,
-                    settings.augmentation,
-                    settings.features.sample_rate,
-                    rng,
-                )
-        log_mel = self._extractor.log_mel(clips)
+        settings, extractor = self._settings, self._extractor
+        energies = self._clips.draw(positions, rng)
+        augmentation.add_noise(energies, self._noises, extractor.band_widths, settings.augmentation, rng)
+        for clip in np.flatnonzero(positions < 0):
+            noise = augmentation.random_slice(self._noises, settings.features.frames, rng)
+            energies[clip] = np.float32(silence_level(rng) ** 2) * noise
+        log_mel = extractor.decibels(energies)
         augmentation.mask(log_mel, settings.augmentation, settings.features, rng)
-        return self._extractor.cepstra(log_mel)
+        return extractor.cepstra(log_mel)

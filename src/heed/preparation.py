@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heed import audio
-from heed.clip_store import ClipStore, benchmark_set, label_of, labelled, load_clips, load_noises
+from heed.clip_store import (
+    ClipStore,
+    FloatArray,
+    benchmark_set,
+    label_of,
+    labelled,
+    load_clips,
+    load_negatives,
+    load_noises,
+)
 from heed.config import SILENCE, UNKNOWN, Settings
 from heed.corpus import Corpus, Skipped
 from heed.dataset import TrainingSet
@@ -47,7 +55,8 @@ def prepare(
     corpus: Corpus,
     settings: Settings,
     words: Sequence[str] = (),
-    noise: Path | None = None,
+    noises: Sequence[Path] = (),
+    negatives: Sequence[Path] = (),
     checkpoint: Path | None = None,
 ) -> Prepared:
     """Read the clips of a corpus and set up a training on them.
@@ -60,8 +69,10 @@ def prepare(
         All settings.
     words : sequence of str
         The words to recognise; the corpus's other words become unknown speech. Without any, all words are recognised.
-    noise : Path, optional
-        A folder of noise, or one such file, to use beside the corpus's own.
+    noises : sequence of Path
+        Recordings of background noise to use beside the corpus's own.
+    negatives : sequence of Path
+        Recordings of speech without any of the words, of any length, to learn as unknown beside the corpus's own.
     checkpoint : Path, optional
         Where to keep checkpoints.
 
@@ -74,14 +85,21 @@ def prepare(
     """
     threads = os.cpu_count() or 1
     extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
-    noises, skipped = load_noises([*corpus.noises, *noise_files(noise)], settings.features)
-    labels = choose_labels(corpus, words, bool(noises))
+    backgrounds, skipped = load_noises([*corpus.noises, *noises], settings.features)
+    labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
     stores: dict[str, ClipStore] = {}
     for split in ("training", "validation"):
         stores[split] = load_clips(labelled(corpus.by_split(split), labels), settings.features, threads)
         skipped += stores[split].skipped
+    if negatives:
+        speech = load_negatives(negatives, settings.features, threads)
+        if not speech.rows:
+            reason = speech.skipped[0].reason
+            raise CorpusError(f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}")
+        stores["training"] = stores["training"].joined(speech)
+        skipped += speech.skipped
     warnings = [*corpus.warnings, *_check_counts(labels, stores["training"], stores["validation"])]
-    if not noises:
+    if not backgrounds:
         warnings.append(
             "no background noise (folder _background_noise_ or --noise): the model will not stand noise well"
         )
@@ -90,36 +108,20 @@ def prepare(
             "no other words to learn as unknown: the model will take whatever it hears for one of its words"
         )
     training = Training(
-        data=TrainingSet(stores["training"], noises, labels, settings, extractor),
-        validation=benchmark_set(stores["validation"], noises, labels, settings.training.seed),
+        data=TrainingSet(stores["training"], backgrounds, labels, settings, extractor),
+        validation=benchmark_set(stores["validation"], backgrounds, labels, settings.training.seed),
         settings=settings,
         extractor=extractor,
-        provenance=_provenance(corpus, labels, stores, len(noises)),
+        provenance=_provenance(corpus, labels, stores, backgrounds),
         checkpoint=checkpoint,
         threads=threads,
     )
     return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings))
 
 
-def noise_files(place: Path | None) -> list[Path]:
-    """Return the sound files of a noise folder, or the one file that it is.
-
-    Raises
-    ------
-    CorpusError
-        If there is no such place, or it holds no sound file.
-    """
-    if place is None:
-        return []
-    if place.is_file():
-        return [place]
-    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in audio.AUDIO_SUFFIXES)
-    if not files:
-        raise CorpusError(f"no noise in {place}: expected a sound file or a folder of them")
-    return files
-
-
-def choose_labels(corpus: Corpus, words: Sequence[str], has_noise: bool) -> tuple[str, ...]:
+def choose_labels(
+    corpus: Corpus, words: Sequence[str], has_noise: bool, has_negatives: bool = False
+) -> tuple[str, ...]:
     """Choose what the model tells apart: the words as asked for, then unknown and silence if the data has them."""
     present = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
     asked = list(words) or present
@@ -128,7 +130,7 @@ def choose_labels(corpus: Corpus, words: Sequence[str], has_noise: bool) -> tupl
     if twice := [word for word, count in Counter(asked).items() if count > 1]:
         raise SettingsError(f"the word {twice[0]!r} is asked for twice; name each word once")
     labels = asked
-    if UNKNOWN in corpus.words or set(present) - set(asked):
+    if UNKNOWN in corpus.words or set(present) - set(asked) or has_negatives:
         labels = [*labels, UNKNOWN]
     if SILENCE in corpus.words or has_noise:
         labels = [*labels, SILENCE]
@@ -159,7 +161,9 @@ def _check_counts(labels: Sequence[str], training: ClipStore, validation: ClipSt
     ]
 
 
-def _provenance(corpus: Corpus, labels: Sequence[str], stores: dict[str, ClipStore], noises: int) -> dict[str, Any]:
+def _provenance(
+    corpus: Corpus, labels: Sequence[str], stores: dict[str, ClipStore], noises: Sequence[FloatArray]
+) -> dict[str, Any]:
     """Describe the data in plain values, with a digest of every sample that takes part."""
     digest = hashlib.sha256()
     counts: dict[str, dict[str, int]] = {}
@@ -167,4 +171,6 @@ def _provenance(corpus: Corpus, labels: Sequence[str], stores: dict[str, ClipSto
         counts[split] = dict(Counter(label_of(row.word, labels) for row in store.rows))
         digest.update("\n".join(f"{row.word}/{row.path.name}" for row in store.rows).encode("utf-8", "surrogateescape"))
         digest.update(store.samples.data)
-    return {"corpus": corpus.root.resolve().name, "clips": counts, "noises": noises, "sha256": digest.hexdigest()}
+    for noise in noises:
+        digest.update(noise.data)
+    return {"corpus": corpus.root.resolve().name, "clips": counts, "noises": len(noises), "sha256": digest.hexdigest()}

@@ -22,7 +22,9 @@ from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
 from heed.model_file import Model
 from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, Optimizer, Schedule, StepDecay
+from heed.nn.memory import keep_freed_memory
 from heed.nn.trainer import Trainer
+from heed.scores import Evaluation
 from heed.storage import write_atomically
 
 FloatArray = NDArray[np.float32]
@@ -45,7 +47,7 @@ class EpochRow:
     loss, training_accuracy : float
         Mean over the training clips as they were drawn and varied, dropout included.
     validation_accuracy : float
-        On the validation clips, with the averaged weights.
+        On the validation clips, with the averaged weights; each label counts the same.
     learning_rate : float
         At the end of the epoch.
     gradient_norm : float
@@ -114,8 +116,9 @@ class Training:
             schedule(settings.training),
             settings.training.label_smoothing,
             settings.training.average_decay,
+            settings.training.shard_size,
         )
-        self.standardizer = self.data.standardizer()
+        self.standardizer = self.data.standardizer(self.threads)
         self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
         # The averaged weights are judged in a network of their own, so that learning goes on undisturbed.
         self._judge = Network(layers, shape)
@@ -143,6 +146,7 @@ class Training:
         """
         from threadpoolctl import threadpool_limits
 
+        keep_freed_memory()
         saved = 0.0
         while not self.finished:
             # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
@@ -178,7 +182,7 @@ class Training:
             epoch=epoch,
             loss=loss / batches,
             training_accuracy=right / (batches * self.data.batch_size),
-            validation_accuracy=float(np.mean(said == self.validation.labels)),
+            validation_accuracy=Evaluation.of(self.data.labels, self.validation.labels, said).balanced_accuracy,
             learning_rate=self._trainer.schedule(epoch / training.epochs),
             gradient_norm=norm / batches,
         )
