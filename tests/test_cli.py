@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from heed import model_file
 from heed.cli import main as cli_main
 from heed.cli.classify import COLUMNS
 from heed.corpus import scan
@@ -126,6 +127,108 @@ def test_evaluate_takes_a_test_archive_whole(
     }  # fmt: skip
 
 
+def test_evaluate_in_noise(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise"
+    (noise / "deep").mkdir(parents=True)
+    hum = np.random.default_rng(1).normal(0, 0.1, 3 * RATE)
+    soundfile.write(noise / "deep" / "hum.wav", hum, RATE)
+    (noise / "bad.wav").write_bytes(b"this is no sound")
+    command = ["evaluate", tiny_model_path, tiny_corpus, "--noise", noise]
+
+    result = heed(*command, "--snr", "40, -5,-40")
+    assert result.status == 0, result
+    assert "bad.wav is no sound file" in result.err
+    *_, header, first, second, third = result.out.splitlines()
+    assert header.split() == ["SNR", "accuracy"]
+    for line, ratio in ((first, "40 dB"), (second, "-5 dB"), (third, "-40 dB")):
+        assert line.startswith(ratio)
+        assert "95 % interval" in line
+
+    facts = json.loads(heed(*command, "--json").out)
+    assert tuple(facts["noise"]) == ("20", "10", "5", "0")
+    for scores in facts["noise"].values():
+        assert scores["clips"] == facts["clips"]
+        assert scores["labels"] == facts["labels"]
+    fractions = json.loads(heed(*command[:-1], noise / "deep" / "hum.wav", "--snr", "2.5,-40", "--json").out)["noise"]
+    assert tuple(fractions) == ("2.5", "-40")
+    assert fractions["-40"]["accuracy"] < facts["accuracy"]
+
+    # Without noise there is nothing about it.
+    assert "SNR" not in heed(*command[:3]).out
+    assert "noise" not in json.loads(heed(*command[:3], "--json").out)
+
+
+@pytest.mark.parametrize("ratios", ["loud", "10,", "", "10;5", "nan", "0,101", "-101"])
+def test_ratios_that_are_no_decibels_are_wrong_usage(
+    ratios: str, heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path
+) -> None:
+    result = heed("evaluate", tiny_model_path, tiny_corpus, "--noise", tiny_corpus, f"--snr={ratios}")
+    assert result.status == 2
+    assert f"{ratios!r} is no list of decibels, such as 20,10,5,0" in result.err
+    assert "--snr" in result.err
+    assert result.out == ""
+
+
+def test_a_noise_folder_that_is_missing_or_empty_is_said_in_one_line(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        error = one_line_error(heed("evaluate", tiny_model_path, tiny_corpus, "--noise", folder))
+        assert f"no sound in {folder}: expected a sound file or a folder of them" in error
+
+
+def test_the_shipped_models_are_listed(heed: Callable[..., Result]) -> None:
+    facts = json.loads(heed("models", "--json").out)
+    assert [fact["name"] for fact in facts] == sorted(model_file.shipped())
+    assert [fact["name"] for fact in facts if fact["default"]] == [model_file.DEFAULT]
+    header, *lines = heed("models").out.splitlines()
+    assert header.split() == ["name", "parameters", "multiply-adds", "file", "accuracy", "labels"]
+    assert len(lines) == len(facts)
+    for fact, line in zip(facts, lines, strict=True):
+        described = json.loads(heed("info", fact["name"], "--json").out)
+        for name in ("labels", "parameters", "multiply_adds", "scores"):
+            assert fact[name] == described[name]
+        assert Path(fact["path"]).stat().st_size == fact["bytes"]
+        assert line.startswith(fact["name"])
+        assert f"{fact['parameters']:,}" in line
+        assert line.endswith(", ".join(fact["labels"]))
+        assert ("(default)" in line) == fact["default"]
+
+
+def test_without_shipped_models_the_list_is_empty(heed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_file, "shipped", dict)
+    assert json.loads(heed("models", "--json").out) == []
+    assert len(heed("models").out.splitlines()) == 1
+
+
+def test_a_model_without_scores_is_listed_too(
+    heed: Callable[..., Result], tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_file, "shipped", lambda: {"tiny": tiny_model_path})
+    (fact,) = json.loads(heed("models", "--json").out)
+    assert (fact["name"], fact["default"], fact["scores"]) == ("tiny", False, {})
+    assert "unknown" in heed("models").out.splitlines()[1]
+
+
+def test_speech_without_the_words_is_learnt_as_unknown(
+    heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    model, talk = tmp_path / "model.safetensors", tmp_path / "talk"
+    talk.mkdir()
+    soundfile.write(talk / "long.wav", np.random.default_rng(1).normal(0, 0.1, 4 * RATE), RATE)
+    (talk / "bad.wav").write_bytes(b"this is no sound")
+    options = ["--config", "quickstart", "--epochs", 1, "--words", "yes,no,up,zero"]
+    result = heed("train", tiny_corpus, "-o", model, "--negatives", talk, *options)
+    assert result.status == 0, result
+    assert "bad.wav is no sound file" in result.err
+    assert "no other words" not in result.err
+    facts = json.loads(heed("info", model, "--json").out)
+    assert facts["labels"] == ["yes", "no", "up", "zero", "_unknown_", "_silence_"]
+    assert facts["training"]["data"]["clips"]["training"]["_unknown_"] == 4
+
+
 def test_formats_agree(heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path) -> None:
     files = [clip.path for clip in scan(tiny_corpus).by_split("testing")[:5]]
     lines = heed("classify", *files, "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
@@ -197,7 +300,8 @@ def write_words(folder: Path, **clips: int) -> Path:
         ({"yes": 20, "no": 20}, ["--epochs", "0"], "epochs is 0; expected at least 1"),
         ({"yes": 20, "no": 20}, ["--learning-rate", "nan"], "learning_rate is nan"),
         ({"yes": 20, "no": 20}, ["--batch-size", "1"], "batch_size is 1"),
-        ({"yes": 20, "no": 20}, ["--noise", "nowhere"], "no noise in nowhere"),
+        ({"yes": 20, "no": 20}, ["--noise", "nowhere"], "no sound in nowhere"),
+        ({"yes": 20, "no": 20}, ["--negatives", "nowhere"], "no sound in nowhere"),
         ({"yes": 20, "no": 20}, ["--config", "nowhere.toml"], "no settings nowhere.toml"),
         ({"yes": 20, "no": 20}, ["--resume"], "nothing to resume"),
     ],

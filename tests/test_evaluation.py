@@ -1,85 +1,33 @@
-"""Figures of quality, compared with SciPy's and scikit-learn's."""
+"""Measuring a model: which clips count, what is left out with its reason, and how noise spoils the result."""
 
-import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
+import sounds
 from heed.config import SILENCE, UNKNOWN
-from heed.corpus import scan
+from heed.corpus import Skipped, Split, scan
 from heed.errors import CorpusError
-from heed.evaluation import Evaluation, evaluate_corpus, wilson_interval
+from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
 from heed.recognizer import Recognizer
-
-LABELS = ("yes", "no", "up", UNKNOWN)
-
-
-@settings(deadline=None)
-@given(st.integers(1, 20_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
-def test_the_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
-    right, total = counts
-    reference = binomtest(right, total).proportion_ci(0.95, method="wilson")
-    low, high = wilson_interval(right, total)
-    assert low == pytest.approx(reference.low, abs=1e-7)
-    assert high == pytest.approx(reference.high, abs=1e-7)
-    assert low <= right / total + 1e-12
-    assert high >= right / total - 1e-12
+from heed.scores import Evaluation
 
 
-def test_the_interval_of_nothing_is_everything() -> None:
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=80))
-def test_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
-    truth, said = np.array(pairs).T
-    evaluation = Evaluation.of(LABELS, truth, said)
-    np.testing.assert_array_equal(evaluation.confusion, confusion_matrix(truth, said, labels=range(4)))
-    assert evaluation.accuracy == pytest.approx(accuracy_score(truth, said))
-    assert evaluation.clips == len(pairs)
-    assert evaluation.interval == wilson_interval(evaluation.right, len(pairs))
-    # Zero where there is nothing to divide by.
-    reference = precision_recall_fscore_support(truth, said, labels=range(4), zero_division=0)
-    for row, score in zip(zip(*reference, strict=True), evaluation.words.values(), strict=True):
-        assert (score.precision, score.recall, score.f1, score.clips) == pytest.approx(row)
-
-
-def test_of_nothing_nothing_is_right() -> None:
-    nothing = np.array([], np.int64)
-    evaluation = Evaluation.of(LABELS, nothing, nothing)
-    assert (evaluation.clips, evaluation.accuracy, evaluation.interval) == (0, 0.0, (0.0, 1.0))
-    assert all(score.f1 == 0 for score in evaluation.words.values())
-
-
-def test_plain_values_are_json() -> None:
-    evaluation = Evaluation.of(("a", "b"), np.array([0, 0, 1]), np.array([0, 1, 1]))
-    assert json.loads(json.dumps(evaluation.to_dict())) == {
-        "accuracy": pytest.approx(2 / 3),
-        "interval": list(evaluation.interval),
-        "clips": 3,
-        "words": {
-            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2},
-            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1},
-        },
-        "labels": ["a", "b"],
-        "confusion": [[1, 1], [0, 1]],
-    }
+def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evaluation, list[Skipped]]:
+    clips, skipped = clips_to_measure(recognizer, scan(corpus), split)
+    return evaluate(recognizer, clips), skipped
 
 
 @pytest.mark.parametrize("split", ["training", "validation", "testing"])
 def test_the_tiny_model_knows_its_corpus(split: str, tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    evaluation, skipped = evaluate_corpus(tiny_recognizer, scan(tiny_corpus), split)
+    evaluation, skipped = measured(tiny_recognizer, tiny_corpus, split)
     each = 16 if split == "training" else 4
     np.testing.assert_array_equal(evaluation.confusion, each * np.eye(5))
     assert evaluation.labels == tiny_recognizer.labels
-    assert skipped == ()
+    assert skipped == []
 
 
 def test_of_a_test_archive_every_clip_counts(tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path) -> None:
@@ -87,7 +35,7 @@ def test_of_a_test_archive_every_clip_counts(tiny_corpus: Path, tiny_recognizer:
         (tmp_path / label).mkdir()
         for path in sorted((tiny_corpus / word).iterdir())[:count]:
             shutil.copy(path, tmp_path / label)
-    evaluation, _ = evaluate_corpus(tiny_recognizer, scan(tmp_path), "validation")
+    evaluation, _ = measured(tiny_recognizer, tmp_path, "validation")
     words = evaluation.words
     # Words that the model does not know deserve to be called unknown.
     assert [words[label].clips for label in tiny_recognizer.labels] == [5, 0, 0, 13, 3]
@@ -104,7 +52,7 @@ def test_bad_files_are_named_and_the_rest_is_measured(
     bad = [scan(root).by_split("testing")[0].path, root / "_background_noise_" / "white.wav"]
     for path in bad:
         path.write_bytes(b"damaged")
-    evaluation, skipped = evaluate_corpus(tiny_recognizer, scan(root), "testing")
+    evaluation, skipped = measured(tiny_recognizer, root, "testing")
     assert [entry.path for entry in skipped] == bad
     assert evaluation.words["no"].clips == 3
 
@@ -114,4 +62,37 @@ def test_nothing_to_measure_on_is_an_error(tiny_corpus: Path, tiny_recognizer: R
     clip = scan(tiny_corpus).by_split("training")[0].path
     shutil.copy(clip, tmp_path / "yes")
     with pytest.raises(CorpusError, match=r"no usable testing clip of the model's labels \(yes, no, up, "):
-        evaluate_corpus(tiny_recognizer, scan(tmp_path), "testing")
+        clips_to_measure(tiny_recognizer, scan(tmp_path), "testing")
+
+
+def test_a_benchmark_is_the_same_each_time(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
+    first, again = (clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing")[0] for _ in range(2))
+    np.testing.assert_array_equal(first.windows, again.windows)
+    assert first.names == again.names
+
+
+def test_the_more_noise_the_more_mistakes(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
+    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training")
+    untouched = clips.windows.copy()
+    noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
+    ratios = (60.0, 10.0, -5.0, -20.0, -40.0)
+    scores = evaluate_in_noise(tiny_recognizer, clips, noises, ratios)
+    assert tuple(scores) == ratios
+    accuracies = [score.accuracy for score in scores.values()]
+    clean = evaluate(tiny_recognizer, clips)
+    assert accuracies[0] == clean.accuracy
+    assert all(louder <= fainter + 0.05 for fainter, louder in pairwise(accuracies))
+    # Where nothing but noise is to be heard, every clip sounds the same.
+    assert accuracies[-1] < 0.45
+    assert {score.clips for score in scores.values()} == {clean.clips}
+    np.testing.assert_array_equal(clips.windows, untouched)
+
+
+def test_the_noise_is_the_same_for_every_model_and_ratio(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
+    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing")
+    noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
+    both = evaluate_in_noise(tiny_recognizer, clips, noises, (0.0, -10.0))
+    (alone,) = evaluate_in_noise(tiny_recognizer, clips, noises, (-10.0,)).values()
+    np.testing.assert_array_equal(both[-10.0].confusion, alone.confusion)
+    expected = evaluate(tiny_recognizer, clips.with_noise(noises, -10.0, np.random.default_rng(0)))
+    np.testing.assert_array_equal(alone.confusion, expected.confusion)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from heed.corpus import Skipped
-    from heed.evaluation import Evaluation
+    from heed.scores import Evaluation
 
 # More than this many skipped files are counted, not listed; --debug or the log shows them all.
 LISTED = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from heed.cli.console import accuracy_line, note, percent, table, tell_skipped, 
 
 if TYPE_CHECKING:
     from heed.corpus import Split
-    from heed.evaluation import Evaluation
+    from heed.scores import Evaluation
 
 
 @click.command()
@@ -22,20 +23,39 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
     help="Which part of the corpus; a test archive is used whole.",
 )  # fmt: skip
+@click.option(
+    "--noise", type=click.Path(path_type=Path),
+    help="Measure in noise, too: a folder of recordings of it, or one such file.",
+)  # fmt: skip
+@click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Save the confusion matrix as PNG.")
-def evaluate(model: str, directory: Path, split: Split, as_json: bool, plot: Path | None) -> None:
+def evaluate(
+    model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None
+) -> None:
     """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY.
 
     Example: heed evaluate model.safetensors recordings
     """
-    from heed.corpus import scan
-    from heed.evaluation import evaluate_corpus
+    from heed import evaluation as measure
+    from heed.clip_store import load_noises
+    from heed.corpus import scan, sound_files
+    from heed.errors import CorpusError
     from heed.recognizer import load
 
+    if snr and not noise:
+        raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
+    ratios = _ratios(snr or "20,10,5,0")
     recognizer = load(model)
+    noises, unread = load_noises(sound_files(noise), recognizer.model.features)
+    if noise and not noises:
+        raise CorpusError(f"{noise} holds no noise that can be used: {unread[0].reason}")
     corpus = scan(directory)
-    evaluation, skipped = evaluate_corpus(recognizer, corpus, split)
+    clips, skipped = measure.clips_to_measure(recognizer, corpus, split)
+    skipped += unread
+    evaluation, in_noise = measure.evaluate(recognizer, clips), {}
+    if noise:
+        in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
     tell_skipped(skipped)
     for warning in corpus.warnings:
         warn(warning)
@@ -45,11 +65,33 @@ def evaluate(model: str, directory: Path, split: Split, as_json: bool, plot: Pat
         save_confusion(evaluation, plot)
         note(f"saved {plot}")
     if as_json:
-        click.echo(json.dumps({"model": model, "data": str(directory), **evaluation.to_dict()}, indent=2))
+        facts = {"model": model, "data": str(directory), **evaluation.to_dict()}
+        if noise:
+            facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
+        click.echo(json.dumps(facts, indent=2))
         return
     click.echo(f"accuracy {accuracy_line(evaluation)}\n")
     click.echo(word_table(evaluation))
     click.echo(f"\n{confusion_table(evaluation)}")
+    if noise:
+        click.echo(f"\n{noise_table(in_noise)}")
+
+
+def _ratios(text: str) -> list[float]:
+    """Read a list of decibels."""
+    try:
+        ratios = [float(part) for part in text.split(",")]
+    except ValueError:
+        ratios = []
+    if not ratios or not all(-100 <= ratio <= 100 for ratio in ratios):
+        raise click.BadParameter(f"{text!r} is no list of decibels, such as 20,10,5,0", param_hint="--snr")
+    return ratios
+
+
+def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
+    """Lay out the accuracy at each signal-to-noise ratio."""
+    rows = [(f"{ratio:g} dB", accuracy_line(evaluation)) for ratio, evaluation in in_noise.items()]
+    return table(("SNR", "accuracy"), rows, left=2)
 
 
 def word_table(evaluation: Evaluation) -> str:

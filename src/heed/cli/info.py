@@ -17,6 +17,7 @@ def info(model: str, as_json: bool) -> None:
     Example: heed info dense
     """
     from heed import model_file
+    from heed.cli.layers import layer_table
 
     path = model_file.find(model)
     loaded, header = model_file.load(path), model_file.load_header(path)
@@ -32,7 +33,6 @@ def info(model: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    layers = " → ".join(type(layer).__name__ + _sizes(layer) for layer in network.chain.layers)
     kind = (
         f"{features.coefficients} MFCC of {features.mel_bands} mel bands"
         if features.coefficients
@@ -41,7 +41,6 @@ def info(model: str, as_json: bool) -> None:
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "labels": ", ".join(loaded.labels),
-        "network": layers,
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
@@ -53,13 +52,7 @@ def info(model: str, as_json: bool) -> None:
     width = max(map(len, lines))
     for name, line in lines.items():
         click.echo(f"{name:<{width}}  {line}")
-
-
-def _sizes(layer: object) -> str:
-    values = [
-        f"{value:g}" for value in vars(layer).values() if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    return f"({', '.join(values)})" if values else ""
+    click.echo(f"\n{layer_table(network)}")
 
 
 def _data(training: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import heed
 from heed.cli.classify import classify
 from heed.cli.evaluate import evaluate
 from heed.cli.info import info
+from heed.cli.models import models
 from heed.cli.quickstart import quickstart
 from heed.cli.train import train
 from heed.errors import HeedError
@@ -26,7 +27,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, train, evaluate, classify, info):
+for command in (quickstart, train, evaluate, classify, models, info):
     cli.add_command(command)
 
 

@@ -26,7 +26,7 @@ def quickstart(output: Path, seed: int) -> None:
     from heed.config import COMMANDS, Settings, recipe
     from heed.corpus import scan
     from heed.errors import SettingsError
-    from heed.evaluation import evaluate_corpus
+    from heed.evaluation import clips_to_measure, evaluate
     from heed.model_file import bundled
     from heed.preparation import prepare
     from heed.recognizer import Recognizer
@@ -50,7 +50,7 @@ def quickstart(output: Path, seed: int) -> None:
         raise SettingsError("stopped before the first epoch was done; there is no model to save")
     model = training.model()
     recognizer = Recognizer(model)
-    evaluation, _ = evaluate_corpus(recognizer, corpus, "testing")
+    evaluation = evaluate(recognizer, clips_to_measure(recognizer, corpus, "testing")[0])
     model.save(model_path)
     save_learning_curve(model.training["history"], training.best_epoch, curve)
     save_confusion(evaluation, confusion)

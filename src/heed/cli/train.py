@@ -14,13 +14,17 @@ from heed.errors import SettingsError
 @click.option(
     "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
 )
-@click.option("--network", help="Kind of network: dense.")
+@click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
 @click.option("--epochs", type=int, help="Most passes over the data.")
 @click.option("--patience", type=int, help="Stop after this many epochs without progress on validation; 0: never.")
 @click.option("--batch-size", type=int, help="Clips for one step of gradient descent.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
 @click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path),
+    help="A folder of speech without any of the words, of any length, to learn as unknown speech; or one such file.",
+)  # fmt: skip
 @click.option("--config", help="Settings: a TOML file or the name of a recipe; the options above go before it.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
 def train(
@@ -29,6 +33,7 @@ def train(
     words: str | None,
     network: str | None,
     noise: Path | None,
+    negatives: Path | None,
     config: str | None,
     resume: bool,
     **overrides: float | None,
@@ -43,7 +48,7 @@ def train(
 
     from heed.cli.learn import watch
     from heed.config import Settings, build, network_named, recipe
-    from heed.corpus import scan
+    from heed.corpus import scan, sound_files
     from heed.preparation import prepare
     from heed.storage import check_writable
 
@@ -59,7 +64,7 @@ def train(
 
     note(f"reading {directory}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
-    prepared = prepare(scan(directory), settings, asked, noise, checkpoint)
+    prepared = prepare(scan(directory), settings, asked, sound_files(noise), sound_files(negatives), checkpoint)
     training = prepared.training
     if resume:
         training.resume(checkpoint)

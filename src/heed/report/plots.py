@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heed.evaluation import Evaluation
+from heed.scores import Evaluation
 from heed.storage import write_atomically
 
 if TYPE_CHECKING:

@@ -1,0 +1,86 @@
+"""Figures of quality, compared with SciPy's and scikit-learn's."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
+
+from heed.config import UNKNOWN
+from heed.scores import Evaluation, wilson_interval
+
+LABELS = ("yes", "no", "up", UNKNOWN)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 20_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+def test_the_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    right, total = counts
+    reference = binomtest(right, total).proportion_ci(0.95, method="wilson")
+    low, high = wilson_interval(right, total)
+    assert low == pytest.approx(reference.low, abs=1e-7)
+    assert high == pytest.approx(reference.high, abs=1e-7)
+    assert low <= right / total + 1e-12
+    assert high >= right / total - 1e-12
+
+
+def test_the_interval_of_nothing_is_everything() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=80))
+def test_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    truth, said = np.array(pairs).T
+    evaluation = Evaluation.of(LABELS, truth, said)
+    np.testing.assert_array_equal(evaluation.confusion, confusion_matrix(truth, said, labels=range(4)))
+    assert evaluation.accuracy == pytest.approx(accuracy_score(truth, said))
+    with warnings.catch_warnings():
+        # scikit-learn warns of labels that were said but have no clips; they do not count.
+        warnings.simplefilter("ignore")
+        assert evaluation.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
+    assert evaluation.clips == len(pairs)
+    assert evaluation.interval == wilson_interval(evaluation.right, len(pairs))
+    # Zero where there is nothing to divide by.
+    reference = precision_recall_fscore_support(truth, said, labels=range(4), zero_division=0)
+    for row, score in zip(zip(*reference, strict=True), evaluation.words.values(), strict=True):
+        assert (score.precision, score.recall, score.f1, score.clips) == pytest.approx(row)
+
+
+def test_of_nothing_nothing_is_right() -> None:
+    nothing = np.array([], np.int64)
+    evaluation = Evaluation.of(LABELS, nothing, nothing)
+    assert (evaluation.clips, evaluation.accuracy, evaluation.interval) == (0, 0.0, (0.0, 1.0))
+    assert evaluation.balanced_accuracy == 0
+    assert all(score.f1 == 0 for score in evaluation.words.values())
+
+
+def test_in_the_balanced_accuracy_each_label_counts_the_same() -> None:
+    truth = np.array([0] * 98 + [1, 1])
+    evaluation = Evaluation.of(LABELS, truth, np.zeros(100, np.int64))
+    assert evaluation.accuracy == 0.98
+    assert evaluation.balanced_accuracy == 0.5
+
+
+def test_plain_values_are_json() -> None:
+    evaluation = Evaluation.of(("a", "b"), np.array([0, 0, 1]), np.array([0, 1, 1]))
+    assert json.loads(json.dumps(evaluation.to_dict())) == {
+        "accuracy": pytest.approx(2 / 3),
+        "interval": list(evaluation.interval),
+        "clips": 3,
+        "words": {
+            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2},
+            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1},
+        },
+        "labels": ["a", "b"],
+        "confusion": [[1, 1], [0, 1]],
+    }
