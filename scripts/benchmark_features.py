@@ -4,12 +4,10 @@ All take turns in one process with equally many threads, after it is checked tha
 """
 
 import argparse
-import json
 import logging
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import librosa
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarking import parser, save
 from heed.config import FeatureSettings
 from heed.features import FeatureTables, MfccExtractor
 
@@ -34,12 +33,11 @@ CALLS = 3
 
 def main() -> None:
     """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=512, help="clips of one second (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="threads for each contender (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=7, help="turns of each contender (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--clips", type=int, default=512, help="clips of one second (default: %(default)s)")
+    options.add_argument("--threads", type=int, default=2, help="threads for each contender (default: %(default)s)")
+    options.add_argument("--repeat", type=int, default=7, help="turns of each contender (default: %(default)s)")
+    arguments = options.parse_args()
 
     rng = np.random.default_rng(0)
     results = []
@@ -50,8 +48,7 @@ def main() -> None:
             seconds = _take_turns(contenders, arguments.repeat)
             results.append(_summary(settings, seconds, arguments))
             _print(results[-1])
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    save(results, arguments.json)
 
 
 def _clips(count: int, settings: FeatureSettings, rng: np.random.Generator) -> FloatArray:

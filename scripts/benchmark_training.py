@@ -1,21 +1,24 @@
-"""Times training of one multi-layer perceptron by heed, scikit-learn and, where it is installed, PyTorch.
+"""Times training of one network by heed and, where it is installed, by PyTorch in eager mode.
 
-All take turns with equally many threads: 1960-512-512-512-12, ReLU, Adam, float32. Each has a process of its own, so
-that no library's threads, which go on spinning after their work, or memory stand in another's way.
+The network is that of a recipe, trained as the recipe says (shards, dropout, label smoothing, weight decay), or "mlp":
+1960-512-512-512-12, ReLU, without any of these, in which scikit-learn takes part, too. The optimiser is AdamW.
+
+All take turns in float32, with equally many threads on as many cores. Each has a process of its own, so that no
+library's threads, which go on spinning after their work, or memory stand in another's way; all keep freed memory, as
+heed's training does. PyTorch has heed's network layer by layer; that both compute the same logits is checked first.
+
+Example: python scripts/benchmark_training.py --network commands --batches 128 --threads 1
 """
 
-import argparse
 import contextlib
 import importlib.util
-import itertools
-import json
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,18 +27,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from heed.nn import AdamW, Constant, Dense, Network
-from heed.nn.architectures import hidden_layers
+from benchmarking import parser, pin, ratio, save, settings_of
+from heed.config import Settings, TrainingSettings
+from heed.errors import HeedError
+from heed.nn import AdamW, Constant, DenseArchitecture, Flatten, Network
+from heed.nn.memory import keep_freed_memory
 from heed.nn.trainer import Trainer
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Epoch = Callable[[], Any]
 
-FEATURES, HIDDEN, CLASSES = 1960, (512, 512, 512), 12
+HIDDEN, CLASSES = (512, 512, 512), 12
+MLP = Settings(
+    network=DenseArchitecture(HIDDEN, batch_norm=False, dropout=0.0),
+    training=TrainingSettings(shard_size=0, label_smoothing=0.0, weight_decay=0.0),
+)
 RATE = 1e-4
 # Long enough for a library's threads to fall asleep.
 PAUSE = 0.3
+# Of the largest logit.
+TOLERANCE = 1e-4
 
 # What the process of one contender runs.
 epochs: list[Epoch] = []
@@ -43,57 +55,74 @@ epochs: list[Epoch] = []
 
 def main() -> None:
     """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=8192, help="examples in an epoch (default: %(default)s)")
-    parser.add_argument(
+    options = parser(__doc__)
+    options.add_argument("--network", default="mlp", help="mlp, or a recipe: its name or file (default: %(default)s)")
+    options.add_argument("--samples", type=int, default=8192, help="examples in an epoch (default: %(default)s)")
+    options.add_argument(
         "--batches", type=int, nargs="+", default=[32, 128, 512], help="batch sizes (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=int, default=2, help="threads for each contender (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=7, help="epochs of each contender (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
-    arguments = parser.parse_args()
+    options.add_argument("--threads", type=int, default=2, help="threads, and cores, of each (default: %(default)s)")
+    options.add_argument("--repeat", type=int, default=7, help="epochs of each contender (default: %(default)s)")
+    arguments = options.parse_args()
+
+    settings = MLP if arguments.network == "mlp" else settings_of(arguments.network)
+    pin(arguments.threads)
+    names = ["heed"] + ["scikit-learn"] * (settings is MLP)
+    if importlib.util.find_spec("torch"):
+        names += ["PyTorch", "PyTorch, fused AdamW"]
+        with process() as pool:
+            difference = pool.submit(largest_difference, settings).result()
+        print(f"PyTorch's logits differ from heed's by {difference:.1e} of the largest")
+        if not difference < TOLERANCE:
+            raise SystemExit(f"error: expected less than {TOLERANCE:.0e}; torch_network.py builds another network")
+    else:
+        print("PyTorch is not installed and does not take part")
 
     results = []
     for batch in arguments.batches:
         with contextlib.ExitStack() as stack:
             contenders = {
-                name: stack.enter_context(
-                    ProcessPoolExecutor(
-                        1, get_context("spawn"), enter, (name, arguments.samples, batch, arguments.threads)
-                    )
-                )
-                for name in present()
+                name: stack.enter_context(process(enter, name, settings, arguments.samples, batch, arguments.threads))
+                for name in names
             }
             seconds = take_turns(contenders, arguments.repeat)
         speeds = {name: arguments.samples / statistics.median(times) for name, times in seconds.items()}
         ratios = {name: ratio(times, seconds["heed"]) for name, times in seconds.items()}
-        results.append({"batch": batch, "threads": arguments.threads, "samples_per_second": speeds, "ratios": ratios})
-        print(f"batch {batch}, {arguments.threads} threads: samples a second, and how many times as fast heed is")
+        results.append(
+            {
+                "network": arguments.network,
+                "batch": batch,
+                "threads": arguments.threads,
+                "samples_per_second": speeds,
+                "ratios": ratios,
+            }
+        )
+        print(
+            f"{arguments.network}, batch {batch}, threads {arguments.threads}: samples a second, and how many times as "
+            "fast heed is"
+        )
         for name, speed in speeds.items():
             print(f"  {name:<22} {speed:>8,.0f}   {ratios[name]:5.2f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    save(results, arguments.json)
 
 
-def present() -> list[str]:
-    """Return who takes part."""
-    if importlib.util.find_spec("torch"):
-        return ["heed", "scikit-learn", "PyTorch", "PyTorch, fused Adam"]
-    print("PyTorch is not installed and does not take part")
-    return ["heed", "scikit-learn"]
+def process(start: Callable[..., None] | None = None, *arguments: Any) -> ProcessPoolExecutor:
+    """Return a fresh process to hand work to, which calls `start` first."""
+    return ProcessPoolExecutor(1, get_context("spawn"), start, arguments)
 
 
-def enter(name: str, samples: int, batch: int, threads: int) -> None:
+def enter(name: str, settings: Settings, samples: int, batch: int, threads: int) -> None:
     """Make this process that of one contender, and warm it up."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((samples, FEATURES), dtype=np.float32)
+    x = rng.standard_normal((samples, settings.features.frames, settings.features.width), dtype=np.float32)
     labels = rng.integers(CLASSES, size=samples)
     threadpool_limits(threads)
+    keep_freed_memory()
     makers: dict[str, Callable[[], Epoch]] = {
-        "heed": lambda: heed_epoch(x, labels, batch),
+        "heed": lambda: heed_epoch(settings, x, labels, batch),
         "scikit-learn": lambda: sklearn_epoch(x, labels, batch),
-        "PyTorch": lambda: torch_epoch(x, labels, batch, threads, fused=False),
-        "PyTorch, fused Adam": lambda: torch_epoch(x, labels, batch, threads, fused=True),
+        "PyTorch": lambda: torch_epoch(settings, x, labels, batch, threads, fused=False),
+        "PyTorch, fused AdamW": lambda: torch_epoch(settings, x, labels, batch, threads, fused=True),
     }
     epochs.append(makers[name]())
     epochs[0]()
@@ -106,11 +135,28 @@ def turn() -> float:
     return time.perf_counter() - start
 
 
-def heed_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
-    """Return heed's epoch: the same trainer that every training of heed goes through."""
-    rng = np.random.default_rng(0)
-    layers = [*hidden_layers(HIDDEN, "relu", batch_norm=False, dropout=0.0), Dense(CLASSES)]
-    trainer = Trainer(Network(layers, (FEATURES,)).initialise(rng), AdamW(), Constant(RATE))
+def new_network(settings: Settings) -> Network:
+    """Return the network with its first weights."""
+    features = settings.features
+    network = Network(settings.network.layers(CLASSES), (features.frames, features.width))
+    return network.initialise(np.random.default_rng(0))
+
+
+def heed_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int) -> Epoch:
+    """Return heed's epoch: the same trainer that every training of heed goes through.
+
+    As there, a batch is cut in shards that share the cores, each with one thread of BLAS; a whole batch has them all.
+    """
+    rng, training = np.random.default_rng(0), settings.training
+    trainer = Trainer(
+        new_network(settings),
+        AdamW(weight_decay=training.weight_decay),
+        Constant(RATE),
+        training.label_smoothing,
+        shard_size=training.shard_size,
+    )
+    if training.shard_size:
+        threadpool_limits(1, "blas")
 
     def epoch() -> None:
         order = rng.permutation(len(x))
@@ -122,7 +168,8 @@ def heed_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
 
 
 def sklearn_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
-    """Return scikit-learn's epoch; it keeps float32 data in float32."""
+    """Return scikit-learn's epoch of the multi-layer perceptron; it keeps float32 data in float32."""
+    flat = x.reshape(len(x), -1)
     model = MLPClassifier(
         HIDDEN, alpha=0.0, batch_size=batch, learning_rate_init=RATE, max_iter=1, warm_start=True, random_state=0
     )
@@ -130,32 +177,54 @@ def sklearn_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
     def epoch() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x, labels)
+            model.fit(flat, labels)
 
     return epoch
 
 
-def torch_epoch(x: FloatArray, labels: Labels, batch: int, threads: int, fused: bool) -> Epoch:
-    """Return PyTorch's epoch in eager mode, with its usual Adam or with the fused one."""
+def torch_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int, threads: int, fused: bool) -> Epoch:
+    """Return PyTorch's epoch in eager mode, with its usual AdamW or with the fused one."""
     import torch
 
+    from torch_network import torch_network
+
     torch.set_num_threads(threads)
-    inputs, targets = torch.from_numpy(x), torch.from_numpy(labels)
-    pairs = itertools.pairwise([FEATURES, *HIDDEN])
-    hidden = [part for pair in pairs for part in (torch.nn.Linear(*pair), torch.nn.ReLU())]
-    model = torch.nn.Sequential(*hidden, torch.nn.Linear(HIDDEN[-1], CLASSES))
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=fused)
-    loss = torch.nn.CrossEntropyLoss()
+    network, training = new_network(settings), settings.training
+    inputs, targets = torch.from_numpy(x).transpose(1, 2), torch.from_numpy(labels)
+    # Convolutions want the channels first in memory, too; flattening wants frame by frame.
+    if not isinstance(network.chain.layers[0], Flatten):
+        inputs = inputs.contiguous()
+    model = torch_network(network).train()
+    descent = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=training.weight_decay, fused=fused)
+    loss = torch.nn.CrossEntropyLoss(label_smoothing=training.label_smoothing)
 
     def epoch() -> None:
         order = torch.randperm(len(inputs))
         for start in range(0, len(inputs), batch):
             rows = order[start : start + batch]
-            optimizer.zero_grad()
+            descent.zero_grad()
             loss(model(inputs[rows]), targets[rows]).backward()
-            optimizer.step()
+            descent.step()
 
     return epoch
+
+
+def largest_difference(settings: Settings) -> float:
+    """Return how far apart heed's and PyTorch's logits are at most, as a part of the largest logit."""
+    import torch
+
+    from torch_network import torch_network
+
+    rng, network = np.random.default_rng(0), new_network(settings)
+    # At first biases are 0 and variances 1, which hides mistakes.
+    parameters = network.parameters
+    rest = parameters.vector[parameters.count("weight") :]
+    rest[:] = rng.uniform(0.5, 1.5, rest.shape)
+    x = rng.standard_normal((64, *network.input_shape), dtype=np.float32)
+    expected = network.logits(x)
+    with torch.inference_mode():
+        logits = torch_network(network).eval()(torch.from_numpy(x).transpose(1, 2)).numpy()
+    return float(np.abs(logits - expected).max() / np.abs(expected).max())
 
 
 def take_turns(contenders: dict[str, ProcessPoolExecutor], repeat: int) -> dict[str, list[float]]:
@@ -170,10 +239,8 @@ def take_turns(contenders: dict[str, ProcessPoolExecutor], repeat: int) -> dict[
     return seconds
 
 
-def ratio(theirs: list[float], ours: list[float]) -> float:
-    """Return the median of the ratios round by round."""
-    return statistics.median(other / own for other, own in zip(theirs, ours, strict=True))
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HeedError as error:
+        sys.exit(f"error: {error}")

@@ -1,37 +1,50 @@
 """Train a model that ships with heed, and measure it once on the official test set of Speech Commands.
 
-Example: python scripts/train_shipped.py dense --data speech_commands_v0.02 --test speech_commands_test_set_v0.02
+Example: python scripts/train_shipped.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives \
+    --test speech_commands_test_set_v0.02
 
 The recipe of that name says how, the words are the ten commands, and the same data, seed and machine give the same
-file. Everything was chosen on validation; the test set gives the final figure and nothing else.
+file. Everything was chosen on validation; the test set, and noise that was never trained on, give the final figures
+and nothing else.
 """
 
 import argparse
+import json
 import os
+import resource
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from heed.cli.console import accuracy_line, tell_skipped, warn
-from heed.cli.evaluate import word_table
+import numpy as np
+
+from heed.cli.console import accuracy_line, percent, tell_skipped, warn
+from heed.cli.evaluate import noise_table, word_table
 from heed.cli.learn import watch
+from heed.clip_store import load_noises
 from heed.config import COMMANDS, Settings, recipe
 from heed.corpus import scan
 from heed.errors import HeedError
-from heed.evaluation import evaluate_corpus
-from heed.model_file import SUFFIX, bundled
-from heed.preparation import prepare
+from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
+from heed.model_file import SUFFIX, Model, bundled
 from heed.recognizer import Recognizer
 from heed.report.plots import save_confusion, save_learning_curve
+from heed.scores import Evaluation
+from speech_data import SpeechData
+
+RATIOS = (20.0, 10.0, 5.0, 0.0)
 
 
 def main() -> None:
     """Train, measure, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name of the recipe and of the model")
-    parser.add_argument("--data", type=Path, required=True, help="folder of Speech Commands v0.02, or a part of it")
-    parser.add_argument("--test", type=Path, required=True, help="folder of the official test archive")
+    SpeechData.add_arguments(parser)
+    parser.add_argument(
+        "--test", type=Path, help="folder of the official test archive; without it, nothing is measured"
+    )
     parser.add_argument(
         "--output", type=Path, default=bundled("models"), help="folder of the result (default: models/)"
     )
@@ -41,37 +54,65 @@ def main() -> None:
     arguments = parser.parse_args()
 
     started = time.monotonic()
+    data = SpeechData.from_arguments(arguments)
     settings = Settings.from_toml(recipe(arguments.name))
     if arguments.seed is not None:
         settings = replace(settings, training=replace(settings.training, seed=arguments.seed))
     path = arguments.output / f"{arguments.name}{SUFFIX}"
     checkpoint = path.with_name(f"{path.name}.checkpoint")
-    prepared = prepare(scan(arguments.data), settings, COMMANDS, checkpoint=checkpoint)
+    prepared = data.prepare(settings, checkpoint)
     if arguments.resume:
         prepared.training.resume(checkpoint)
     if not watch(prepared):
         sys.exit("stopped; --resume goes on")
     model = prepared.training.model()
     minutes = (time.monotonic() - started) / 60
-
-    test = scan(arguments.test)
-    if not test.is_test_archive:
-        warn(f"{arguments.test} is not laid out like the official test archive")
-    evaluation, skipped = evaluate_corpus(Recognizer(model), test, "testing")
-    tell_skipped(skipped)
-    figures = evaluation.to_dict()
-    model = replace(
-        model, scores={arguments.test.name: {key: figures[key] for key in ("accuracy", "interval", "clips")}}
-    )
+    # Linux counts in KiB.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     model.save(path)
     checkpoint.unlink(missing_ok=True)
-    if arguments.pictures:
-        save_confusion(evaluation, arguments.pictures / f"{arguments.name}_confusion.png")
+    print(
+        f"{path}: {model.network.parameter_count:,} parameters, {model.network.multiply_adds:,} multiply-adds, "
+        f"validation {percent(model.training['validation_accuracy'])}, "
+        f"{minutes:.0f} minutes on {os.cpu_count()} cores, {memory:.1f} GiB at the peak"
+    )
+    if arguments.test:
+        measure(model, arguments.test, data, path, arguments.pictures)
+
+
+def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: Path | None) -> None:
+    """Measure a model on the test archive, clean and in noise, and write its scores into its file."""
+    test = scan(folder)
+    if not test.is_test_archive:
+        warn(f"{folder} is not laid out like the official test archive")
+    recognizer = Recognizer(model)
+    clips, skipped = clips_to_measure(recognizer, test, "testing")
+    evaluation = evaluate(recognizer, clips)
+    noises, unread = load_noises(data.noises("testing"), model.features)
+    tell_skipped(skipped + unread)
+    in_noise = evaluate_in_noise(recognizer, clips, noises, RATIOS) if noises else {}
+    scores = {folder.name: _score(evaluation)} | {
+        f"{folder.name}, noise at {ratio:g} dB": _score(noisy) for ratio, noisy in in_noise.items()
+    }
+    replace(model, scores=scores).save(path)
+    if pictures:
+        save_confusion(evaluation, pictures / f"{path.stem}_confusion.png")
         history, best = model.training["history"], model.training["best_epoch"]
-        save_learning_curve(history, best, arguments.pictures / f"{arguments.name}_learning_curve.png")
-    print(f"{path}: {model.network.parameter_count:,} parameters, {minutes:.0f} minutes on {os.cpu_count()} cores")
-    print(f"{arguments.test.name}: {accuracy_line(evaluation)}")
+        save_learning_curve(history, best, pictures / f"{path.stem}_learning_curve.png")
+    print(f"{folder.name}: {accuracy_line(evaluation)}")
+    print(f"the ten words alone: {percent(scores[folder.name]['words'])}")
     print(word_table(evaluation))
+    print(noise_table(in_noise))
+    print(json.dumps(scores))
+
+
+def _score(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the figures that the model file keeps; "words" is the accuracy on clips of the ten words alone."""
+    words = [position for position, label in enumerate(evaluation.labels) if label in COMMANDS]
+    right = int(np.diag(evaluation.confusion)[words].sum())
+    figures = evaluation.to_dict()
+    kept = {key: figures[key] for key in ("accuracy", "interval", "clips")}
+    return kept | {"words": right / int(evaluation.confusion[words].sum())}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,99 @@
+"""What each part of a recipe brings: train it once whole and once without each part, and measure on validation.
+
+Example: python scripts/ablation.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives
+
+Same seed, same number of epochs. Each line is a training of its own; `--jobs` run side by side. The official test set
+plays no part.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from heed.clip_store import load_noises
+from heed.config import UNKNOWN, Settings, recipe
+from heed.evaluation import evaluate, evaluate_in_noise
+from heed.recognizer import Recognizer
+from speech_data import SpeechData
+
+SNR = 5.0
+
+Changes = dict[str, dict[str, Any]]
+"""Settings by table and name that differ from the recipe's."""
+
+PARTS: dict[str, Changes] = {
+    "the whole recipe": {},
+    "without shifts": {"augmentation": {"shift": 0.0}},
+    "without changes of speed": {"augmentation": {"speed": 0.0}},
+    "without changes of level": {"augmentation": {"gain": 0.0}},
+    "without noise": {"augmentation": {"noise_probability": 0.0}},
+    "without rooms": {"augmentation": {"reverberation_probability": 0.0}},
+    "without masks": {"augmentation": {"time_masks": 0, "frequency_masks": 0}},
+    "without more unknown speech": {"data": {"negatives": None}},
+    "without label smoothing": {"training": {"label_smoothing": 0.0}},
+    "without dropout": {"network": {"dropout": 0.0}},
+    "without averaged weights": {"training": {"average_decay": 0.0}},
+    "without weight decay": {"training": {"weight_decay": 0.0}},
+    "at a constant learning rate": {"training": {"schedule": "constant", "learning_rate": 0.001}},
+}
+
+
+def main() -> None:
+    """Run the trainings in processes of their own and print their table, in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="name of the recipe")
+    SpeechData.add_arguments(parser)
+    parser.add_argument("--epochs", type=int, default=20, help="length of each training (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side (default: the cores)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these", metavar="PART")
+    parser.add_argument("--one", choices=PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(figures(arguments, PARTS[arguments.one])))
+        return
+
+    def run(part: str) -> dict[str, float]:
+        command = [sys.executable, *sys.argv, "--one", part]
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        row: dict[str, float] = json.loads(output)
+        print(f"{part}: {row}", file=sys.stderr, flush=True)
+        return row
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        rows = dict(zip(arguments.parts, pool.map(run, arguments.parts), strict=True))
+    print(f"| {arguments.epochs} epochs | validation | unknown | in noise, {SNR:g} dB |\n|---|---|---|---|")
+    for part, row in rows.items():
+        print(f"| {part} | {row['accuracy']:.1%} | {row['unknown']:.1%} | {row['noisy']:.1%} |")
+
+
+def figures(arguments: argparse.Namespace, changes: Changes) -> dict[str, float]:
+    """Train with some settings changed and measure on the validation clips, clean and in noise never trained on."""
+    data = SpeechData.from_arguments(arguments)
+    if "data" in changes:
+        data = SpeechData(data.words, data.noise, None)
+    tables = Settings.from_toml(recipe(arguments.name)).to_dict()
+    tables["training"] |= {"epochs": arguments.epochs}
+    for table, values in changes.items():
+        tables.setdefault(table, {}).update(values)
+    tables.pop("data", None)
+    prepared = data.prepare(Settings.from_dict(tables))
+    training = prepared.training
+    for row in training.epochs():
+        print(f"{arguments.one}: {row}", file=sys.stderr, flush=True)
+    recognizer = Recognizer(training.model())
+    noises, _ = load_noises(data.noises("validation"), training.settings.features)
+    clean = evaluate(recognizer, training.validation)
+    noisy = evaluate_in_noise(recognizer, training.validation, noises, [SNR])[SNR]
+    return {
+        "accuracy": clean.balanced_accuracy,
+        "unknown": clean.words[UNKNOWN].recall,
+        "noisy": noisy.balanced_accuracy,
+    }
+
+
+if __name__ == "__main__":
+    main()

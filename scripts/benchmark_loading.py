@@ -1,0 +1,108 @@
+"""Times epochs of a training while its batches are made against the same steps on features made beforehand.
+
+Batches are made in threads while the network learns; what is left of their cost is the ratio of the two, which shall be
+at most 1.15. Both take turns. The peak memory is that of the whole process, as in a training.
+
+Example: python scripts/benchmark_loading.py speech_commands_v0.02 --words yes,no,up,down,left,right,on,off,stop,go
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarking import parser, peak_memory, pin, ratio, save, settings_of
+from heed.corpus import scan
+from heed.errors import HeedError
+from heed.model_file import bundled
+from heed.nn.memory import keep_freed_memory
+from heed.nn.trainer import Trainer
+from heed.preparation import prepare
+from heed.training import optimizer, schedule
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+BAR = 1.15
+# Batches made beforehand, used again and again: too many for the processor's cache, few enough to be no burden.
+MADE = 16
+
+
+def main() -> None:
+    """Run the benchmark and print its figures."""
+    options = parser(__doc__)
+    options.add_argument(
+        "corpus", type=Path, nargs="?", default=bundled("demo"), help="folder of recordings (default: the demo corpus)"
+    )
+    options.add_argument("--config", default="commands", help="a recipe: its name or file (default: %(default)s)")
+    options.add_argument("--words", help="words to recognise, separated by commas (default: all)")
+    options.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads, and cores (default: %(default)s)"
+    )
+    options.add_argument("--repeat", type=int, default=7, help="epochs of each kind (default: %(default)s)")
+    arguments = options.parse_args()
+
+    pin(arguments.threads)
+    settings = settings_of(arguments.config)
+    words = arguments.words.split(",") if arguments.words else []
+    training = prepare(scan(arguments.corpus), settings, words).training
+    prepared = peak_memory()
+    data, learning = training.data, settings.training
+    trainer = Trainer(
+        training.network,
+        optimizer(learning),
+        schedule(learning),
+        learning.label_smoothing,
+        learning.average_decay,
+        learning.shard_size,
+    )
+    rng = np.random.default_rng(0)
+
+    def learn(batches: Iterable[Batch]) -> float:
+        """Return the seconds in which the network went through batches."""
+        start = time.perf_counter()
+        for features, labels in batches:
+            trainer.step(features, labels, 0.5, rng)
+        return time.perf_counter() - start
+
+    seconds: dict[str, list[float]] = {"network": [], "loaded": []}
+    # As in a training, see `Training.epochs`.
+    keep_freed_memory()
+    with threadpool_limits(1, "blas"):
+        made = list(islice(data.epoch(1, training.standardizer, arguments.threads), MADE))
+        learn(made)
+        for epoch in range(2, 2 + arguments.repeat):
+            seconds["network"].append(learn(islice(cycle(made), data.batches)))
+            seconds["loaded"].append(learn(data.epoch(epoch, training.standardizer, arguments.threads)))
+
+    medians = {kind: statistics.median(times) for kind, times in seconds.items()}
+    times_as_long, peak = ratio(seconds["loaded"], seconds["network"]), peak_memory()
+    print(
+        f"{arguments.config}, threads {arguments.threads}: epochs of {data.batches} batches of {data.batch_size} clips"
+    )
+    print(f"  network alone          {medians['network']:8.2f} s")
+    print(f"  with its batches made  {medians['loaded']:8.2f} s: {times_as_long:.2f} times as long (at most {BAR})")
+    print(f"  peak memory            {peak:8.0f} MB; {prepared:.0f} MB when the training was prepared")
+    figures = {
+        "config": arguments.config,
+        "threads": arguments.threads,
+        "batches": data.batches,
+        "batch": data.batch_size,
+        "seconds": medians,
+        "ratio": times_as_long,
+        "peak_megabytes": {"prepared": prepared, "trained": peak},
+    }
+    save(figures, arguments.json)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HeedError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,124 @@
+"""heed's networks in PyTorch, layer by layer and with the same weights: what heed is measured against.
+
+Activations are laid out as PyTorch's convolutions want them: (batch, channels, time).
+"""
+
+from typing import Any
+
+import torch
+
+from heed.nn import (
+    BatchNorm,
+    Chain,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+    Dropout,
+    Flatten,
+    Layer,
+    Network,
+    Pointwise,
+    ReLU,
+    Residual,
+    StatisticsPooling,
+    Tanh,
+)
+from heed.nn.parameters import Shape, Views
+
+# Where PyTorch keeps what a layer of heed has learned.
+NAMES = {
+    "weight": "weight",
+    "bias": "bias",
+    "scale": "weight",
+    "shift": "bias",
+    "mean": "running_mean",
+    "variance": "running_var",
+}
+
+
+class Flattened(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    """The frames of each clip end to end; input that lies in memory frame by frame is not copied."""
+
+    def forward(self, x: Any) -> Any:
+        """Go from (batch, channels, time) to (batch, time x channels)."""
+        return x.transpose(1, 2).flatten(1)
+
+
+class Pooled(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    """Mean and deviation over time."""
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def forward(self, x: Any) -> Any:
+        """Go from (batch, channels, time) to (batch, 2 x channels)."""
+        variance, mean = torch.var_mean(x, dim=2, correction=0)
+        return torch.cat([mean, torch.sqrt(variance + self.epsilon)], dim=1)
+
+
+class Sum(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    """The sum of two branches."""
+
+    def __init__(self, layers: Any, shortcut: Any) -> None:
+        super().__init__()
+        self.layers = layers
+        self.shortcut = shortcut
+
+    def forward(self, x: Any) -> Any:
+        """Compute both and add them."""
+        return self.layers(x) + self.shortcut(x)
+
+
+def torch_network(network: Network) -> Any:
+    """Return a module that computes the same logits from examples of shape (batch, channels, time)."""
+    return _sequence(network.chain, network.parameters.values, network.input_shape[::-1])
+
+
+def _sequence(chain: Chain, values: Views, inputs: Shape) -> Any:
+    shapes = chain.shapes(inputs)[:-1]
+    parts = zip(chain.layers, chain.names, shapes, strict=True)
+    return torch.nn.Sequential(*(_module(layer, values[name], shape) for layer, name, shape in parts))
+
+
+def _module(layer: Layer, values: Views, inputs: Shape) -> Any:
+    """Return the module that does what a layer does, with the weights that the layer has learned."""
+    if isinstance(layer, Residual):
+        branches = {"layers": Chain(layer.layers), "shortcut": Chain(layer.shortcut)}
+        return Sum(**{name: _sequence(branch, values[name], inputs) for name, branch in branches.items()})
+    module = _blank(layer, inputs[0])
+    state = module.state_dict()
+    for name, value in values.items():
+        place = state[NAMES[name]]
+        place.copy_(torch.from_numpy(value).reshape(place.shape))
+    return module
+
+
+def _blank(layer: Layer, inputs: int) -> Any:
+    """Return the module for a layer with that many channels, or features, as its input."""
+    match layer:
+        case Convolution():
+            return torch.nn.Conv1d(
+                inputs, layer.channels, layer.kernel, layer.stride, layer.padding, layer.dilation, bias=layer.bias
+            )
+        case DepthwiseConvolution():
+            return torch.nn.Conv1d(
+                inputs, inputs, layer.kernel, layer.stride, layer.padding, layer.dilation, groups=inputs, bias=False
+            )
+        case Pointwise():
+            return torch.nn.Conv1d(inputs, layer.units, 1, bias=layer.bias)
+        case Dense():
+            return torch.nn.Linear(inputs, layer.units, bias=layer.bias)
+        case BatchNorm():
+            return torch.nn.BatchNorm1d(inputs, layer.epsilon)
+        case ReLU():
+            return torch.nn.ReLU()
+        case Tanh():
+            return torch.nn.Tanh()
+        case Dropout():
+            return torch.nn.Dropout(layer.rate)
+        case Flatten():
+            return Flattened()
+        case StatisticsPooling():
+            return Pooled(layer.epsilon)
+    raise SystemExit(f"error: torch_network.py knows no PyTorch module for {layer}; add one to _blank")
