@@ -1,4 +1,4 @@
-"""What the README shows is run as it stands there, in a folder that holds the bundled data."""
+"""What the README and the pages in docs/ show is run as it stands there, in a folder that holds the bundled data."""
 
 import re
 import shlex
@@ -11,8 +11,17 @@ import pytest
 from heed.config import Settings
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-PYTHON = [text for language, text in BLOCKS if language == "python"]
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the code blocks of a page: the language, or nothing, and the text."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = blocks(PAGES[0])
+PYTHON = [text for page in PAGES for language, text in blocks(page) if language == "python"]
+SETTINGS = [text for page in PAGES for language, text in blocks(page) if language == "toml"]
 COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("heed ")]
 
 
@@ -41,7 +50,8 @@ def test_commands_run_in_their_order(folder: Path) -> None:
         assert run.returncode == 0, run.stderr
 
 
-def test_settings_are_valid(folder: Path) -> None:
-    (text,) = (text for language, text in BLOCKS if language == "toml")
+@pytest.mark.parametrize("text", SETTINGS)
+def test_settings_are_valid(text: str, folder: Path) -> None:
     (folder / "settings.toml").write_text(text, encoding="utf-8")
-    assert Settings.from_toml(folder / "settings.toml").training.epochs == 80
+    settings = Settings.from_toml(folder / "settings.toml")
+    assert settings != Settings()
