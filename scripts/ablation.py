@@ -34,6 +34,7 @@ PARTS: dict[str, Changes] = {
     "without rooms": {"augmentation": {"reverberation_probability": 0.0}},
     "without masks": {"augmentation": {"time_masks": 0, "frequency_masks": 0}},
     "without more unknown speech": {"data": {"negatives": None}},
+    "unknown speech drawn like one word": {"training": {"unknown_draws": 1.0}},
     "without label smoothing": {"training": {"label_smoothing": 0.0}},
     "without dropout": {"network": {"dropout": 0.0}},
     "without averaged weights": {"training": {"average_decay": 0.0}},
@@ -76,18 +77,20 @@ def figures(arguments: argparse.Namespace, changes: Changes) -> dict[str, float]
     if "data" in changes:
         data = SpeechData(data.words, data.noise, None)
     tables = Settings.from_toml(recipe(arguments.name)).to_dict()
-    tables["training"] |= {"epochs": arguments.epochs}
+    training = tables["training"]
+    # In a shorter training the average of the weights remembers as many epochs less.
+    shortened = (1 - training["average_decay"]) * training["epochs"] / arguments.epochs
+    training |= {"epochs": arguments.epochs, "average_decay": max(1 - shortened, 0.0)}
     for table, values in changes.items():
         tables.setdefault(table, {}).update(values)
     tables.pop("data", None)
-    prepared = data.prepare(Settings.from_dict(tables))
-    training = prepared.training
-    for row in training.epochs():
+    run = data.prepare(Settings.from_dict(tables)).training
+    for row in run.epochs():
         print(f"{arguments.one}: {row}", file=sys.stderr, flush=True)
-    recognizer = Recognizer(training.model())
-    noises, _ = load_noises(data.noises("validation"), training.settings.features)
-    clean = evaluate(recognizer, training.validation)
-    noisy = evaluate_in_noise(recognizer, training.validation, noises, [SNR])[SNR]
+    recognizer = Recognizer(run.model())
+    noises, _ = load_noises(data.noises("validation"), run.settings.features)
+    clean = evaluate(recognizer, run.validation)
+    noisy = evaluate_in_noise(recognizer, run.validation, noises, [SNR])[SNR]
     return {
         "accuracy": clean.balanced_accuracy,
         "unknown": clean.words[UNKNOWN].recall,

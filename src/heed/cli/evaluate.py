@@ -43,9 +43,9 @@ def evaluate(
     from heed.errors import CorpusError
     from heed.recognizer import load
 
-    if snr and not noise:
+    if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
-    ratios = _ratios(snr or "20,10,5,0")
+    ratios = _ratios("20,10,5,0" if snr is None else snr)
     recognizer = load(model)
     noises, unread = load_noises(sound_files(noise), recognizer.model.features)
     if noise and not noises:

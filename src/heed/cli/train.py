@@ -25,7 +25,7 @@ from heed.errors import SettingsError
     "--negatives", type=click.Path(path_type=Path),
     help="A folder of speech without any of the words, of any length, to learn as unknown speech; or one such file.",
 )  # fmt: skip
-@click.option("--config", help="Settings: a TOML file or the name of a recipe; the options above go before it.")
+@click.option("--config", help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
 def train(
     directory: Path,
@@ -52,7 +52,8 @@ def train(
     from heed.preparation import prepare
     from heed.storage import check_writable
 
-    settings = Settings.from_toml(recipe(config)) if config else Settings()
+    # Each kind of network has a recipe that suits it.
+    settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))
     if network and network != settings.network.name:
         settings = replace(settings, network=network_named(network))
     given = {name: value for name, value in overrides.items() if value is not None}
