@@ -74,6 +74,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (TrainingSettings, "batch_size", 65_537, "between 2 and 65536"),
     (TrainingSettings, "shard_size", -1, "between 0 and 65536"),
     (TrainingSettings, "shard_size", 65_537, "between 0 and 65536"),
+    (TrainingSettings, "unknown_draws", 0.0, "between 0.1 and 10"),
+    (TrainingSettings, "unknown_draws", 10.5, "between 0.1 and 10"),
     (TrainingSettings, "learning_rate", 0.0, "above 0"),
     (TrainingSettings, "learning_rate", 10.1, "above 0 and at most 10"),
     (TrainingSettings, "warmup", -0.1, "at least 0 and below 1"),

@@ -70,6 +70,15 @@ def test_every_label_comes_equally_often() -> None:
         assert np.isfinite(features).all()
 
 
+def test_unknown_speech_is_drawn_as_often_as_asked_for() -> None:
+    store = clips(yes=20, no=20, tree=30, bed=3)
+    settings = Settings(features=FEATURES, augmentation=AugmentationSettings(shift=0.01))
+    settings = dataclasses.replace(settings, training=dataclasses.replace(settings.training, unknown_draws=2.5))
+    data = TrainingSet(store, noises(), LABELS, settings, EXTRACTOR)
+    _, labels = data._plan(1)
+    assert np.bincount(labels).tolist() == [20, 20, 50, 20]
+
+
 def test_labels_are_mixed_within_an_epoch() -> None:
     for _, labels in batches(training_set(clips(yes=40, no=40, tree=40))):
         assert len(set(labels.tolist())) > 1
