@@ -23,7 +23,7 @@ from heed.storage import write_atomically
 
 FORMAT = 1
 SUFFIX = ".safetensors"
-DEFAULT = "dense"
+DEFAULT = "commands"
 MAX_BYTES = 512 * 2**20
 _KEY = "heed"
 

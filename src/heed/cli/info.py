@@ -14,7 +14,7 @@ from heed.cli.console import percent
 def info(model: str, as_json: bool) -> None:
     """Describe MODEL, a file or the name of a shipped model.
 
-    Example: heed info dense
+    Example: heed info commands
     """
     from heed import model_file
     from heed.cli.layers import layer_table
