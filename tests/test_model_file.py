@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from heed import model_file
-from heed.config import FeatureSettings, Settings
+from heed.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
 from heed.corpus import scan
 from heed.errors import ModelError, StorageError
 from heed.features import FeatureTables, Standardizer
@@ -417,7 +417,12 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_models_that_come_with_heed_are_found_by_name(shipped: Path) -> None:
     assert list(model_file.shipped()) == ["dense", "small"]
     assert model_file.find("small") == shipped / "small.safetensors"
-    model_file.load(model_file.find(model_file.DEFAULT))
+
+
+def test_the_models_that_come_with_heed_know_the_commands() -> None:
+    assert model_file.DEFAULT in model_file.shipped()
+    for path in model_file.shipped().values():
+        assert model_file.load(path).labels == (*COMMANDS, UNKNOWN, SILENCE)
 
 
 def test_a_path_wins_over_a_name(shipped: Path) -> None:

@@ -208,7 +208,8 @@ def _check(model: Model) -> None:
 def shipped() -> dict[str, Path]:
     """Return the models that come with heed, by name."""
     folder = bundled("models")
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+    found = {path.stem: path for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else {}
+    return dict(sorted(found.items()))
 
 
 def find(name: str) -> Path:
