@@ -25,7 +25,10 @@ from heed.errors import SettingsError
     "--negatives", type=click.Path(path_type=Path),
     help="A folder of speech without any of the words, of any length, to learn as unknown speech; or one such file.",
 )  # fmt: skip
-@click.option("--config", help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands]")
+@click.option(
+    "--config",
+    help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
+)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
 def train(
     directory: Path,
