@@ -223,7 +223,7 @@ def largest_difference(settings: Settings) -> float:
     x = rng.standard_normal((64, *network.input_shape), dtype=np.float32)
     expected = network.logits(x)
     with torch.inference_mode():
-        logits = torch_network(network).eval()(torch.from_numpy(x).transpose(1, 2)).numpy()
+        logits = torch_network(network).train(False)(torch.from_numpy(x).transpose(1, 2)).numpy()
     return float(np.abs(logits - expected).max() / np.abs(expected).max())
 
 

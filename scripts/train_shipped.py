@@ -11,7 +11,6 @@ and nothing else.
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import replace
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarking import peak_memory
 from heed.cli.console import accuracy_line, percent, tell_skipped, warn
 from heed.cli.evaluate import noise_table, word_table
 from heed.cli.learn import watch
@@ -67,14 +67,12 @@ def main() -> None:
         sys.exit("stopped; --resume goes on")
     model = prepared.training.model()
     minutes = (time.monotonic() - started) / 60
-    # Linux counts in KiB.
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     model.save(path)
     checkpoint.unlink(missing_ok=True)
     print(
         f"{path}: {model.network.parameter_count:,} parameters, {model.network.multiply_adds:,} multiply-adds, "
         f"validation {percent(model.training['validation_accuracy'])}, "
-        f"{minutes:.0f} minutes on {os.cpu_count()} cores, {memory:.1f} GiB at the peak"
+        f"{minutes:.0f} minutes on {os.cpu_count()} cores, {peak_memory() / 1e3:.1f} GB at the peak"
     )
     if arguments.test:
         measure(model, arguments.test, data, path, arguments.pictures)
