@@ -218,3 +218,23 @@ def test_the_model_remembers_where_it_comes_from(tiny_corpus: Path, tiny_setting
     assert remembered["data"]["corpus"] == tiny_corpus.name
     assert sum(remembered["data"]["clips"]["training"].values()) == len(scan(tiny_corpus).by_split("training"))
     assert len(remembered["history"]) == 1
+
+
+def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
+    tiny_corpus: Path, tiny_settings: Settings
+) -> None:
+    corpus, settings = scan(tiny_corpus), with_training(tiny_settings, unknown_draws=4.0, epochs=1)
+    training = prepare(corpus, settings, ["yes", "no"]).training
+    next(training.epochs())
+    unknown = training.data.labels.index("_unknown_")
+    features = training.standardizer.apply(training.extractor(training.validation.windows))
+    model = training.model()
+    raw = Network(model.network.chain.layers, model.network.input_shape)
+    raw.parameters.vector[:] = training._trainer.averaged
+    expected = raw.logits(features)
+    expected[:, unknown] -= np.log(4)
+    np.testing.assert_allclose(model.network.logits(features), expected, atol=1e-5)
+    # Validation judges the very model that is kept.
+    said = expected.argmax(axis=1)
+    recalls = balanced_accuracy_score(training.validation.labels, said)
+    assert model.training["validation_accuracy"] == pytest.approx(recalls)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.clip_store import ClipSet
-from heed.config import Settings, TrainingSettings
+from heed.config import UNKNOWN, Settings, TrainingSettings
 from heed.dataset import TrainingSet
 from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
@@ -176,7 +176,7 @@ class Training:
             result = self._trainer.step(features, labels, done, rng)
             loss, right, norm = loss + result.loss, right + result.correct, norm + result.gradient_norm
             advance(done, result.loss)
-        self._judge.parameters.vector[:] = self._trainer.averaged
+        self._fill(self._judge, self._trainer.averaged)
         said = self._judge.logits(self._validation_features).argmax(axis=1)
         return EpochRow(
             epoch=epoch,
@@ -189,8 +189,7 @@ class Training:
 
     def model(self) -> Model:
         """Return the model with the best weights so far."""
-        network = Network(self.network.chain.layers, self.network.input_shape)
-        network.parameters.vector[:] = self._best.vector
+        network = self._fill(Network(self.network.chain.layers, self.network.input_shape), self._best.vector)
         return Model(
             labels=self.data.labels,
             features=self.settings.features,
@@ -207,6 +206,19 @@ class Training:
                 "history": [asdict(row) for row in self.history],
             },
         )
+
+    def _fill(self, network: Network, vector: FloatArray) -> Network:
+        """Give a network these weights, made ready for use, where unknown speech is as likely as any word.
+
+        The network learned how often each label was drawn: of two equally good answers it prefers the one drawn more
+        often. By Bayes' rule the logarithm of that ratio is part of the logit, and is taken off here.
+        """
+        network.parameters.vector[:] = vector
+        if UNKNOWN in self.data.labels:
+            # The views come in the order of the layers, so the last bias is that of the logits.
+            *_, bias = (view for name, view in network.parameters.named().items() if name.endswith("bias"))
+            bias[self.data.labels.index(UNKNOWN)] -= np.log(self.settings.training.unknown_draws)
+        return network
 
     def _save_checkpoint(self, path: Path) -> None:
         from safetensors.numpy import save
