@@ -167,6 +167,32 @@ def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples
     return np.concatenate(list(_resampled([_mono(columns, name)], rate, sample_rate, name)))
 
 
+def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Iterator[Samples]:
+    """Resample a stream block by block, with soxr's high quality.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (n,)
+        The stream; how it is cut changes nothing.
+    rate, sample_rate : float
+        Samples a second that it has, and that it shall have; blocks are handed on as they are if both are the same.
+
+    Yields
+    ------
+    ndarray of float32, shape (m,)
+        The next samples; none, at times, as the resampler holds some back.
+    """
+    if rate == sample_rate:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
 def fit(samples: Samples, length: int) -> tuple[Samples, int]:
     """Make a clip of any length the window that the network sees, the word in its middle.
 
@@ -330,21 +356,9 @@ def _mono(block: npt.NDArray[np.floating[Any]], name: str) -> Samples:
 def _resampled(blocks: Iterable[Samples], rate: float, sample_rate: int, name: str) -> Iterator[Samples]:
     """Yield the blocks at another rate, leaving out empty ones; sound of no length at all is an error."""
     empty = True
-    for block in _resampled_parts(blocks, rate, sample_rate):
+    for block in resampled(blocks, rate, sample_rate):
         if len(block):
             empty = False
             yield block
     if empty:
         raise AudioError(f"{name} holds no samples, or too few for one at {sample_rate} Hz; give a longer sound")
-
-
-def _resampled_parts(blocks: Iterable[Samples], rate: float, sample_rate: int) -> Iterator[Samples]:
-    if rate == sample_rate:
-        yield from blocks
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.empty(0, np.float32), last=True)

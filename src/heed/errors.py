@@ -16,6 +16,10 @@ class CorpusError(HeedError):
     """A folder of recordings that cannot be trained or measured on."""
 
 
+class MicrophoneError(HeedError):
+    """A microphone that is missing, cannot be opened, or is ambiguous."""
+
+
 class ModelError(HeedError):
     """A file that is not a usable model, or a name that no shipped model bears."""
 

@@ -5,6 +5,7 @@ A clip, a long file and the microphone differ in who supplies the samples, and i
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,24 @@ from heed.model_file import Model
 from heed.nn.folding import folded
 
 FloatArray = NDArray[np.float32]
+
+
+class Look(NamedTuple):
+    """What is heard at one moment of a stream.
+
+    Attributes
+    ----------
+    end : int
+        The moment, in samples from the beginning of the stream: the window that was looked at ends before it.
+    probabilities : ndarray of float32, shape (labels,)
+        What the network says of that window.
+    detection : Detection or None
+        The word that is detected with this look, if any.
+    """
+
+    end: int
+    probabilities: FloatArray
+    detection: Detection | None
 
 
 class Recognizer:
@@ -102,6 +121,21 @@ class Recognizer:
         detection : Detection
             Each word as soon as it is certain.
         """
+        return (look.detection for look in self.looks(chunks) if look.detection)
+
+    def looks(self, chunks: Iterable[FloatArray]) -> Iterator[Look]:
+        """Look at a stream of sound of any length, step by step.
+
+        Parameters
+        ----------
+        chunks : iterable of ndarray of float32, shape (samples,)
+            As for `detect`.
+
+        Yields
+        ------
+        look : Look
+            What is heard at each step, as soon as its samples are there.
+        """
         features, step_frames = self.model.features, self._step_frames
         decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
         stream = FeatureStream(self._extractor)
@@ -115,8 +149,7 @@ class Recognizer:
             while len(frames) >= features.frames:
                 probabilities = self._judge(frames[None, : features.frames])[0]
                 end = done * features.hop_samples + features.clip_samples - len(margin)
-                if detection := decision.update(probabilities, end):
-                    yield detection
+                yield Look(end, probabilities, decision.update(probabilities, end))
                 frames, done = frames[step_frames:], done + step_frames
 
     @property

@@ -7,8 +7,11 @@ import click
 
 import heed
 from heed.cli.classify import classify
+from heed.cli.devices import devices
+from heed.cli.doctor import doctor
 from heed.cli.evaluate import evaluate
 from heed.cli.info import info
+from heed.cli.listen import listen
 from heed.cli.models import models
 from heed.cli.quickstart import quickstart
 from heed.cli.train import train
@@ -27,7 +30,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, train, evaluate, classify, models, info):
+for command in (quickstart, listen, classify, train, evaluate, models, info, devices, doctor):
     cli.add_command(command)
 
 

@@ -1,0 +1,33 @@
+"""`heed devices`: list the microphones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from heed.cli.console import table
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def devices(as_json: bool) -> None:
+    """List what `heed listen` can listen to; the one marked * is listened to unless --device names another.
+
+    Example: heed devices
+    """
+    from heed import microphone
+
+    found = microphone.devices()
+    if as_json:
+        click.echo(json.dumps([asdict(device) for device in found], indent=2))
+        return
+    # Says what to do if there is none.
+    microphone.find(None, found)
+    rows = [
+        (f"{'*' if device.default else ' '} {device.index}", device.name, device.api, str(device.channels),
+         f"{device.sample_rate:g}")
+        for device in found
+    ]  # fmt: skip
+    click.echo(table(("number", "name", "system", "channels", "rate (Hz)"), rows, left=3))

@@ -1,0 +1,34 @@
+"""`heed doctor`: find out why live recognition does not work here."""
+
+from __future__ import annotations
+
+import click
+
+from heed.cli.console import note
+
+
+@click.command()
+@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@click.option("--device", help="Number of the microphone, or part of its name; see `heed devices`.")
+@click.pass_context
+def doctor(context: click.Context, model: str | None, device: str | None) -> None:
+    """Look into all that live recognition needs, and say what to do where something is wrong.
+
+    It listens for three seconds: say something. The exit status is 1 if listening cannot work.
+
+    Example: heed doctor
+    """
+    from heed.diagnosis import Surroundings, diagnose
+    from heed.model_file import DEFAULT
+    from heed.recognizer import load
+
+    note("listening for a moment; say something")
+    broken = False
+    for finding in diagnose(load(model or DEFAULT), device, Surroundings.here()):
+        broken |= finding.verdict == "problem"
+        colour = {"ok": "green", "note": "yellow", "problem": "red"}[finding.verdict]
+        click.echo(f"{click.style(f'{finding.verdict:<8}', colour)} {finding.what}")
+        if finding.remedy:
+            click.echo(f"{'':<8} → {finding.remedy}")
+    if broken:
+        context.exit(1)

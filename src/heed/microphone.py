@@ -1,0 +1,362 @@
+"""The microphone: which there are, and their sound as chunks at the wanted rate, for hours, whatever happens to them.
+
+PortAudio calls back on a thread of its own, where next to nothing may be done: the callback copies its block into a
+bounded queue. All else happens where the chunks are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from heed.audio import Samples, resampled
+from heed.errors import MicrophoneError
+
+# Seconds of sound in one block of the callback; shorter ones cost more, longer ones delay decisions.
+BLOCK = 0.05
+# Seconds of sound that wait for a slow consumer before the oldest are dropped.
+WAITING = 5.0
+# Without a block for so many seconds the stream is starved, and opened anew. PulseAudio needs up to 1.8 s at first.
+STARVED = 4.0
+# Seconds from one attempt to open a lost device to the next.
+RETRY = 1.0
+# How long to wait for a block before looking whether the stream is still alive; also how long Ctrl-C may wait.
+PATIENCE = 0.2
+
+
+@dataclass(frozen=True)
+class Device:
+    """A microphone, or whatever else sound can be recorded from.
+
+    Attributes
+    ----------
+    index : int
+        Its number; it may change when devices come and go, the name does not.
+    name : str
+        What it is called.
+    api : str
+        The system that offers it, such as ALSA, Core Audio, Windows WASAPI.
+    channels : int
+        Most channels that can be recorded.
+    sample_rate : float
+        The rate that it prefers, in Hz.
+    default : bool
+        Whether it is recorded from unless another is asked for.
+    """
+
+    index: int
+    name: str
+    api: str
+    channels: int
+    sample_rate: float
+    default: bool
+
+
+@dataclass
+class Health:
+    """How the recording is getting on.
+
+    Attributes
+    ----------
+    dropped : int
+        Blocks that were thrown away because nobody took them in time.
+    overflows : int
+        How often the system says that it lost sound before handing it over.
+    reopened : int
+        How often the device was lost and found again.
+    lag : float
+        Seconds that the last chunk waited until it was taken.
+    longest_lag : float
+        The most that any waited.
+    """
+
+    dropped: int = 0
+    overflows: int = 0
+    reopened: int = 0
+    lag: float = 0.0
+    longest_lag: float = 0.0
+
+
+@dataclass
+class _Connection:
+    """An open stream, the blocks that came from it, and at which rate."""
+
+    stream: Any
+    device: Device
+    rate: float
+    blocks: queue.Queue[tuple[float, Samples]]
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what ALSA and PortAudio print themselves off stderr: they print pages where one line is wanted."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def portaudio() -> Any:
+    """Return the module sounddevice.
+
+    Raises
+    ------
+    MicrophoneError
+        If PortAudio is not installed.
+    """
+    try:
+        with _without_chatter():
+            import sounddevice
+    except OSError as error:
+        raise MicrophoneError(
+            f"PortAudio, which records sound, cannot be used ({error}); on Debian, Ubuntu and Raspberry Pi OS install "
+            "it by: sudo apt install libportaudio2"
+        ) from error
+    return sounddevice
+
+
+def devices(refresh: bool = False) -> list[Device]:
+    """List what sound can be recorded from.
+
+    Parameters
+    ----------
+    refresh : bool
+        Whether to look for devices that came or went since the first look; it ends all open streams.
+
+    Raises
+    ------
+    MicrophoneError
+        If PortAudio is not installed or cannot be asked.
+    """
+    library = portaudio()
+    try:
+        if refresh:
+            # PortAudio looks for devices only when it starts; sounddevice has no public name for a new start.
+            with _without_chatter():
+                library._terminate()
+                library._initialize()
+        apis = [api["name"] for api in library.query_hostapis()]
+        default = library.default.device[0]
+        return [
+            Device(
+                number,
+                entry["name"],
+                apis[entry["hostapi"]],
+                entry["max_input_channels"],
+                entry["default_samplerate"],
+                number == default,
+            )
+            for number, entry in enumerate(library.query_devices())
+            if entry["max_input_channels"] > 0
+        ]
+    except library.PortAudioError as error:
+        raise MicrophoneError(f"PortAudio cannot list the devices ({error}); run `heed doctor`") from error
+
+
+def find(wanted: str | int | None, present: list[Device]) -> Device:
+    """Choose a device by its index or a part of its name; without either, the default one.
+
+    Raises
+    ------
+    MicrophoneError
+        If there is none, or the name fits several of different names.
+    """
+    if not present:
+        raise MicrophoneError("no microphone: the system offers no input device; connect one, or run `heed doctor`")
+    names = ", ".join(f"{device.index} {device.name}" for device in present)
+    if wanted is None:
+        return next((device for device in present if device.default), present[0])
+    text = str(wanted)
+    if text.isdecimal():
+        fitting = [device for device in present if device.index == int(text)]
+    else:
+        exact = [device for device in present if device.name == text]
+        fitting = exact or [device for device in present if text.lower() in device.name.lower()]
+    if not fitting:
+        raise MicrophoneError(f"no input device {text!r}; there are: {names}")
+    if len({device.name for device in fitting}) > 1:
+        found = ", ".join(f"{device.index} {device.name}" for device in fitting)
+        raise MicrophoneError(f"{text!r} is part of several names: {found}; give more of the name, or the number")
+    # Windows offers a device under several systems; the default one's is what the user knows.
+    return next((device for device in fitting if device.default), fitting[0])
+
+
+class Microphone:
+    """An open microphone, as a context manager.
+
+    If the device goes away, it is sought again by its name until it is back. Meanwhile no chunk comes; a second of
+    silence then stands for the gap, so that what was said before and after is not joined.
+
+    Parameters
+    ----------
+    device : str, int or None
+        Index or part of the name; None is the system's default.
+    sample_rate : int
+        Samples a second of the chunks. A device that cannot record so is recorded at its own rate and resampled.
+    tell : callable
+        Called with a sentence when something happens to the device.
+
+    Attributes
+    ----------
+    health : Health
+        How the recording is getting on.
+    tell : callable
+        As given.
+
+    Raises
+    ------
+    MicrophoneError
+        On entering, if there is no such device or it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        device: str | int | None = None,
+        sample_rate: int = 16_000,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.health = Health()
+        self._wanted = device
+        self.tell = tell
+        self._connection: _Connection | None = None
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Open the device."""
+        self._connection = self._open(find(self._wanted, devices()))
+        # From now on the name counts: numbers change when devices come and go.
+        if self._wanted is not None:
+            self._wanted = self._connection.device.name
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the device."""
+        self._close()
+
+    @property
+    def device(self) -> Device:
+        """The device that is recorded from."""
+        return self._open_connection.device
+
+    @property
+    def device_rate(self) -> float:
+        """The rate at which it records, in Hz."""
+        return self._open_connection.rate
+
+    @property
+    def _open_connection(self) -> _Connection:
+        if self._connection is None:
+            raise MicrophoneError("the microphone is not open; use it in a `with` statement")
+        return self._connection
+
+    def chunks(self) -> Iterator[Samples]:
+        """Yield the sound as it comes, without end unless it is stopped.
+
+        Yields
+        ------
+        ndarray of float32, shape (samples,)
+            The next samples, at the wanted rate.
+        """
+        while not self._stopped.is_set():
+            connection = self._open_connection
+            yield from resampled(self._blocks(connection), connection.rate, self.sample_rate)
+            if not self._stopped.is_set() and self._reconnect(connection.device):
+                yield np.zeros(self.sample_rate, np.float32)
+
+    def stop(self) -> None:
+        """End the chunks within a moment; for another thread than the one that takes them."""
+        self._stopped.set()
+
+    def _blocks(self, connection: _Connection) -> Iterator[Samples]:
+        """Yield blocks until the stream is stopped, ends or starves."""
+        last = time.monotonic()
+        while not self._stopped.is_set():
+            try:
+                arrived, block = connection.blocks.get(timeout=PATIENCE)
+            except queue.Empty:
+                if not connection.stream.active or time.monotonic() - last > STARVED:
+                    return
+                continue
+            last = time.monotonic()
+            self.health.lag = last - arrived
+            self.health.longest_lag = max(self.health.longest_lag, self.health.lag)
+            yield block
+
+    def _reconnect(self, lost: Device) -> bool:
+        """Seek the device by its name until it can be opened again, or nobody listens any more."""
+        self.tell(f"lost {lost.name}; waiting for it to come back")
+        self._close()
+        while not self._connection:
+            try:
+                self._connection = self._open(find(self._wanted, devices(refresh=True)))
+            except MicrophoneError:
+                if self._stopped.wait(RETRY):
+                    return False
+        self.health.reopened += 1
+        self.tell(f"listening again to {self.device.name}")
+        return True
+
+    def _close(self) -> None:
+        if self._connection:
+            # `stop` would wait for a device that may be gone.
+            self._connection.stream.abort(ignore_errors=True)
+            self._connection.stream.close(ignore_errors=True)
+            self._connection = None
+
+    def _open(self, device: Device) -> _Connection:
+        """Open a device at the wanted rate or else at its own, with one channel or else two."""
+        library = portaudio()
+        blocks: queue.Queue[tuple[float, Samples]] = queue.Queue(round(WAITING / BLOCK))
+
+        def receive(data: Samples, frames: int, moment: object, status: Any) -> None:
+            self.health.overflows += bool(status.input_overflow)
+            block = data[:, 0].copy() if data.shape[1] == 1 else data.mean(axis=1)
+            try:
+                blocks.put_nowait((time.monotonic(), block))
+            except queue.Full:
+                # The consumer is too slow; what was just said matters more than what was said seconds ago.
+                self.health.dropped += 1
+                try:
+                    blocks.get_nowait()
+                    blocks.put_nowait((time.monotonic(), block))
+                except (queue.Empty, queue.Full):
+                    pass
+
+        reason: Exception | None = None
+        for rate in dict.fromkeys((float(self.sample_rate), device.sample_rate)):
+            for channels in range(1, min(device.channels, 2) + 1):
+                try:
+                    with _without_chatter():
+                        stream = library.InputStream(
+                            samplerate=rate,
+                            blocksize=round(BLOCK * rate),
+                            device=device.index,
+                            channels=channels,
+                            dtype="float32",
+                            callback=receive,
+                        )
+                        stream.start()
+                except (library.PortAudioError, ValueError) as error:
+                    reason = error
+                else:
+                    return _Connection(stream, device, rate, blocks)
+        raise MicrophoneError(f"{device.name} cannot be opened ({reason}); run `heed doctor`") from reason

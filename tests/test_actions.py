@@ -1,0 +1,88 @@
+"""Actions: real processes that are started at a word, not waited for, and not read by a shell unless asked."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from heed.actions import Actions, parse
+from heed.decision import Detection
+from heed.errors import SettingsError
+from virtual_microphone import wait_until
+
+LEFT = Detection("left", 0.875, 1.25, 2.25)
+WRITE = "import os, sys; open(sys.argv[1], 'w').write(' '.join(os.environ[key] for key in sys.argv[2:]))"
+
+
+def test_a_command_finds_the_detection_in_its_environment(tmp_path: Path) -> None:
+    note = tmp_path / "a note"
+    keys = "HEED_WORD HEED_CONFIDENCE HEED_START HEED_END"
+    told: list[str] = []
+    actions = Actions({"left": [f'{sys.executable} -c "{WRITE}" "{note}" {keys}']}, tell=told.append)
+    actions.start(Detection("right", 0.9, 0, 1))
+    actions.start(LEFT)
+    wait_until(lambda: note.exists() and note.read_text(), "the action")
+    assert note.read_text() == "left 0.8750 1.250 2.250"
+    assert not told
+
+
+def test_nobody_waits_for_a_command() -> None:
+    actions = Actions({"left": [f'{sys.executable} -c "import time; time.sleep(60)"']})
+    before = time.monotonic()
+    actions.start(LEFT)
+    actions.start(LEFT)
+    assert time.monotonic() - before < 10
+    running = [process for _, process in actions._running]
+    assert [process.poll() for process in running] == [None, None]
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_a_shell_reads_the_command_only_if_asked(tmp_path: Path) -> None:
+    for shell in (False, True):
+        note = tmp_path / f"note{shell}"
+        actions = Actions({"left": [f"echo $HEED_WORD > {note}"]}, shell)
+        actions.start(LEFT)
+        for _, process in actions._running:
+            process.wait()
+        assert note.exists() == shell
+    assert note.read_text() == "left\n"
+
+
+def test_a_command_that_fails_or_does_not_exist_is_told_of_once() -> None:
+    told: list[str] = []
+    actions = Actions(
+        {"left": ["no-such-program --now", f'{sys.executable} -c "raise SystemExit(3)"']}, tell=told.append
+    )
+    actions.start(LEFT)
+    assert told == ["'no-such-program --now' cannot be started: No such file or directory; give a command that exists"]
+    for _, process in actions._running:
+        process.wait()
+    actions.look_after()
+    actions.look_after()
+    assert len(told) == 2
+    assert told[1].endswith("ended with status 3")
+
+
+def test_actions_are_read() -> None:
+    assert parse(["left=a b", "right=c=d", "left=e"], ["left", "right"]) == {"left": ["a b", "e"], "right": ["c=d"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("left", "'left' is not WORD=COMMAND, as in"),
+        ("left= ", "is not WORD=COMMAND"),
+        ("lift=x", "'lift=x' is for no word of the model: left, right"),
+    ],
+)
+def test_what_is_no_action_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse([text], ["left", "right"])
+
+
+def test_quotes_that_do_not_match_are_refused() -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No closing quotation; mend its quotes"):
+        Actions({"left": ["echo 'a"]})

@@ -1,0 +1,53 @@
+"""Listening: pace and level are measured beside the recognition, which they do not change."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+import sounds
+from heed.listening import SILENT, Level, Listening, Pace
+from heed.recognizer import Recognizer
+
+
+def test_what_is_heard_is_what_the_recogniser_hears(tiny_recognizer: Recognizer) -> None:
+    samples, _ = sounds.stream(["yes", "no"])
+    recorded: list[np.ndarray] = []
+    listening = Listening(tiny_recognizer, np.array_split(samples, 50), recorded.append)
+    threads = set()
+    found = []
+    for look in listening.looks():
+        threads |= {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        found += [look.detection] if look.detection else []
+    assert found == list(tiny_recognizer.detect([samples]))
+    assert [detection.label for detection in found] == ["yes", "no"]
+    np.testing.assert_array_equal(np.concatenate(recorded), samples)
+    assert threads == {1}
+    assert listening.pace.looks == len(listening.pace.seconds) == len(list(tiny_recognizer.looks([samples])))
+    assert 0 < listening.pace.quantile(0.5) <= listening.pace.quantile(0.99)
+
+
+def test_pace_remembers_a_bounded_number_of_steps() -> None:
+    pace = Pace()
+    assert pace.quantile(0.99) == 0
+    for step in range(10_000):
+        pace.add(step)
+    assert pace.looks == 10_000
+    assert len(pace.seconds) == 6_000
+    assert pace.quantile(0.0) == 4_000
+
+
+def test_level() -> None:
+    level, times = Level(), np.arange(1_600) / 16_000
+    level.take((0.1 * np.sin(2 * np.pi * 100 * times)).astype(np.float32), 16_000)
+    assert level.decibels == pytest.approx(-23.0, abs=0.05)
+    assert not level.clipped
+    level.take(np.ones(100, np.float32), 16_000)
+    assert level.clipped
+    assert level.decibels == pytest.approx(0)
+    for _ in range(3):
+        level.take(np.zeros(8_000, np.float32), 16_000)
+    assert level.decibels == SILENT
+    assert level.silent == 1.5
+    level.take(np.full(10, 1e-4, np.float32), 16_000)
+    assert level.silent == 0
+    level.take(np.zeros(0, np.float32), 16_000)

@@ -1,0 +1,264 @@
+"""The microphone on a real PortAudio: what is played is heard, and whatever befalls the device, listening goes on."""
+
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import heed
+import sounds
+from heed import microphone
+from heed.errors import MicrophoneError
+from heed.microphone import Device, Microphone, devices, find
+from heed.recognizer import Recognizer
+from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
+
+__all__ = ["microphones", "server"]
+
+WORDS = ["yes", "zero", "no", "up"]
+KNOWN = ["yes", "no", "up"]
+
+
+class Heard:
+    """A listening in the background that notes what it hears and what it is told."""
+
+    def __init__(self, recognizer: Recognizer, device: str | None) -> None:
+        self.words: list[str] = []
+        self.listener = heed.BackgroundListener(lambda found: self.words.append(found.label), recognizer, device)
+        self.told: list[str] = []
+        self.microphone = self.listener.microphone
+        self.microphone.tell = self.told.append
+
+
+@contextmanager
+def listening(recognizer: Recognizer, device: str | None) -> Iterator[Heard]:
+    heard = Heard(recognizer, device)
+    with heard.listener:
+        # PulseAudio takes its time for the first block; what is played before is not heard.
+        wait_until(lambda: heard.listener.listening.pace.looks, "the first look")
+        yield heard
+    assert heard.listener.error is None
+
+
+@pytest.mark.parametrize("name", ["mic44", "mic48"])
+def test_words_are_heard_in_order(name: str, microphones: VirtualMicrophones, tiny_recognizer: Recognizer) -> None:
+    with listening(tiny_recognizer, name) as heard:
+        microphones.play(name, sounds.stream(WORDS, gap=0.6)[0], sounds.RATE)
+        wait_until(lambda: len(heard.words) >= len(KNOWN), f"hearing {KNOWN}, not {heard.words},")
+    assert heard.words == KNOWN
+    assert heard.microphone.health.dropped == 0
+    assert not heard.told
+
+
+def test_an_unplugged_microphone_is_waited_for(microphones: VirtualMicrophones, tiny_recognizer: Recognizer) -> None:
+    with listening(tiny_recognizer, "mic48") as heard:
+        microphones.unplug_all()
+        wait_until(lambda: heard.told, "noticing the loss")
+        assert heard.told == ["lost mic48; waiting for it to come back"]
+        microphones.plug_all()
+        wait_until(lambda: len(heard.told) == 2, "noticing the return")
+        assert heard.told[1] == "listening again to mic48"
+        looks = heard.listener.listening.pace.looks
+        # The gap counts as a second of silence, which is ten looks.
+        wait_until(lambda: heard.listener.listening.pace.looks > looks + 12, "the first look after the return")
+        microphones.play("mic48", sounds.stream(["no"])[0], sounds.RATE)
+        wait_until(lambda: heard.words == ["no"], "hearing a word after the return")
+    assert heard.microphone.health.reopened == 1
+
+
+def test_a_sound_server_that_is_killed_and_restarted(
+    microphones: VirtualMicrophones, tiny_recognizer: Recognizer
+) -> None:
+    with listening(tiny_recognizer, None) as heard:
+        microphones.kill()
+        wait_until(lambda: heard.told, "noticing the loss")
+        microphones.start()
+        wait_until(lambda: len(heard.told) == 2, "noticing the return")
+        looks = heard.listener.listening.pace.looks
+        wait_until(lambda: heard.listener.listening.pace.looks > looks + 12, "the first look after the return")
+        microphones.play("mic44", sounds.stream(["up"])[0], sounds.RATE)
+        wait_until(lambda: heard.words == ["up"], "hearing a word after the return")
+
+
+def test_listening_ends_though_the_microphone_is_gone(
+    microphones: VirtualMicrophones, tiny_recognizer: Recognizer
+) -> None:
+    with listening(tiny_recognizer, "mic48") as heard:
+        microphones.unplug_all()
+        wait_until(lambda: heard.told, "noticing the loss")
+        heard.listener.stop()
+    assert not heard.words
+    microphones.plug_all()
+
+
+def test_a_rate_that_the_device_cannot_do_is_made(microphones: VirtualMicrophones) -> None:
+    with Microphone("mic44", 400_000) as opened:
+        assert opened.device_rate == opened.device.sample_rate == 44_100
+        first = next(chunk for chunk in opened.chunks() if len(chunk))
+        assert first.dtype == np.float32
+        assert len(first) > 10_000
+        blocks = itertools.islice(opened.chunks(), 10)
+        assert sum(map(len, blocks)) == pytest.approx(10 * microphone.BLOCK * 400_000, rel=0.2)
+
+
+def test_a_slow_consumer_loses_the_oldest_and_is_told(
+    microphones: VirtualMicrophones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(microphone, "WAITING", 0.5)
+    with Microphone("mic44", sounds.RATE) as opened:
+        chunks = opened.chunks()
+        next(chunks)
+        wait_until(lambda: opened.health.dropped >= 5, "dropping blocks")
+        next(chunks)
+        # What waits now was said within the last half second, however long nobody listened.
+        assert 0 < opened.health.lag < 0.8
+        assert opened.health.longest_lag >= opened.health.lag
+
+
+def test_chunks_are_copies(microphones: VirtualMicrophones) -> None:
+    with Microphone("mic44", sounds.RATE) as opened:
+        first, second = itertools.islice(opened.chunks(), 2)
+    assert not np.shares_memory(first, second)
+    first[:] = 1
+
+
+def test_what_can_be_listened_to(microphones: VirtualMicrophones) -> None:
+    found = devices()
+    assert {"mic44", "mic48", "default"} <= {device.name for device in found}
+    assert [device.name for device in found if device.default] == ["default"]
+    assert find(None, found).name == "default"
+    with pytest.raises(MicrophoneError, match="not open; use it in a `with` statement"):
+        next(Microphone("mic44").chunks())
+
+
+def test_an_exception_of_the_callback_is_kept(microphones: VirtualMicrophones, tiny_recognizer: Recognizer) -> None:
+    def fail(found: heed.Detection) -> None:
+        raise ValueError(found.label)
+
+    with heed.BackgroundListener(fail, tiny_recognizer, "mic44") as listener:
+        wait_until(lambda: listener.listening.pace.looks, "the first look")
+        microphones.play("mic44", sounds.stream(["yes"])[0], sounds.RATE)
+        wait_until(lambda: listener.error, "the callback's exception")
+    assert str(listener.error) == "yes"
+
+
+PRESENT = [
+    Device(0, "HDA Intel", "ALSA", 2, 44_100, False),
+    Device(3, "USB Desk", "ALSA", 1, 16_000, True),
+    Device(4, "USB Headset", "ALSA", 1, 48_000, False),
+    Device(7, "USB Headset", "JACK", 1, 48_000, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [(None, 3), (4, 4), ("4", 4), ("desk", 3), ("HDA", 0), ("USB Headset", 4), ("headset", 4)],
+)
+def test_a_device_is_found_by_number_or_part_of_its_name(wanted: str | int | None, index: int) -> None:
+    assert find(wanted, PRESENT).index == index
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "message"),
+    [
+        ("usb", PRESENT, r"'usb' is part of several names: 3 USB Desk, 4 USB Headset, 7 .*; give more of the name"),
+        ("9", PRESENT, r"no input device '9'; there are: 0 HDA Intel, 3 USB Desk"),
+        ("webcam", PRESENT, "no input device 'webcam'; there are"),
+        (None, [], "no microphone: the system offers no input device; connect one, or run `heed doctor`"),
+    ],
+)
+def test_a_device_that_is_not_there(wanted: str | None, present: list[Device], message: str) -> None:
+    with pytest.raises(MicrophoneError, match=message):
+        find(wanted, present)
+
+
+def command(*arguments: object, environment: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "heed", *map(str, arguments)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines_of(process: "subprocess.Popen[str]") -> "queue.Queue[str]":
+    """Collect what a process prints on stdout as it comes."""
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout
+    stream = process.stdout
+    threading.Thread(target=lambda: [lines.put(line) for line in stream], daemon=True).start()
+    return lines
+
+
+def test_the_command_acts_records_and_ends_at_ctrl_c(
+    microphones: VirtualMicrophones, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    note, sound = tmp_path / "note", tmp_path / "heard.wav"
+    action = f"no={sys.executable} -c \"import os; open('{note}', 'w').write(os.environ['HEED_WORD'])\""
+    process = command(
+        "listen", "-m", tiny_model_path, "--device", "mic48", "--format", "jsonl", "--exec", action,
+        "--record", sound, environment=dict(microphones.environment),
+    )  # fmt: skip
+    lines = lines_of(process)
+    # The recording grows once blocks come.
+    wait_until(lambda: sound.exists() and sound.stat().st_size > 4_000, "the first block")
+    microphones.play("mic48", sounds.stream(["yes", "no"])[0], sounds.RATE)
+    first, second = (json.loads(lines.get(timeout=20)) for _ in range(2))
+    wait_until(note.exists, "the action")
+    wait_until(lambda: note.read_text() == "no", "the action's end")
+    process.send_signal(signal.SIGINT)
+    before = time.monotonic()
+    assert process.wait(timeout=20) == 0
+    assert time.monotonic() - before < 1 + 1  # a second, and one for a busy machine
+    assert process.stderr
+    errors = process.stderr.read()
+    assert "looks of" in errors
+    assert "0 dropped" in errors
+    assert "Traceback" not in errors
+    assert [first["label"], second["label"]] == ["yes", "no"]
+    # The recording, and what stands beside it, tell the same.
+    kept = [json.loads(line) for line in Path(f"{sound}.jsonl").read_text().splitlines()]
+    assert kept == [{key: row[key] for key in row if key != "time"} for row in (first, second)]
+    samples, rate = soundfile.read(sound, dtype="float32")
+    again = list(heed.load(str(tiny_model_path)).detect([samples]))
+    assert rate == sounds.RATE
+    assert [(found.label, round(found.end, 3)) for found in again] == [(row["label"], row["end"]) for row in kept]
+
+
+def test_without_a_microphone_there_is_one_clear_line(
+    microphones: VirtualMicrophones, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    alone = dict(microphones.environment) | {"PULSE_SERVER": f"unix:{tmp_path}/none"}
+    for arguments in (["listen", "-m", tiny_model_path], ["devices"]):
+        process = command(*arguments, environment=alone)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert not out
+        assert err == "error: no microphone: the system offers no input device; connect one, or run `heed doctor`\n"
+
+
+def test_the_doctor_finds_silence_and_sound(microphones: VirtualMicrophones, tiny_model_path: Path) -> None:
+    process = command("doctor", "-m", tiny_model_path, "--device", "mic48", environment=dict(microphones.environment))
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "problem  the sound is nothing but zeros" in out
+    assert "mic48 opens at 16000 Hz" in out
+    process = command("doctor", "-m", tiny_model_path, "--device", "mic48", environment=dict(microphones.environment))
+    while process.poll() is None:
+        microphones.play("mic48", sounds.spoken("yes"), sounds.RATE)
+    assert process.returncode == 0
+    assert process.stdout
+    assert "its loudest moment has -" in process.stdout.read()

@@ -1,0 +1,93 @@
+"""Sound from pipes: WAV as it comes, raw samples, whole files, and what is refused."""
+
+import io
+import os
+import threading
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from heed import audio
+from heed.errors import AudioError
+from heed.piped import piped_chunks
+
+CLIP = sounds.clip("yes")
+
+
+def through_a_pipe(data: bytes) -> np.ndarray:
+    """Send bytes through a real pipe and return the samples that come out at 16 kHz."""
+    out, into = os.pipe()
+
+    def send() -> None:
+        with os.fdopen(into, "wb") as pipe:
+            pipe.write(data)
+
+    threading.Thread(target=send, daemon=True).start()
+    with os.fdopen(out, "rb") as pipe:
+        return np.concatenate([*piped_chunks(pipe, sounds.RATE), np.zeros(0, np.float32)])
+
+
+def encoded(samples: np.ndarray, rate: int = sounds.RATE, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    content = io.BytesIO()
+    soundfile.write(content, samples, rate, format=kind, subtype=subtype)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_32"])
+def test_wav_of_one_channel(subtype: str) -> None:
+    np.testing.assert_allclose(through_a_pipe(encoded(CLIP, subtype=subtype)), CLIP, atol=2**-15)
+
+
+def test_wav_of_another_rate_and_two_channels() -> None:
+    clip = sounds.clip("yes", rate=44_100)
+    file = encoded(np.stack([clip, -0.5 * clip], axis=1), 44_100)
+    np.testing.assert_allclose(through_a_pipe(file), audio.load(file, sounds.RATE), atol=1e-6)
+
+
+def test_wav_of_undeclared_length_as_a_recorder_pipes_it() -> None:
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sounds.RATE)
+        file.writeframes((CLIP * 32_768).astype("<i2").tobytes())
+    header = bytearray(content.getvalue())
+    header[4:8] = header[40:44] = (0x7FFFFFFF).to_bytes(4, "little")
+    heard = through_a_pipe(bytes(header))
+    np.testing.assert_allclose(heard, CLIP, atol=2**-14)
+
+
+def test_raw_samples_are_16_bit_at_the_wanted_rate() -> None:
+    raw = (CLIP * 32_768).astype("<i2").tobytes()
+    np.testing.assert_allclose(through_a_pipe(raw), CLIP, atol=2**-14)
+    assert len(through_a_pipe(raw + b"\x01")) == len(CLIP)
+
+
+def test_flac_is_read_whole() -> None:
+    np.testing.assert_allclose(through_a_pipe(encoded(CLIP, kind="FLAC")), CLIP, atol=2**-14)
+
+
+def test_chunks_come_before_the_pipe_ends() -> None:
+    out, into = os.pipe()
+    with os.fdopen(out, "rb") as pipe, os.fdopen(into, "wb") as sender:
+        sender.write(b"\0" * 3_200)
+        sender.flush()
+        assert len(next(piped_chunks(pipe, sounds.RATE))) == 800
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "standard input is empty"),
+        (b"RIFF\0\0\0\0WAVE", "WAV that cannot be read as it comes"),
+        (b"RIFF", "it ends too early"),
+        (encoded(CLIP, subtype="PCM_U8"), "WAV of 8 bits; expected 16 or 32"),
+        (encoded(CLIP, subtype="FLOAT"), "unknown format"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        through_a_pipe(data)
