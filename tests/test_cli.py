@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import sounds
 from heed import model_file
 from heed.cli import main as cli_main
 from heed.cli.classify import COLUMNS
@@ -391,3 +392,137 @@ def test_quickstart_does_what_it_promises(heed: Callable[..., Result], tmp_path:
     assert accuracy > 75  # synthetic voices, few of them: a sanity bound, not a score
     heard = json.loads(heed("info", made / "model.safetensors", "--json").out)
     assert heard["training"]["data"]["corpus"] == "demo"
+
+
+def long_sound(path: Path, *words: str) -> Path:
+    soundfile.write(path, sounds.stream(list(words))[0], RATE)
+    return path
+
+
+def test_listening_to_a_file_or_a_pipe_tells_what_classify_tells(
+    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    path = long_sound(tmp_path / "long.wav", "yes", "zero", "no")
+    classified = heed("classify", path, "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
+    expected = [{key: row[key] for key in row if key not in ("path", "error")} for row in map(json.loads, classified)]
+    assert [row["label"] for row in expected] == ["yes", "no"]
+    result = heed("listen", "--input", path, "-m", tiny_model_path, "--format", "jsonl")
+    assert result.status == 0
+    piped = subprocess.run(
+        [sys.executable, "-m", "heed", "listen", "--input", "-", "-m", tiny_model_path, "--format", "jsonl"],
+        input=path.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    for out in (result.out, piped.stdout.decode()):
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert [{key: row[key] for key in row if key != "time"} for row in rows] == expected
+    assert "looks of" in result.err
+    text = heed("listen", "--input", path, "-m", tiny_model_path)
+    assert [line.split()[2] for line in text.out.splitlines()] == ["yes", "no"]
+
+
+def test_a_listening_is_recorded_and_replayed(
+    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    path, kept = long_sound(tmp_path / "long.wav", "yes", "no"), tmp_path / "kept.flac"
+    assert heed("listen", "--input", path, "-m", tiny_model_path, "--record", kept).status == 0
+    rows = [json.loads(line) for line in (tmp_path / "kept.flac.jsonl").read_text().splitlines()]
+    replayed = heed("classify", kept, "-m", tiny_model_path, "--format", "jsonl").out.splitlines()
+    assert [row["end"] for row in rows] == [json.loads(line)["end"] for line in replayed]
+    assert "exists" in one_line_error(heed("listen", "--input", path, "-m", tiny_model_path, "--record", kept))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--input", "none.wav"], 1, "cannot read none.wav"),
+        (["--input", "none.wav", "--device", "x"], 2, "--device and --input exclude each other"),
+        (["--input", "none.wav", "--shell"], 2, "--shell says how to read --exec"),
+        (["--input", "none.wav", "--exec", "maybe=x"], 1, "is for no word of the model"),
+        (["--input", "none.wav", "--exec", "yes='x"], 1, "mend its quotes"),
+        (["--input", "none.wav", "--record", "x.mp3"], 1, "ends in .wav or .flac"),
+    ],
+)
+def test_listening_that_cannot_be(
+    arguments: list[str], status: int, message: str, heed: Callable[..., Result], tiny_model_path: Path
+) -> None:
+    result = heed("listen", "-m", tiny_model_path, *arguments)
+    assert result.status == status
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_stream_is_measured(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    plot = tmp_path / "trade-off.png"
+    built = ("evaluate", tiny_model_path, tiny_corpus, "--stream", "--hours", "0.03")
+    result = heed(*built, "--plot", plot)
+    assert result.status == 0
+    for fact in ("0.03 h", "missed", "wrong word", "false alarms", "from the end of the word"):
+        assert fact in result.out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    facts = json.loads(heed(*built, "--json").out)
+    assert facts["words"] > 5
+    assert facts["miss_rate"] < 0.3
+    thresholds = [point["threshold"] for point in facts["trade_off"]]
+    assert thresholds == sorted(thresholds)
+    noisy = heed(*built, "--json", "--noise", tiny_corpus / "_background_noise_", "--snr", "-20")
+    assert json.loads(noisy.out)["miss_rate"] > facts["miss_rate"]
+
+
+def test_a_labelled_recording_is_measured(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
+    samples, middles = sounds.stream(["yes", "no", "up"])
+    soundfile.write(tmp_path / "r.wav", samples, RATE)
+    half = sounds.SPOKEN / 2
+    # What is really "up" is labelled as unknown speech, so that its detection is a false alarm.
+    words = zip(middles, ("yes", "no", "something"), strict=True)
+    (tmp_path / "r.txt").write_text("".join(f"{at - half}\t{at + half}\t{word}\n" for at, word in words))
+    result = heed("evaluate", tiny_model_path, tmp_path / "r.wav", "--stream", "--labels", tmp_path / "r.txt", "--json")
+    facts = json.loads(result.out)
+    assert (facts["words"], facts["hits"], facts["false_alarms"], facts["false_alarms_in_speech"]) == (2, 2, 1, 1)
+
+
+def test_a_threshold_is_chosen_and_written(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.safetensors"
+    shutil.copy(tiny_model_path, model)
+    before = model_file.load(model)
+    stream = ("evaluate", model, tiny_corpus, "--stream", "--hours", "0.03", "--choose-threshold")
+    result = heed(*stream, "--false-alarms-per-hour", "0", "--json")
+    assert result.status == 0, result.err
+    facts, after = json.loads(result.out), model_file.load(model)
+    assert facts["false_alarms"] == 0
+    assert facts["threshold"] == after.decision.threshold != before.decision.threshold
+    assert after.decision.rearm < after.decision.threshold
+    np.testing.assert_array_equal(after.network.parameters.vector, before.network.parameters.vector)
+    assert after.training == before.training
+    assert "measure it on another stream" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hours", "1"], "need --stream"),
+        (["--negatives", "x"], "need --stream"),
+        (["--stream", "--labels", "x", "--hours", "1"], "with --labels there is one"),
+        (["--stream", "--false-alarms-per-hour", "1"], "needs --choose-threshold"),
+        (["--stream", "--snr", "5"], "--snr needs --noise"),
+        (["--stream", "--noise", "x", "--snr", "5,10"], "is not one number of decibels"),
+        (["--stream", "--hours", "0"], "0.01<=x<=1000"),
+    ],
+)
+def test_stream_options_that_do_not_fit(
+    arguments: list[str], message: str, heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path
+) -> None:
+    result = heed("evaluate", tiny_model_path, tiny_corpus, *arguments)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_the_threshold_of_a_shipped_model_stays(heed: Callable[..., Result], tiny_corpus: Path) -> None:
+    result = heed("evaluate", "commands", tiny_corpus, "--stream", "--choose-threshold")
+    assert result.status == 2
+    assert "comes with heed and stays as it is; copy" in result.err

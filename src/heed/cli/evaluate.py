@@ -29,14 +29,49 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Save the confusion matrix as PNG.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path),
+    help="Save the confusion matrix as PNG, or of a stream the trade-off between misses and false alarms.",
+)  # fmt: skip
+@click.option(
+    "--stream", is_flag=True,
+    help="Measure live recognition on a stream built from the recordings: misses, false alarms an hour, delay.",
+)  # fmt: skip
+@click.option("--hours", type=click.FloatRange(0.01, 1000), help="Length of the stream. [default: 1]")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path),
+    help="A folder of speech without any of the words, to be said in the stream, too.",
+)  # fmt: skip
+@click.option(
+    "--labels", type=click.Path(path_type=Path),
+    help="Measure on a recording, DIRECTORY, instead; this file tells what is said in it: "
+    "start, end and word with tabs between, as Audacity exports them.",
+)  # fmt: skip
+@click.option("--choose-threshold", is_flag=True, help="Write the best threshold for this stream into the model file.")
+@click.option("--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="How many it may give. [default: 1]")
 def evaluate(
-    model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None
-) -> None:
+    model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,
+    stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
+    alarms: float | None,
+) -> None:  # fmt: skip
     """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY.
 
     Example: heed evaluate model.safetensors recordings
+
+    Example: heed evaluate model.safetensors recordings --stream --noise cafe.wav --snr 10
     """
+    if stream:
+        from heed.cli.evaluate_stream import evaluate_stream
+
+        evaluate_stream(
+            model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plot=plot, hours=hours,
+            negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
+        )  # fmt: skip
+        return
+    if hours or negatives or labels or choose_threshold or alarms is not None:
+        raise click.UsageError(
+            "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
+        )
     from heed import evaluation as measure
     from heed.clip_store import load_noises
     from heed.corpus import scan, sound_files

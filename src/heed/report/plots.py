@@ -15,6 +15,8 @@ from heed.storage import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from heed.stream_scores import StreamScore
+
 BLUE, ORANGE, GREY = "#1f6fb4", "#d9692b", "#6b6b6b"
 
 
@@ -80,6 +82,46 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
     for row, column in np.argwhere(counts > 0):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=9)
+    _save(figure, path)
+
+
+def save_trade_off(curve: Sequence[tuple[float, StreamScore]], threshold: float, path: Path) -> None:
+    """Plot misses against false alarms for all thresholds, and mark the one in use.
+
+    Parameters
+    ----------
+    curve : sequence of (float, StreamScore)
+        Thresholds and what they gave.
+    threshold : float
+        The one that is marked, if it is among them.
+    path : Path
+        Where to save the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    rates = [score.false_alarm_rate for _, score in curve]
+    misses = [100 * score.miss_rate for _, score in curve]
+    axes.plot(rates, misses, color=BLUE, marker=".", label="thresholds")
+    for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
+        if round(tried * 10, 3).is_integer():
+            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=GREY, fontsize=8)
+        if tried == threshold:
+            axes.plot([rate], [miss], "o", color=ORANGE, markersize=9, label=f"in use: {threshold:g}")
+    hours = curve[0][1].hours
+    axes.set(
+        title=f"Misses against false alarms, {hours:.1f} h, {curve[0][1].words} words",
+        xlabel="false alarms an hour",
+        ylabel="words missed (%)",
+        ylim=(0, max(min(100.0, 1.1 * max(misses)), 5.0)),
+    )
+    # Below one alarm in the whole stream the scale is linear, so that none at all has its place.
+    axes.set_xscale("symlog", linthresh=1 / hours)
+    axes.set_xlim(0, None)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend()
     _save(figure, path)
 
 

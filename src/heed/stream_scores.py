@@ -1,0 +1,240 @@
+"""How good a model is on streams: words missed, false alarms an hour, and how long after a word it is detected."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heed.config import UNKNOWN, DecisionSettings, FeatureSettings
+from heed.decision import Decision, Detection
+from heed.recognizer import Recognizer
+from heed.scores import wilson_interval
+from heed.streams import PART, Spoken, Stream, StreamMaker
+
+# Thresholds that are tried for the trade-off; the network's label smoothing keeps probabilities below about 0.95.
+THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
+# A detection belongs to a word from its start until so many seconds after its end: as long as a window holds it.
+LATEST = 0.75
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """95 % interval of the mean of which `count` events were seen; exact, F. Garwood 1936."""
+    from scipy.special import gammaincinv
+
+    low = float(gammaincinv(count, 0.025)) if count else 0.0
+    # Of no events only an upper bound can be asked for; its 5 % all lie on one side ("rule of three").
+    return low, float(gammaincinv(count + 1, 0.975 if count else 0.95))
+
+
+@dataclass(frozen=True)
+class StreamScore:
+    """What a model made of a stream.
+
+    Attributes
+    ----------
+    words : int
+        Words of the model that were said.
+    hits : int
+        Those that were detected.
+    wrong : int
+        Those at which another word was detected.
+    false_alarms : int
+        Detections where no word was said, or of a word a second time.
+    in_speech : int
+        Those of them in unknown speech.
+    hours : float
+        Length of the stream.
+    delays : tuple of float
+        Seconds from the end of each detected word to its detection.
+    """
+
+    words: int = 0
+    hits: int = 0
+    wrong: int = 0
+    false_alarms: int = 0
+    in_speech: int = 0
+    hours: float = 0.0
+    delays: tuple[float, ...] = ()
+
+    def __add__(self, other: Self) -> Self:
+        """Return the score of both streams together."""
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+    @property
+    def misses(self) -> int:
+        """Words that were not detected."""
+        return self.words - self.hits
+
+    @property
+    def miss_rate(self) -> float:
+        """Part of the words that were not detected."""
+        return self.misses / max(self.words, 1)
+
+    @property
+    def false_alarm_rate(self) -> float:
+        """False alarms an hour."""
+        return self.false_alarms / self.hours if self.hours else 0.0
+
+    @property
+    def false_alarm_interval(self) -> tuple[float, float]:
+        """95 % interval of the false alarms an hour."""
+        low, high = poisson_interval(self.false_alarms)
+        return low / max(self.hours, 1e-9), high / max(self.hours, 1e-9)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain values."""
+        quantiles = np.quantile(self.delays, [0.5, 0.95]) if self.delays else (None, None)
+        return {
+            "hours": self.hours,
+            "words": self.words,
+            "hits": self.hits,
+            "misses": self.misses,
+            "miss_rate": self.miss_rate,
+            "miss_interval": list(wilson_interval(self.misses, self.words)),
+            "wrong": self.wrong,
+            "false_alarms": self.false_alarms,
+            "false_alarms_in_speech": self.in_speech,
+            "false_alarms_per_hour": self.false_alarm_rate,
+            "false_alarms_interval": list(self.false_alarm_interval),
+            "delay_median": None if quantiles[0] is None else float(quantiles[0]),
+            "delay_95": None if quantiles[1] is None else float(quantiles[1]),
+        }
+
+
+def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float) -> StreamScore:
+    """Compare what was detected with what was said.
+
+    A detection counts for the last thing that began before it, unless that ended more than `LATEST` seconds ago.
+    """
+    spoken = sorted(truth, key=lambda entry: entry.start)
+    starts = [entry.start for entry in spoken]
+    hit: set[int] = set()
+    wrong: set[int] = set()
+    delays: list[float] = []
+    false_alarms = in_speech = 0
+    for detection in detections:
+        position = int(np.searchsorted(starts, detection.end)) - 1
+        nearby = position >= 0 and detection.end <= spoken[position].end + LATEST
+        if not nearby or spoken[position].label == UNKNOWN:
+            false_alarms += 1
+            in_speech += nearby
+        elif spoken[position].label != detection.label:
+            wrong.add(position)
+        elif position in hit:
+            false_alarms += 1
+        else:
+            hit.add(position)
+            delays.append(detection.end - spoken[position].end)
+    words = sum(entry.label != UNKNOWN for entry in spoken)
+    return StreamScore(words, len(hit), len(wrong), false_alarms, in_speech, hours, tuple(delays))
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the network said, moment by moment, to a stream whose truth is known.
+
+    Decisions by other settings can then be tried without listening again.
+
+    Attributes
+    ----------
+    stream : Stream
+        The truth; its samples are not kept.
+    labels : tuple of str
+        What the probabilities stand for.
+    features : FeatureSettings
+        The model's.
+    probabilities : ndarray of float32, shape (looks, labels)
+        One row a look.
+    ends : ndarray of int, shape (looks,)
+        The sample before which each look's window ends.
+    """
+
+    stream: Stream
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    probabilities: NDArray[np.float32]
+    ends: NDArray[np.int64]
+
+    def score(self, settings: DecisionSettings) -> StreamScore:
+        """Decide by these settings, and compare with the truth."""
+        decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
+        decided = (decision.update(row, int(end)) for row, end in zip(self.probabilities, self.ends, strict=True))
+        return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
+
+
+def hear(recognizer: Recognizer, stream: Stream) -> Heard:
+    """Listen to a stream as live recognition does, and keep what the network says."""
+    looks = list(recognizer.looks([stream.samples]))
+    return Heard(
+        replace(stream, samples=stream.samples[:0]),
+        recognizer.labels,
+        recognizer.model.features,
+        np.array([look.probabilities for look in looks]),
+        np.array([look.end for look in looks]),
+    )
+
+
+def hear_all(
+    recognizer: Recognizer,
+    maker: StreamMaker,
+    hours: float,
+    threads: int,
+    advance: Callable[[float], None] = lambda hours: None,
+) -> list[Heard]:
+    """Build a stream part by part and listen to it, several parts at a time.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        What listens.
+    maker : StreamMaker
+        Builds the parts.
+    hours : float
+        Length of the stream.
+    threads : int
+        How many parts are made and heard at a time; the result does not depend on it.
+    advance : callable
+        Called with the hours of each part when it has been heard.
+    """
+    from threadpoolctl import threadpool_limits
+
+    seconds = 3600 * hours
+    lengths = [min(PART, seconds - start) for start in np.arange(0, seconds, PART).tolist()]
+
+    def part(number: int) -> Heard:
+        heard = hear(recognizer, maker.part(number, lengths[number]))
+        advance(lengths[number] / 3600)
+        return heard
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(part, range(len(lengths))))
+
+
+def score(heard: Sequence[Heard], settings: DecisionSettings) -> StreamScore:
+    """Score several parts of a stream together."""
+    return sum((part.score(settings) for part in heard), StreamScore())
+
+
+def trade_off(
+    heard: Sequence[Heard], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
+) -> list[tuple[float, StreamScore]]:
+    """Score a stream at several thresholds; the threshold to fire again keeps its proportion."""
+    return [(threshold, score(heard, with_threshold(settings, threshold))) for threshold in thresholds]
+
+
+def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
+    """Return the settings with another threshold, and that to fire again in the same proportion."""
+    return replace(settings, threshold=threshold, rearm=threshold * settings.rearm / settings.threshold)
+
+
+def choose_threshold(curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float) -> float | None:
+    """Return the lowest threshold from which on there are no more false alarms than that; None if there is none."""
+    chosen = None
+    for threshold, result in sorted(curve, key=lambda entry: -entry[0]):
+        if result.false_alarm_rate > false_alarms_per_hour:
+            break
+        chosen = threshold
+    return chosen

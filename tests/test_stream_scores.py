@@ -1,0 +1,128 @@
+"""Scores of streams: which detection counts for what, the intervals, and the threshold that is chosen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import sounds
+from heed.config import UNKNOWN
+from heed.corpus import scan
+from heed.decision import Detection
+from heed.recognizer import Recognizer
+from heed.stream_scores import (
+    LATEST,
+    StreamScore,
+    choose_threshold,
+    hear,
+    hear_all,
+    match,
+    poisson_interval,
+    score,
+    trade_off,
+)
+from heed.streams import Spoken, StreamMaker
+
+TRUTH = [Spoken("yes", 1.0, 1.5), Spoken(UNKNOWN, 4.0, 5.0), Spoken("no", 8.0, 8.5)]
+
+
+def detections(*found: tuple[str, float]) -> list[Detection]:
+    return [Detection(label, 0.9, end - 1, end) for label, end in found]
+
+
+@pytest.mark.parametrize(
+    ("found", "hits", "wrong", "alarms", "in_speech"),
+    [
+        ([], 0, 0, 0, 0),
+        ([("yes", 1.6), ("no", 8.4)], 2, 0, 0, 0),
+        ([("yes", 1.5 + LATEST)], 1, 0, 0, 0),
+        ([("yes", 1.6 + LATEST)], 0, 0, 1, 0),
+        ([("yes", 0.9)], 0, 0, 1, 0),  # before anything was said
+        ([("yes", 1.6), ("yes", 2.1)], 1, 0, 1, 0),  # a word said once fires once
+        ([("no", 1.6)], 0, 1, 0, 0),
+        ([("no", 1.3), ("yes", 1.7)], 1, 1, 0, 0),  # first taken for another, then understood
+        ([("yes", 4.5)], 0, 0, 1, 1),
+        ([("yes", 7.0)], 0, 0, 1, 0),  # in a pause
+    ],
+)
+def test_what_a_detection_counts_for(
+    found: list[tuple[str, float]], hits: int, wrong: int, alarms: int, in_speech: int
+) -> None:
+    result = match(TRUTH, detections(*found), 0.5)
+    assert (result.words, result.hits, result.wrong, result.false_alarms, result.in_speech) == (
+        2, hits, wrong, alarms, in_speech,
+    )  # fmt: skip
+    assert result.misses == 2 - hits
+    assert result.false_alarm_rate == 2 * alarms
+
+
+def test_delays_count_from_the_end_of_the_word() -> None:
+    result = match(TRUTH, detections(("yes", 1.6), ("no", 8.4)), 1.0)
+    assert result.delays == pytest.approx((0.1, -0.1))
+    assert result.to_dict()["delay_median"] == pytest.approx(0.0)
+
+
+def test_scores_of_parts_add_up() -> None:
+    one = match(TRUTH, detections(("yes", 1.6)), 0.5)
+    two = match(TRUTH, detections(("no", 4.2), ("no", 8.6)), 0.25)
+    both = one + two
+    assert (both.words, both.hits, both.false_alarms, both.hours) == (4, 2, 1, 0.75)
+    assert both.delays == one.delays + two.delays
+    assert both.miss_rate == 0.5
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 150])
+def test_the_interval_of_a_count_is_exact(count: int) -> None:
+    low, high = poisson_interval(count)
+    assert stats.poisson.sf(count - 1, low) == pytest.approx(0.025)
+    assert stats.poisson.cdf(count, high) == pytest.approx(0.025)
+
+
+def test_no_event_at_all_proves_less_than_three() -> None:
+    low, high = poisson_interval(0)
+    assert low == 0
+    assert high == pytest.approx(3.0, abs=0.01)
+
+
+def test_the_threshold_is_the_lowest_above_which_all_keep_to_the_limit() -> None:
+    def alarms(count: int) -> StreamScore:
+        return StreamScore(words=10, hits=5, false_alarms=count, hours=2.0)
+
+    curve = [(0.3, alarms(9)), (0.4, alarms(1)), (0.5, alarms(4)), (0.6, alarms(2)), (0.7, alarms(0))]
+    assert choose_threshold(curve, 1.0) == 0.6
+    assert choose_threshold(curve, 2.0) == 0.4
+    assert choose_threshold(curve[:3], 1.0) is None
+    assert choose_threshold(list(reversed(curve)), 100) == 0.3
+
+
+@pytest.fixture(scope="module")
+def maker(tiny_corpus: Path) -> StreamMaker:
+    clips = scan(tiny_corpus).by_split("testing")
+    return StreamMaker(clips, [], [], 0.0, ("yes", "no", "up", "_unknown_", "_silence_"), sounds.RATE)
+
+
+def test_a_stream_is_scored_as_live_recognition_hears_it(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
+    stream = maker.part(0, 60)
+    heard = hear(tiny_recognizer, stream)
+    settings = tiny_recognizer.model.decision
+    live = match(stream.truth, tiny_recognizer.detect([stream.samples]), 60 / 3600)
+    assert heard.score(settings) == live
+    assert live.words > 5
+    assert live.miss_rate < 0.2
+    assert not len(heard.stream.samples)
+
+
+def test_parts_heard_side_by_side_are_those_heard_alone(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
+    told: list[float] = []
+    heard = hear_all(tiny_recognizer, maker, 1230 / 3600, 2, told.append)
+    settings = tiny_recognizer.model.decision
+    result = score(heard, settings)
+    assert result.hours == pytest.approx(1230 / 3600)
+    assert sum(told) == pytest.approx(1230 / 3600)
+    assert len(heard) == 3
+    alone = hear(tiny_recognizer, maker.part(2, 30))
+    np.testing.assert_array_equal(heard[2].probabilities, alone.probabilities)
+    curve = trade_off(heard, settings, (0.3, 0.6, 0.9))
+    assert curve[1][1] == result
+    assert curve[0][1].hits >= curve[1][1].hits >= curve[2][1].hits

@@ -1,0 +1,110 @@
+"""Streams: what they are built of, that their truth is true, and that label files are read or refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from heed import streams
+from heed.config import UNKNOWN
+from heed.corpus import scan
+from heed.errors import CorpusError
+from heed.streams import SPEECH_LEVEL, Spoken, StreamMaker, read_labels, recording
+
+LABELS = ("yes", "no", "up", "_unknown_", "_silence_")
+
+
+def maker(corpus: Path, noises: list[np.ndarray] | None = None, snr: float = 10.0, seed: int = 0) -> StreamMaker:
+    return StreamMaker(scan(corpus).by_split("testing"), [], noises or [], snr, LABELS, sounds.RATE, seed)
+
+
+def decibels(samples: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(np.square(samples))))
+
+
+def test_the_truth_is_where_the_sound_is(tiny_corpus: Path) -> None:
+    stream = maker(tiny_corpus).part(0, 120)
+    assert len(stream.samples) == 120 * sounds.RATE
+    assert {spoken.label for spoken in stream.truth} == {"yes", "no", "up", UNKNOWN}
+    unknown = sum(spoken.label == UNKNOWN for spoken in stream.truth)
+    assert 0.2 < unknown / len(stream.truth) < 0.8
+    rest = stream.samples.copy()
+    for spoken in stream.truth:
+        part = slice(round(spoken.start * sounds.RATE), round(spoken.end * sounds.RATE))
+        assert decibels(stream.samples[part]) == pytest.approx(SPEECH_LEVEL, abs=0.5)
+        assert sounds.SPOKEN - 0.15 < spoken.end - spoken.start < sounds.SPOKEN + 0.1
+        rest[part] = 0
+    # The hiss of the recordings.
+    assert decibels(rest) < SPEECH_LEVEL - 25
+    assert np.all(np.diff([spoken.start for spoken in stream.truth]) > 1)
+
+
+def test_noise_lies_below_the_speech_by_the_ratio(tiny_corpus: Path) -> None:
+    rng = np.random.default_rng(0)
+    noises = [sounds.hiss(32_000, rng, level) for level in (0.3, 0.001)]
+    loud, quiet = (maker(tiny_corpus, noises, snr).part(0, 60) for snr in (0.0, 20.0))
+    assert loud.truth == quiet.truth
+    before = slice(0, round((loud.truth[0].start - 0.5) * sounds.RATE))
+    assert decibels(loud.samples[before]) == pytest.approx(SPEECH_LEVEL, abs=0.7)
+    assert decibels(quiet.samples[before]) == pytest.approx(SPEECH_LEVEL - 20, abs=0.7)
+
+
+def test_the_seed_and_the_number_alone_decide(tiny_corpus: Path) -> None:
+    first, again = (maker(tiny_corpus).part(3, 20) for _ in range(2))
+    np.testing.assert_array_equal(first.samples, again.samples)
+    assert first.truth == again.truth
+    assert maker(tiny_corpus).part(4, 20).truth != first.truth
+    assert maker(tiny_corpus, seed=1).part(3, 20).truth != first.truth
+
+
+def test_more_speech_takes_turns_with_the_unknown_words(tiny_corpus: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", np.concatenate([sounds.spoken("zero")] * 6), sounds.RATE)
+    made = StreamMaker(scan(tiny_corpus).by_split("testing"), [tmp_path / "long.wav"], [], 0.0, LABELS, sounds.RATE)
+    lengths = [spoken.end - spoken.start for spoken in made.part(0, 300).truth if spoken.label == UNKNOWN]
+    assert 0.2 < np.mean(np.array(lengths) > 2) < 0.8
+
+
+def test_without_a_word_of_the_model_there_is_no_stream(tiny_corpus: Path) -> None:
+    zero = [clip for clip in scan(tiny_corpus).clips if clip.word == "zero"]
+    with pytest.raises(CorpusError, match="no recording of a word of the model"):
+        StreamMaker(zero, [], [], 0.0, LABELS, sounds.RATE)
+
+
+def test_a_label_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("\ufeff2.5\t3.0\tno\n\\\t100\t200\n0.5\t1.0\tyes\n\n4\t4.5\tbanana\n5\t6\t_silence_\n", "utf-8")
+    assert read_labels(path, LABELS) == (Spoken("yes", 0.5, 1.0), Spoken("no", 2.5, 3.0), Spoken(UNKNOWN, 4.0, 4.5))
+
+
+@pytest.mark.parametrize(
+    "line", ["1.0 2.0 yes", "2\t1\tyes", "a\tb\tyes", "-1\t2\tyes", "nan\t2\tyes", "1\tinf\tyes", "1\t2"]
+)
+def test_a_line_of_another_form_is_refused(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(f"0\t1\tyes\n{line}\n", "utf-8")
+    with pytest.raises(CorpusError, match=r"line 2, is .* expected start, end"):
+        read_labels(path, LABELS)
+
+
+def test_labels_of_another_recording_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "short.wav", sounds.clip("yes"), sounds.RATE)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("0.2\t0.7\tyes\n", "utf-8")
+    assert recording(tmp_path / "short.wav", labels, LABELS, sounds.RATE).truth == (Spoken("yes", 0.2, 0.7),)
+    labels.write_text("10\t11\tyes\n", "utf-8")
+    with pytest.raises(CorpusError, match=r"a label at 10 s, but .* ends at 1.0 s"):
+        recording(tmp_path / "short.wav", labels, LABELS, sounds.RATE)
+    with pytest.raises(CorpusError, match="cannot read the labels"):
+        recording(tmp_path / "short.wav", tmp_path / "none.txt", LABELS, sounds.RATE)
+
+
+def test_fading_leaves_the_middle_and_the_original_alone() -> None:
+    ones = np.ones(100, np.float32)
+    result = streams.faded(ones, 10)
+    assert result[0] == result[-1] == 0
+    assert np.all(np.diff(result[:10]) > 0)
+    assert np.all(result[10:90] == 1)
+    assert ones.all()
+    assert len(streams.faded(ones[:3], 10)) == 3
