@@ -4,7 +4,6 @@ It never edits what it has seen: a held word fires once, and a word said twice f
 between.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,9 +62,11 @@ class Decision:
         self._labels = tuple(labels)
         self._rate = sample_rate
         self._window = window
-        self._recent: deque[NDArray[np.floating]] = deque(maxlen=settings.smoothing)
-        self._words = np.array([label not in (SILENCE, UNKNOWN) for label in labels])
-        self._armed = self._words.copy()
+        # The latest looks; each takes the place of the one that is too old.
+        self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
+        self._looks = 0
+        self._words = np.array([place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
+        self._armed = np.ones(len(self._words), bool)
         self._quiet_until = -np.inf
 
     def update(self, probabilities: NDArray[np.floating], end_sample: int) -> Detection | None:
@@ -84,15 +85,21 @@ class Decision:
             The word that is detected with this look, if any.
         """
         settings = self._settings
-        self._recent.append(probabilities)
-        average = np.mean(self._recent, axis=0)
-        self._armed |= self._words & (average < settings.rearm)
-        best = int(np.argmax(np.where(self._words, average, -1.0)))
-        if average[best] < settings.threshold or not self._armed[best] or end_sample < self._quiet_until:
+        if self._recent.dtype != probabilities.dtype:
+            self._recent = self._recent.astype(probabilities.dtype)
+        self._recent[self._looks % settings.smoothing] = probabilities
+        self._looks += 1
+        count = min(self._looks, settings.smoothing)
+        average = self._recent[:count].sum(axis=0) / count
+        heard = average[self._words]
+        self._armed |= heard < settings.rearm
+        if not len(heard):
+            return None
+        best = int(heard.argmax())
+        if heard[best] < settings.threshold or not self._armed[best] or end_sample < self._quiet_until:
             return None
         self._armed[best] = False
         self._quiet_until = end_sample + settings.refractory * self._rate
-        end = end_sample / self._rate
-        others = [entry for entry in ranking(self._labels, average, 4) if entry[0] != self._labels[best]][:3]
-        start = max(end - self._window, 0.0)
-        return Detection(self._labels[best], float(average[best]), start, end, tuple(others))
+        label, end = self._labels[self._words[best]], end_sample / self._rate
+        others = [entry for entry in ranking(self._labels, average, 4) if entry[0] != label][:3]
+        return Detection(label, float(heard[best]), max(end - self._window, 0.0), end, tuple(others))
