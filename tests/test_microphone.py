@@ -19,7 +19,8 @@ import soundfile
 
 import heed
 import sounds
-from heed import microphone
+import test_readme as readme
+from heed import audio, microphone
 from heed.errors import MicrophoneError
 from heed.microphone import Device, Microphone, devices, find
 from heed.recognizer import Recognizer
@@ -248,6 +249,18 @@ def test_without_a_microphone_there_is_one_clear_line(
         assert process.returncode == 1
         assert not out
         assert err == "error: no microphone: the system offers no input device; connect one, or run `heed doctor`\n"
+
+
+def test_the_example_of_the_readme_listens(microphones: VirtualMicrophones) -> None:
+    (example,) = (text for _, text in readme.blocks(readme.ROOT / "README.md") if readme.LISTENS in text)
+    environment = os.environ | dict(microphones.environment)
+    process = subprocess.Popen([sys.executable, "-c", example], env=environment, stdout=subprocess.PIPE, text=True)
+    clip = next((readme.ROOT / "data" / "demo" / "stop").glob("*.opus"))
+    while process.poll() is None:
+        microphones.play("mic44", audio.load(clip, sounds.RATE), sounds.RATE)
+    assert process.returncode == 0
+    assert process.stdout
+    assert process.stdout.read().splitlines()[-1].startswith("stop ")
 
 
 def test_the_doctor_finds_silence_and_sound(microphones: VirtualMicrophones, tiny_model_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""Measure what live recognition costs: processor time, time of a step, start, and memory over hours of sound.
+
+Example: python scripts/benchmark_listening.py --device "USB Desk"
+
+`heed listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
+settled; then it runs, faster than real time, on noise from a pipe. How a process is doing is read from /proc: Linux only.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarking import parser, save
+
+HEED = (sys.executable, "-m", "heed", "listen", "--format", "jsonl")
+RATE = 16_000
+# Seconds after which imports and the first blocks are done.
+SETTLED = 5.0
+_SUMMARY = re.compile(r"(?P<looks>\d+) looks of (?P<typical>[\d.]+) ms \(99 %: (?P<worst>[\d.]+) ms\)")
+
+
+def start(model: str) -> dict[str, float]:
+    """Run heed on one second from a pipe: from nothing to the first predictions and the end."""
+    walls = []
+    for _ in range(5):
+        before = time.perf_counter()
+        subprocess.run([*HEED, "-m", model, "--input", "-"], input=bytes(2 * RATE), capture_output=True, check=True)
+        walls.append(time.perf_counter() - before)
+    return {"wall_seconds": float(np.median(walls))}
+
+
+def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
+    """Listen to a microphone."""
+    chosen = ["--device", device] if device else []
+    process = subprocess.Popen(
+        [*HEED, "-m", model, *chosen], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    time.sleep(SETTLED)
+    before = processor_seconds(process.pid)
+    time.sleep(seconds)
+    cost = processor_seconds(process.pid) - before
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    if not (found := _SUMMARY.search(errors)):
+        sys.exit(f"error: heed could not listen: {errors.strip()}")
+    return {
+        "seconds": seconds,
+        "processor_seconds": cost,
+        "looks": int(found["looks"]),
+        "step_ms": float(found["typical"]),
+        "step_99_ms": float(found["worst"]),
+    }
+
+
+def soak(model: str, hours: float) -> dict[str, float]:
+    """Listen to noise from a pipe, and watch the memory after the first minutes and at the end."""
+    process = subprocess.Popen(
+        [*HEED, "-m", model, "--input", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin
+    rng = np.random.default_rng(0)
+    minute = rng.normal(0, 300, 60 * RATE).astype("<i2").tobytes()
+    sizes, before = [], time.perf_counter()
+    for _ in range(round(60 * hours)):
+        process.stdin.write(minute)
+        sizes.append(resident(process.pid))
+    process.stdin.close()
+    process.wait()
+    took = time.perf_counter() - before
+    return {
+        "hours": hours,
+        "times_real_time": 3600 * hours / took,
+        "megabytes_after_5_minutes": sizes[5],
+        "megabytes_at_the_end": sizes[-1],
+        "megabytes_at_most": max(sizes),
+    }
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """Return the memory that a process holds now, in MB; only Linux tells."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parser(__doc__)
+    options.add_argument("model", nargs="?", default="commands", help="a model (default: commands)")
+    options.add_argument("--device", help="the microphone (default: the system's)")
+    options.add_argument("--seconds", type=float, default=60.0, help="how long to listen to it (default: 60)")
+    options.add_argument("--hours", type=float, default=1.0, help="hours of sound from the pipe (default: 1)")
+    arguments = options.parse_args()
+    begin = start(arguments.model)
+    print(f"from the start to the first predictions and the end: {begin['wall_seconds']:.2f} s, median of 5")
+    minute = live(arguments.model, arguments.device, arguments.seconds)
+    print(
+        f"microphone, {minute['seconds']:g} s: {minute['processor_seconds']:.2f} s of processor time, "
+        f"{minute['processor_seconds'] / minute['seconds']:.1%} of one core; a decision takes {minute['step_ms']} ms, "
+        f"99 % within {minute['step_99_ms']} ms"
+    )
+    long = soak(arguments.model, arguments.hours)
+    print(
+        f"{long['hours']:g} h from a pipe, {long['times_real_time']:.0f} times as fast as real time: memory "
+        f"{long['megabytes_after_5_minutes']:.1f} MB after 5 minutes, {long['megabytes_at_the_end']:.1f} at the end, "
+        f"{long['megabytes_at_most']:.1f} at most"
+    )
+    save({"start": begin, "microphone": minute, "pipe": long}, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
