@@ -3,7 +3,7 @@
 Example: python scripts/benchmark_listening.py --device "USB Desk"
 
 `heed listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
-settled; then it runs, faster than real time, on noise from a pipe. How a process is doing is read from /proc: Linux only.
+settled; then it runs, faster than real time, on noise from a pipe. Linux only, as it reads /proc.
 """
 
 import os

@@ -16,7 +16,7 @@ from heed.nn import (
     StatisticsPooling,
     Tanh,
     TdnnArchitecture,
-    TimeMixing,
+    TimeBlocks,
 )
 from heed.nn.layer import Layer
 from heed.nn.parameters import Parameters, Shape
@@ -57,7 +57,12 @@ CASES: dict[str, list[Case]] = {
         (DepthwiseConvolution(kernel=6), (3, 6)),
         (DepthwiseConvolution(kernel=3, stride=2, padding=1), (2, 1)),
     ],
-    "TimeMixing": [(TimeMixing(4), (3, 7)), (TimeMixing(1), (2, 1)), (TimeMixing(6), (1, 2))],
+    "TimeBlocks": [
+        (TimeBlocks(moments=6, block=2, span=4, step=2, padding=1), (3, 6)),
+        (TimeBlocks(moments=5, block=3, span=5, step=3, padding=2), (2, 6)),  # the last block is cut off
+        (TimeBlocks(moments=4, block=2, span=2, step=3), (2, 9)),  # not all of the input is seen
+        (TimeBlocks(moments=1, block=1, span=1, step=1), (4, 1)),
+    ],
     "StatisticsPooling": [
         (StatisticsPooling(), (3, 4)),
         (StatisticsPooling(epsilon=0.1), (1, 6)),

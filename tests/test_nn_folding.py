@@ -20,7 +20,8 @@ from heed.nn import (
     StatisticsPooling,
     Tanh,
     TdnnArchitecture,
-    TimeMixing,
+    TimeBlocks,
+    folding,
 )
 from heed.nn.folding import folded
 
@@ -105,8 +106,10 @@ def test_dense_layers_absorb_normalisation_and_dropout() -> None:
 
 
 def test_both_branches_of_a_residual_are_folded() -> None:
-    separable = [TimeMixing(6), Pointwise(4), ReLU()]
-    wider = [*(TimeMixing(3), Pointwise(5), ReLU()), *(TimeMixing(3), Pointwise(5))]
+    separable = [TimeBlocks(moments=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
+    first = TimeBlocks(moments=3, block=3, span=9, step=6, padding=2)
+    second = TimeBlocks(moments=3, block=3, span=7, step=3, padding=2)
+    wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
         *(Convolution(channels=4, kernel=3, stride=2, padding=1), ReLU()),
@@ -115,17 +118,16 @@ def test_both_branches_of_a_residual_are_folded() -> None:
     ]
 
 
-def test_depthwise_convolutions_become_the_matrices_that_they_multiply_by() -> None:
+def test_depthwise_convolutions_become_the_matrices_that_they_multiply_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "BLOCK", 2)
     layer = DepthwiseConvolution(kernel=2, stride=3, padding=1)
     network = learned([layer, StatisticsPooling(), Dense(4)])
     smaller = folded(network)
-    assert smaller.chain.layers[0] == TimeMixing(4)
+    assert smaller.chain.layers[0] == TimeBlocks(moments=4, block=2, span=5, step=6, padding=1)
     first, second = network.parameters.values["0.DepthwiseConvolution"]["weight"][2]
-    # Outputs begin at the moments -1, 2, 5 and 8 of the input; before 0 there are zeros.
-    expected = np.zeros((11, 4))
-    expected[[2, 5, 8], [1, 2, 3]] = first
-    expected[[0, 3, 6, 9], [0, 1, 2, 3]] = second
-    np.testing.assert_array_equal(smaller.parameters.values["0.TimeMixing"]["weight"][2], expected)
+    # The second output of a block begins three moments after the first.
+    expected = np.array([[first, 0], [second, 0], [0, 0], [0, first], [0, second]])
+    np.testing.assert_array_equal(smaller.parameters.values["0.TimeBlocks"]["weight"][2], expected)
 
 
 def test_a_folded_network_has_no_statistics() -> None:
@@ -138,7 +140,7 @@ def test_a_folded_network_has_no_statistics() -> None:
         [],
         [Tanh()],
         [Pointwise(4), ReLU()],
-        [TimeMixing(5)],
+        [TimeBlocks(moments=5, block=2, span=2, step=2)],
         [Pointwise(3), Residual((Tanh(),))],
         [Residual((Pointwise(3),))],
     ],

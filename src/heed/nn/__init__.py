@@ -18,7 +18,7 @@ from heed.nn.parameters import Parameter, Parameters
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
 from heed.nn.schedules import Constant, CosineWithWarmup, OneCycle, Schedule, StepDecay
-from heed.nn.time_mixing import TimeMixing
+from heed.nn.time_blocks import TimeBlocks
 
 __all__ = [
     "ARCHITECTURES",
@@ -49,7 +49,7 @@ __all__ = [
     "StepDecay",
     "Tanh",
     "TdnnArchitecture",
-    "TimeMixing",
+    "TimeBlocks",
     "one_hot",
     "softmax",
     "softmax_cross_entropy",

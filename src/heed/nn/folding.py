@@ -18,7 +18,10 @@ from heed.nn.layer import Layer
 from heed.nn.network import Network
 from heed.nn.parameters import FloatArray, Shape, Views
 from heed.nn.residual import Residual
-from heed.nn.time_mixing import TimeMixing
+from heed.nn.time_blocks import TimeBlocks
+
+# Moments of the output that are computed in one product. Fewer make more products, more make them hold more zeros.
+BLOCK = 13
 
 Folded = list[tuple[Layer, dict[str, Any]]]
 """Layers, each with what it has learned."""
@@ -53,8 +56,7 @@ def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
         if isinstance(layer, BatchNorm) and isinstance(before, Dense | Convolution):
             done[-1] = _absorb(before, learned, layer, values[name])
         elif isinstance(layer, DepthwiseConvolution):
-            matrix = layer.matrix(values[name]["weight"], taken[1])
-            done.append((TimeMixing(matrix.shape[1]), {"weight": matrix.transpose(0, 2, 1)}))
+            done.append(_in_blocks(layer, values[name]["weight"], taken))
         elif isinstance(layer, Chain):
             done += _fold(layer, values[name], taken)
         elif isinstance(layer, Residual):
@@ -65,6 +67,16 @@ def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
         else:
             done.append((layer, dict(values[name])))
     return done
+
+
+def _in_blocks(layer: DepthwiseConvolution, weight: FloatArray, shape: Shape) -> tuple[Layer, dict[str, FloatArray]]:
+    """Write the banded matrix of a depthwise convolution once, as far as it does not repeat itself."""
+    moments = layer.output_length(shape)
+    block = -(-moments // max(round(moments / BLOCK), 1))
+    span = (block - 1) * layer.stride + layer.span
+    matrix = replace(layer, padding=0).matrix(weight, span)
+    blocks = TimeBlocks(moments=moments, block=block, span=span, step=block * layer.stride, padding=layer.padding)
+    return blocks, {"weight": matrix.transpose(0, 2, 1)}
 
 
 def _absorb(

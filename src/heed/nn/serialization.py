@@ -12,7 +12,7 @@ from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
-from heed.nn.time_mixing import TimeMixing
+from heed.nn.time_blocks import TimeBlocks
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
@@ -28,7 +28,7 @@ LAYERS: dict[str, type[Layer]] = {
         Residual,
         StatisticsPooling,
         Flatten,
-        TimeMixing,
+        TimeBlocks,
     )
 }
 
