@@ -22,7 +22,7 @@ from heed.speech import speech_bounds
 # Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
 # From the end of one recording to the start of the next, drawn evenly, in seconds.
-GAPS = (1.0, 4.0)
+GAPS = (2.0, 10.0)
 PART = 600.0
 # Each recording and each noise fades in and out, so that a cut is not heard as a click.
 FADE = 0.02
