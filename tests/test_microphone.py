@@ -3,13 +3,15 @@
 import itertools
 import json
 import os
+import pty
 import queue
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -249,6 +251,65 @@ def test_without_a_microphone_there_is_one_clear_line(
         assert process.returncode == 1
         assert not out
         assert err == "error: no microphone: the system offers no input device; connect one, or run `heed doctor`\n"
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, *arguments: object, environment: Mapping[str, str]) -> None:
+        self._screen, program = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "heed", *map(str, arguments)],
+            env=os.environ | dict(environment) | {"TERM": "xterm", "COLUMNS": "100"},
+            stdin=program,
+            stdout=program,
+            stderr=program,
+            start_new_session=True,
+        )
+        os.close(program)
+        self._seen = ""
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text stands on the screen; what was before it is forgotten."""
+        while text not in self._seen:
+            if not select.select([self._screen], [], [], 20)[0]:
+                pytest.fail(f"{text!r} did not come, but {self._seen!r}")
+            self._seen += os.read(self._screen, 65_536).decode("utf-8", "replace")
+        self._seen = self._seen.split(text, 1)[1]
+
+    def press(self, keys: str, until: str) -> None:
+        """Press keys until a text comes; whoever asks for a key first forgets those that were pressed before."""
+        while until not in self._seen:
+            os.write(self._screen, keys.encode())
+            if select.select([self._screen], [], [], 0.5)[0]:
+                self._seen += os.read(self._screen, 65_536).decode("utf-8", "replace")
+        self.wait_for(until)
+
+    def end(self) -> int:
+        """Return the exit status once it has ended."""
+        status = self._process.wait(timeout=20)
+        os.close(self._screen)
+        return status
+
+
+def test_words_are_recorded_by_a_person_at_a_terminal(microphones: VirtualMicrophones, tmp_path: Path) -> None:
+    options = ("--count", "1", "--speaker", "anna", "--device", "mic48")
+    terminal = Terminal("record", "yes", "-o", tmp_path, *options, environment=microphones.environment)
+    terminal.wait_for("yes, 1 of 1")
+    terminal.press("u", "nothing to take back")
+    terminal.press("\r", "say 'yes'")
+    # Nobody speaks the very moment that they may.
+    word = np.concatenate([np.zeros(sounds.RATE // 2), sounds.spoken("yes")])
+    microphones.play("mic48", word, sounds.RATE)
+    terminal.wait_for("kept ")
+    terminal.wait_for("record 20 s of background noise")
+    terminal.press("n", "1 of yes")
+    assert terminal.end() == 0
+    (path,) = (tmp_path / "yes").iterdir()
+    assert path.name.startswith("anna_nohash_")
+    samples, rate = soundfile.read(path)
+    assert rate == sounds.RATE
+    assert sounds.SPOKEN < len(samples) / rate < 1.2
 
 
 def test_the_example_of_the_readme_listens(microphones: VirtualMicrophones) -> None:

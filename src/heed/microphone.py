@@ -197,6 +197,22 @@ def find(wanted: str | int | None, present: list[Device]) -> Device:
     return next((device for device in fitting if device.default), fitting[0])
 
 
+def play(samples: Samples, sample_rate: int) -> None:
+    """Play sound on the system's default output, and return when it has been heard.
+
+    Raises
+    ------
+    MicrophoneError
+        If there is none.
+    """
+    library = portaudio()
+    try:
+        with _without_chatter():
+            library.play(samples, sample_rate, blocking=True)
+    except (library.PortAudioError, ValueError) as error:
+        raise MicrophoneError(f"there is nothing to play it on ({error}); connect a loudspeaker") from error
+
+
 class Microphone:
     """An open microphone, as a context manager.
 
@@ -281,6 +297,33 @@ class Microphone:
             yield from resampled(self._blocks(connection), connection.rate, self.sample_rate)
             if not self._stopped.is_set() and self._reconnect(connection.device):
                 yield np.zeros(self.sample_rate, np.float32)
+
+    def record(self, seconds: float, hear: Callable[[Samples], None] = lambda chunk: None) -> Samples:
+        """Record for so many seconds from now on; what was said before is not part of it.
+
+        Parameters
+        ----------
+        seconds : float
+            How long.
+        hear : callable
+            Called with each chunk as it comes.
+
+        Returns
+        -------
+        ndarray of float32, shape (samples,)
+            The sound, at the wanted rate.
+        """
+        blocks = self._open_connection.blocks
+        while not blocks.empty():
+            blocks.get_nowait()
+        wanted, parts, heard = round(seconds * self.sample_rate), [], 0
+        for chunk in self.chunks():
+            parts.append(chunk)
+            hear(chunk)
+            heard += len(chunk)
+            if heard >= wanted:
+                break
+        return np.concatenate(parts)[:wanted]
 
     def stop(self) -> None:
         """End the chunks within a moment; for another thread than the one that takes them."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from heed.cli.console import percent
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
+    from rich.text import Text
 
+    from heed.audio import Samples
     from heed.decision import Detection
     from heed.listening import Level, Listening
     from heed.recognizer import Look
@@ -68,7 +70,7 @@ class Display:
             self._next = time.monotonic() + 1 / PICTURES
             self._live.update(self._picture(look), refresh=True)
 
-    def _picture(self, look: Look) -> RenderableType:
+    def _picture(self, look: Look) -> Text:
         from rich.text import Text
 
         from heed.decision import ranking
@@ -77,9 +79,7 @@ class Display:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
-        # From -60 dB, where rooms are quiet, to full scale.
-        bar = _bar(1 + level.decibels / 60, width)
-        text.append(f"{'level':<{NAME}}{bar}{level.decibels:>{VALUE - 3}.0f} dB\n", "red" if level.clipped else "green")
+        text.append_text(_level_line(level, width)).append("\n")
         text.append(f"{_trouble(level)}\n\n", "bold red")
         for label, probability in ranking(self._labels, look.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
@@ -91,6 +91,43 @@ class Display:
             text.append(f"{moment:<{NAME}}{detection.label} {percent(detection.confidence)}\n")
         text.append(f"{self._stats()}\nCtrl-C ends", "dim")
         return text
+
+
+class LevelMeter:
+    """A level that moves while something is recorded, as a context manager; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        from heed.listening import Level
+
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._level = Level()
+
+    def __enter__(self) -> LevelMeter:
+        """Start to draw."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wipe it away."""
+        self._live.__exit__(None, None, None)
+
+    def show(self, chunk: Samples) -> None:
+        """Draw the level of a chunk."""
+        if self._console.is_terminal:
+            self._level.take(chunk, sample_rate=1)
+            self._live.update(_level_line(self._level, self._console.width), refresh=True)
+
+
+def _level_line(level: Level, width: int) -> Text:
+    """Draw a level from -60 dB, where rooms are quiet, to full scale."""
+    from rich.text import Text
+
+    line = f"{'level':<{NAME}}{_bar(1 + level.decibels / 60, width)}{level.decibels:>{VALUE - 3}.0f} dB"
+    return Text(line, "red" if level.clipped else "green", no_wrap=True, overflow="ellipsis")
 
 
 def _bar(part: float, width: int) -> str:

@@ -14,6 +14,7 @@ from heed.cli.info import info
 from heed.cli.listen import listen
 from heed.cli.models import models
 from heed.cli.quickstart import quickstart
+from heed.cli.record import record
 from heed.cli.train import train
 from heed.errors import HeedError
 
@@ -30,7 +31,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, listen, classify, train, evaluate, models, info, devices, doctor):
+for command in (quickstart, listen, classify, record, train, evaluate, models, info, devices, doctor):
     cli.add_command(command)
 
 
