@@ -526,3 +526,16 @@ def test_the_threshold_of_a_shipped_model_stays(heed: Callable[..., Result], tin
     result = heed("evaluate", "commands", tiny_corpus, "--stream", "--choose-threshold")
     assert result.status == 2
     assert "comes with heed and stays as it is; copy" in result.err
+
+
+def test_words_are_taught(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
+    folder, model = write_words(tmp_path / "words", hiss=5), tmp_path / "taught.safetensors"
+    result = heed("teach", folder, "-o", model, "--from", tiny_model_path)
+    assert result.status == 0, result.err
+    assert "learned hiss from 5 recordings" in result.out
+    assert "remembered examples of the other labels told rightly" in result.out
+    assert "few recordings of hiss" in result.err
+    assert json.loads(heed("classify", folder, "-m", model, "--format", "jsonl").out.splitlines()[0])["label"] == "hiss"
+    assert "the word 'hiss' has 2 usable" in one_line_error(
+        heed("teach", write_words(tmp_path / "few", hiss=2), "-o", model, "--from", tiny_model_path)
+    )

@@ -30,7 +30,7 @@ ORDER = (
     ("actions", "recognizer", "session"),
     ("listening", "scores", "streams"),
     ("diagnosis", "stream_scores", "takes"),
-    ("training",),
+    ("teaching", "training"),
     ("preparation",),
     ("evaluation",),
     ("batch",),

@@ -19,6 +19,7 @@ from heed.errors import ModelError, SettingsError
 from heed.features import FeatureTables, Standardizer
 from heed.nn import Network
 from heed.nn.parameters import flatten
+from heed.rehearsal import Rehearsal
 from heed.storage import write_atomically
 
 FORMAT = 1
@@ -46,6 +47,8 @@ class Model:
         Settings, data and history of the training, in plain values.
     scores : dict
         What was measured, by the name of the data.
+    rehearsal : Rehearsal or None
+        Examples of what the last layer is given, to add words beside.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +59,7 @@ class Model:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
 
     def save(self, path: Path) -> None:
         """Write the model to a file, wholly or not at all.
@@ -80,6 +84,8 @@ class Model:
         arrays = {f"network.{name}": array for name, array in self.network.parameters.named().items()}
         arrays |= {f"tables.{name}": array for name, array in asdict(self.tables).items()}
         arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
+        if self.rehearsal:
+            arrays |= {f"rehearsal.{name}": array for name, array in self.rehearsal._asdict().items()}
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
 
@@ -120,6 +126,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             decision=build(DecisionSettings, header["decision"], "decision"),
             training=dict(header["training"]),
             scores=dict(header["scores"]),
+            rehearsal=_rehearsal(arrays),
         )
         _check(model)
     except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
@@ -163,6 +170,22 @@ def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return part
 
 
+def _rehearsal(arrays: dict[str, np.ndarray]) -> Rehearsal | None:
+    """Pick the examples of what the last layer is given, if there are any."""
+    if "rehearsal.inputs" not in arrays:
+        return None
+    rehearsal = Rehearsal(arrays["rehearsal.inputs"], arrays["rehearsal.labels"])
+    if (
+        rehearsal.inputs.dtype != np.float16
+        or rehearsal.labels.dtype != np.uint16
+        or rehearsal.inputs.ndim != 2
+        or rehearsal.labels.shape != rehearsal.inputs.shape[:1]
+        or not np.isfinite(rehearsal.inputs).all()
+    ):
+        raise ValueError("the rehearsal is not made of finite float16 inputs with a uint16 label each")
+    return rehearsal
+
+
 def _labels(labels: Any) -> tuple[str, ...]:
     if not isinstance(labels, list) or not all(
         isinstance(label, str) and label and label.isprintable() for label in labels
@@ -201,6 +224,10 @@ def _check(model: Model) -> None:
         raise ValueError(
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
+    if model.rehearsal:
+        width = model.network.chain.shapes(model.network.input_shape[::-1])[-2]
+        if model.rehearsal.inputs.shape[1:] != width or model.rehearsal.labels.max(initial=0) >= len(model.labels):
+            raise ValueError("the rehearsal does not fit the network")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")
 

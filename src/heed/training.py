@@ -21,9 +21,10 @@ from heed.dataset import TrainingSet
 from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
 from heed.model_file import Model
-from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, Optimizer, Schedule, StepDecay
+from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Dense, Network, OneCycle, Optimizer, Schedule, StepDecay
 from heed.nn.memory import keep_freed_memory
 from heed.nn.trainer import Trainer
+from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
 from heed.scores import Evaluation
 from heed.storage import write_atomically
 
@@ -205,7 +206,23 @@ class Training:
                 "validation_clips": len(self.validation.labels),
                 "history": [asdict(row) for row in self.history],
             },
+            rehearsal=self._rehearse(network),
         )
+
+    def _rehearse(self, network: Network) -> Rehearsal | None:
+        """Remember examples of the epoch that was learned last."""
+        if not isinstance(network.chain.layers[-1], Dense) or len(network.chain.layers) < 2:
+            return None
+        wanted = EXAMPLES * (len(self.data.labels) - 1) + UNKNOWN_EXAMPLES
+        inputs, labels, seen = [], [], 0
+        for features, truth in self.data.epoch(max(len(self.history), 1), self.standardizer, self.threads):
+            inputs.append(network.last_inputs(features))
+            labels.append(truth)
+            seen += len(truth)
+            # The rarest label is not in every batch.
+            if seen >= 2 * wanted:
+                break
+        return Rehearsal.of(np.concatenate(inputs), np.concatenate(labels), self.data.labels)
 
     def _fill(self, network: Network, vector: FloatArray) -> Network:
         """Give a network these weights, made ready for use, where unknown speech is as likely as any word.

@@ -15,6 +15,7 @@ from heed.cli.listen import listen
 from heed.cli.models import models
 from heed.cli.quickstart import quickstart
 from heed.cli.record import record
+from heed.cli.teach import teach
 from heed.cli.train import train
 from heed.errors import HeedError
 
@@ -31,7 +32,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, listen, classify, record, train, evaluate, models, info, devices, doctor):
+for command in (quickstart, listen, classify, record, teach, train, evaluate, models, info, devices, doctor):
     cli.add_command(command)
 
 

@@ -105,6 +105,16 @@ class Network:
         batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
         return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in batches])
 
+    def last_inputs(self, x: FloatArray) -> FloatArray:
+        """Compute what the last layer is given, for inference, shape (batch, width)."""
+        body, shape = Chain(self.chain.layers[:-1]), self.chain.shapes(self.input_shape[::-1])[-2]
+        if len(shape) != 1:
+            raise ValueError(f"the last layer is given {shape}; expected one number a feature")
+        x = self._inside(x)
+        starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
+        batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
+        return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in batches])
+
     def probabilities(self, x: FloatArray) -> FloatArray:
         """Compute the softmax of the logits, shape (batch, classes)."""
         return softmax(self.logits(x).T).T

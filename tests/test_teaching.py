@@ -1,0 +1,145 @@
+"""Teaching: new words are learned, known ones stay, doubtful recordings are named, what cannot be taught is refused."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from heed import model_file
+from heed.corpus import Corpus, scan
+from heed.errors import CorpusError, ModelError
+from heed.model_file import Model
+from heed.recognizer import Recognizer
+from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
+from heed.teaching import Taught, teach
+
+NEW = {"left": (5_000.0, 5_600.0), "right": (420.0, 3_000.0), "_unknown_": (200.0, 250.0)}
+
+
+def clip(word: str, seed: int) -> np.ndarray:
+    """Return a clip of a word; every seed is another voice."""
+    pitch = 1 + 0.05 * np.sin(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sounds, "TONES", sounds.TONES | NEW)
+        return sounds.clip(word, seed, float(pitch))
+
+
+def recordings(folder: Path, mislabelled: bool = False, **counts: int) -> Corpus:
+    """Make a corpus with so many clips of each word; one clip of the first may really be a "no"."""
+    for word, count in counts.items():
+        (folder / word).mkdir(parents=True)
+        for number in range(count):
+            spoken = "no" if mislabelled and number == 0 and word == next(iter(counts)) else word
+            soundfile.write(folder / word / f"{number}.wav", clip(spoken, number), sounds.RATE)
+    return scan(folder)
+
+
+def recall(model: Model, word: str) -> float:
+    recognizer = Recognizer(model)
+    return float(np.mean([recognizer.classify(clip(word, seed), sounds.RATE).label == word for seed in range(50, 70)]))
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    return teach(tiny_model, recordings(tmp_path_factory.mktemp("new"), left=6, right=6))
+
+
+def test_new_words_are_told_and_known_ones_stay(taught: Taught, tiny_model: Model) -> None:
+    assert tiny_model.labels == ("yes", "no", "up", "_unknown_", "_silence_")
+    assert taught.model.labels == ("yes", "no", "up", "left", "right", "_unknown_", "_silence_")
+    for word in ("left", "right", "yes", "no", "up"):
+        assert recall(taught.model, word) >= 0.9, word
+    zero = Recognizer(taught.model).classify(clip("zero", 3), sounds.RATE)
+    assert zero.label == "_unknown_"
+    assert taught.before.clips == taught.after.clips > 10
+    assert taught.before.balanced_accuracy > 0.9
+    assert taught.after.balanced_accuracy > taught.before.balanced_accuracy - 0.1
+    assert taught.clips == {"left": 6, "right": 6}
+    assert not taught.doubtful
+
+
+def test_only_the_last_layer_learns(taught: Taught, tiny_model: Model) -> None:
+    before, after = tiny_model.network.parameters.named(), taught.model.network.parameters.named()
+    last = tiny_model.network.chain.names[-1]
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {
+        f"{last}.weight", f"{last}.bias",
+    }  # fmt: skip
+
+
+def test_the_taught_model_is_kept_and_can_be_taught_again(taught: Taught, tmp_path: Path) -> None:
+    taught.model.save(tmp_path / "taught.safetensors")
+    again = model_file.load(tmp_path / "taught.safetensors")
+    assert again.training["taught"][0]["clips"] == {"left": 6, "right": 6}
+    assert again.scores == {}
+    assert again.rehearsal is not None
+    assert set(again.rehearsal.labels.tolist()) == set(range(7))
+    more = teach(again, recordings(tmp_path / "yes", yes=4)).model
+    assert more.labels == again.labels
+    assert recall(more, "left") >= 0.9
+
+
+def test_the_same_seed_gives_the_same_model_whatever_the_threads(
+    taught: Taught, tiny_model: Model, tmp_path: Path
+) -> None:
+    corpus = recordings(tmp_path, left=6, right=6)
+    same = teach(tiny_model, corpus, threads=3).model.network.parameters.vector
+    np.testing.assert_array_equal(same, taught.model.network.parameters.vector)
+    other = teach(tiny_model, corpus, seed=1).model.network.parameters.vector
+    assert not np.array_equal(other, same)
+
+
+def test_a_mislabelled_recording_is_named(tiny_model: Model, tmp_path: Path) -> None:
+    found = teach(tiny_model, recordings(tmp_path, mislabelled=True, left=8)).doubtful
+    assert [(clip.path.name, clip.word, clip.said) for clip in found] == [("0.wav", "left", "no")]
+    assert found[0].loss > 0.7
+
+
+def test_negatives_are_learned_as_unknown(tiny_model: Model, tmp_path: Path) -> None:
+    corpus = recordings(tmp_path / "words", left=6)
+    speech = tmp_path / "speech.wav"
+    soundfile.write(speech, np.concatenate([clip("right", seed) for seed in range(20)]), sounds.RATE)
+    model = teach(tiny_model, corpus, negatives=[speech]).model
+    said = [Recognizer(model).classify(clip("right", seed), sounds.RATE).label for seed in range(50, 60)]
+    assert said.count("_unknown_") >= 9
+
+
+def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="the word 'left' has 2 usable recordings; expected at least 3"):
+        teach(tiny_model, recordings(tmp_path / "few", left=2))
+    corpus = recordings(tmp_path / "enough", left=3)
+    with pytest.raises(ModelError, match="cannot be taught, as it keeps no examples"):
+        teach(dataclasses.replace(tiny_model, rehearsal=None), corpus)
+    with pytest.raises(CorpusError, match="there is no word to teach"):
+        teach(tiny_model, recordings(tmp_path / "none", _unknown_=3))
+
+
+def test_rehearsal_keeps_the_first_examples_of_each_label() -> None:
+    labels = np.repeat([0, 1, 2], 1_000)
+    inputs = np.arange(3_000, dtype=np.float32)[:, None] * np.float32(1e3)
+    kept = Rehearsal.of(inputs, labels, ("yes", "_unknown_", "_silence_"))
+    assert np.bincount(kept.labels).tolist() == [EXAMPLES, UNKNOWN_EXAMPLES, EXAMPLES]
+    assert np.isfinite(kept.inputs).all()
+    assert kept.inputs[1, 0] == 1_000
+
+
+@pytest.mark.parametrize("harm", ["float32", "nan", "count", "width", "label"])
+def test_a_damaged_rehearsal_is_refused(harm: str, tiny_model: Model, tmp_path: Path) -> None:
+    assert tiny_model.rehearsal
+    inputs, labels = tiny_model.rehearsal.inputs.copy(), tiny_model.rehearsal.labels.copy()
+    if harm == "float32":
+        inputs = inputs.astype(np.float32)  # type: ignore[assignment]
+    elif harm == "nan":
+        inputs[3, 3] = np.nan
+    elif harm == "count":
+        labels = labels[1:]
+    elif harm == "width":
+        inputs = inputs[:, 1:]
+    else:
+        labels[0] = 5
+    path = tmp_path / "model.safetensors"
+    dataclasses.replace(tiny_model, rehearsal=Rehearsal(inputs, labels)).save(path)
+    with pytest.raises(ModelError, match="damaged or not made by heed"):
+        model_file.load(path)
