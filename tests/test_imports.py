@@ -17,12 +17,13 @@ ROOT = Path(heed.__file__).parent
 ORDER = (
     ("errors",),
     ("storage", "unpacking"),
+    ("fetching",),
     ("nn",),
     ("config",),
     ("audio",),
     ("corpus", "features", "microphone", "piped", "rooms", "speech"),
     ("augmentation", "datasets"),
-    ("clip_store", "download"),
+    ("clip_store", "download", "rehearsal"),
     ("varied_clips",),
     ("dataset",),
     ("model_file",),
@@ -108,6 +109,13 @@ def test_recognition_loads_only_what_it_needs(tiny_model_path: Path, tmp_path: P
     unneeded = {"librosa", "sklearn", "matplotlib", "sounddevice", "rich", "click", "soxr", "numba", "torch"}
     assert not packages & unneeded
     assert "soundfile" in packages
+
+
+def test_commands_that_need_no_network_load_nothing_for_it() -> None:
+    packages = loaded(
+        'from heed.cli import main\nfrom heed import datasets\ndatasets.find(datasets.Path("recordings"))'
+    )
+    assert not packages & {"requests", "urllib3", "filelock", "platformdirs"}
 
 
 def test_every_public_name_can_be_had() -> None:

@@ -16,6 +16,10 @@ class CorpusError(HeedError):
     """A folder of recordings that cannot be trained or measured on."""
 
 
+class DownloadError(HeedError):
+    """A data set that is not on this machine, or cannot be fetched whole and unpacked safely."""
+
+
 class MicrophoneError(HeedError):
     """A microphone that is missing, cannot be opened, or is ambiguous."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heed.cli.console import accuracy_line, note, percent, table, tell_skipped, warn
+from heed.cli.data import located
 
 if TYPE_CHECKING:
     from heed.corpus import Split
@@ -54,12 +55,13 @@ def evaluate(
     stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
     alarms: float | None,
 ) -> None:  # fmt: skip
-    """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY.
+    """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY, or a data set by its name.
 
     Example: heed evaluate model.safetensors recordings
 
     Example: heed evaluate model.safetensors recordings --stream --noise cafe.wav --snr 10
     """
+    directory = located(directory)
     if stream:
         from heed.cli.evaluate_stream import evaluate_stream
 

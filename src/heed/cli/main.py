@@ -7,6 +7,7 @@ import click
 
 import heed
 from heed.cli.classify import classify
+from heed.cli.data import data
 from heed.cli.devices import devices
 from heed.cli.doctor import doctor
 from heed.cli.evaluate import evaluate
@@ -32,7 +33,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, listen, classify, record, teach, train, evaluate, models, info, devices, doctor):
+for command in (quickstart, listen, classify, record, teach, train, evaluate, models, info, data, devices, doctor):
     cli.add_command(command)
 
 

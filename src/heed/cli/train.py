@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from heed.cli.console import note, percent
+from heed.cli.data import located
 from heed.errors import SettingsError
 
 
@@ -41,7 +42,7 @@ def train(
     resume: bool,
     **overrides: float | None,
 ) -> None:
-    """Train a model on DIRECTORY, which holds one folder of sound files for each word.
+    """Train a model on DIRECTORY, which holds one folder of sound files for each word; or the name of a data set.
 
     Ctrl-C keeps the best model so far, and --resume goes on from there.
 
@@ -66,9 +67,10 @@ def train(
     if resume and not checkpoint.exists():
         raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
 
-    note(f"reading {directory}")
+    place = located(directory)
+    note(f"reading {place}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
-    prepared = prepare(scan(directory), settings, asked, sound_files(noise), sound_files(negatives), checkpoint)
+    prepared = prepare(scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint)
     training = prepared.training
     if resume:
         training.resume(checkpoint)

@@ -1,0 +1,260 @@
+"""`heed data` as a person meets it, and data sets by their names."""
+
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+
+import sounds
+from file_server import FileServer
+from heed import datasets, download, fetching
+from heed.cli import data as cli_data
+from heed.cli import main as cli_main
+from heed.datasets import DataSet
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process, as `heed ARGUMENTS` would."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
+        try:
+            cli_main.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder for data sets of a user who has none yet."""
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    return datasets.data_folder()
+
+
+@pytest.fixture
+def server(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Serve the tiny corpus in place of the official test set, of the first version, and of the mini set."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as archive:
+        archive.add(tiny_corpus, ".")
+    files = FileServer()
+    monkeypatch.setattr(fetching, "PAUSES", ())
+    for name, known in datasets.KNOWN.items():
+        served = DataSet(
+            **vars(known) | {"size": len(content.getvalue()), "sha256": None, "unpacked": 20_000_000},
+        )
+        monkeypatch.setitem(datasets.KNOWN, name, served)
+        files.files[served.archive] = content.getvalue()
+    yield files
+    files.stop()
+
+
+def test_the_known_sets_are_listed(heed: Callable[..., Result], home: Path) -> None:
+    facts = {fact["name"]: fact for fact in json.loads(heed("data", "list", "--json").out)}
+    assert list(facts) == ["speech-commands", "speech-commands-v1", "speech-commands-test", "mini-speech-commands"]
+    full = facts["speech-commands"]
+    assert full["url"] == "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+    assert full["bytes"] == 2_428_923_189
+    assert [len(fact["sha256"] or "") for fact in facts.values()] == [64, 64, 64, 0]
+    assert not any(fact["folder"] for fact in facts.values())
+    (home / "speech-commands").mkdir(parents=True)
+    (home / "speech-commands" / datasets.MARKER).touch()
+    header, first, second, *_ = heed("data", "list").out.splitlines()
+    assert header.split() == ["name", "what", "it", "is", "folder", "download", "unpacked"]
+    assert "2,429 MB" in first
+    assert str(home / "speech-commands") in first
+    assert "not here" in second
+
+
+def test_a_set_is_downloaded_and_used_by_its_name(
+    heed: Callable[..., Result], server: FileServer, home: Path, tmp_path: Path
+) -> None:
+    fetched = heed("data", "download", "speech-commands", "--mirror", server.address)
+    assert fetched.status == 0, fetched
+    assert fetched.out.splitlines() == [
+        str(home / "speech-commands"), "next: heed train speech-commands -o model.safetensors",
+    ]  # fmt: skip
+    assert "downloading speech_commands_v0.02.tar.gz" in fetched.err
+    assert "warning: no hash of speech_commands_v0.02.tar.gz is known" in fetched.err
+    again = heed("data", "download", "speech-commands", "--version", "2", "--mirror", server.address)
+    assert (again.status, again.err) == (0, "speech-commands is there already\n")
+    assert len(server.requests) == 1
+
+    assert json.loads(heed("evaluate", "commands", "speech-commands", "--json").out)["clips"] > 0
+    model = tmp_path / "model.safetensors"
+    trained = heed("train", "speech-commands", "-o", model, "--config", "quickstart", "--epochs", 1)
+    assert trained.status == 0, trained
+    assert "next: heed evaluate" in trained.out
+    facts = json.loads(heed("data", "info", "speech-commands", "--json").out)
+    assert facts["folder"] == str(home / "speech-commands")
+    assert facts["clips"] == 96
+
+
+def test_version_folder_and_mirror_are_chosen(heed: Callable[..., Result], server: FileServer, tmp_path: Path) -> None:
+    options = ("--dir", tmp_path / "here", "--mirror", f"{server.address}/")
+    first = heed("data", "download", "speech-commands", "--version", "1", *options)
+    assert (
+        first.out.splitlines()[1] == f"next: heed train {tmp_path / 'here' / 'speech-commands-v1'} -o model.safetensors"
+    )
+    test = heed("data", "download", "speech-commands-test", *options)
+    assert test.out.splitlines()[1] == f"next: heed evaluate commands {tmp_path / 'here' / 'speech-commands-test'}"
+    assert [address for address, _ in server.requests] == [
+        "/data/speech_commands_v0.01.tar.gz", "/data/speech_commands_test_set_v0.02.tar.gz",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "no data set nonsense; there are speech-commands, speech-commands-v1"),
+        (["mini-speech-commands", "--version", "1"], "--version chooses between those of speech-commands"),
+        (["speech-commands", "--version", "3"], "1<=x<=2"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_wrong_usage(
+    arguments: list[str], message: str, heed: Callable[..., Result]
+) -> None:
+    result = heed("data", "download", *arguments)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_a_download_that_fails_is_said_in_one_line(
+    heed: Callable[..., Result], server: FileServer, tmp_path: Path
+) -> None:
+    server.files.clear()
+    result = heed("data", "download", "speech-commands", "--dir", tmp_path, "--mirror", server.address)
+    assert result.status == 1
+    assert result.err.splitlines()[-1].startswith("error: http://127.0.0.1:")
+    assert "answers 404 Not Found" in result.err
+
+
+def test_ctrl_c_tells_how_to_go_on(
+    heed: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "download", stop)
+    result = heed("data", "download", "speech-commands", "--dir", tmp_path)
+    assert result.status == 1
+    assert result.err.splitlines()[-1] == "stopped; what has come is kept, and the same command goes on from there"
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "speech-commands", "-o", "x"], ["evaluate", "commands", "speech-commands"]]
+)
+def test_a_set_that_is_missing_is_said_in_one_line(
+    command: list[str], heed: Callable[..., Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        result = heed(*command)
+        assert result.status == 1
+        assert result.err == (
+            "error: the data set speech-commands is not on this machine; run: heed data download speech-commands\n"
+        )
+        # Half of a set, with no sign that it is whole, is not taken for it.
+        (home / "speech-commands" / "yes").mkdir(parents=True, exist_ok=True)
+
+
+def test_a_folder_goes_before_a_set_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("speech-commands").mkdir()
+    assert datasets.find(Path("speech-commands")) == Path("speech-commands")
+    assert datasets.find(Path("anything")) == Path("anything")
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_person_is_asked_whether_to_download(
+    answer: str, server: FileServer, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO(f"{answer}\n")
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdin", terminal)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    known = datasets.KNOWN["speech-commands"]
+    monkeypatch.setitem(datasets.KNOWN, known.name, DataSet(**vars(known) | {"address": server.address}))
+    if answer == "y":
+        assert cli_data.located(Path(known.name)) == home / known.name
+        assert datasets.is_whole(home / known.name)
+    else:
+        with pytest.raises(datasets.DownloadError, match="is not on this machine"):
+            cli_data.located(Path(known.name))
+        assert not home.exists()
+    assert "download it now (" in capsys.readouterr().err
+
+
+def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    clip = sounds.clip("yes")
+    soundfile.write(corpus / "yes" / "own.flac", np.stack([clip, clip], axis=1), 2 * sounds.RATE)
+    soundfile.write(corpus / "yes" / "none.wav", clip[:0], sounds.RATE)
+    (corpus / "yes" / "fake.wav").write_bytes(b"this is no sound")
+    (corpus / "yes" / "notes.doc").write_text("no sound")
+    whole = next((corpus / "no").iterdir())
+    (corpus / "no" / "cut_nohash_0.wav").write_bytes(whole.read_bytes()[:20_000])
+
+    facts = json.loads(heed("data", "info", corpus, "--json").out)
+    assert facts["clips"] == 97
+    assert facts["hours"] == pytest.approx(96.5 / 3600)
+    assert (facts["speakers"], facts["without_speaker"]) == (12, 1)
+    assert facts["splits"] == {"training": 65, "validation": 16, "testing": 16}
+    assert facts["words"]["no"] == {"training": 16, "validation": 4, "testing": 4}
+    assert facts["noises"] == {"files": 2, "hours": pytest.approx(10 / 3600)}
+    assert facts["sample_rates"] == {"16000": 98, "32000": 1}
+    reasons = {Path(item["path"]).name: item["reason"] for item in facts["broken"]}
+    assert set(reasons) == {"notes.doc", "fake.wav", "none.wav", "cut_nohash_0.wav"}
+    assert "is no sound file" in reasons["fake.wav"]
+    assert "is truncated" in reasons["cut_nohash_0.wav"]
+    assert "holds no samples" in reasons["none.wav"]
+    assert reasons["notes.doc"] == "not an audio file"
+
+    result = heed("data", "info", corpus)
+    assert result.status == 0
+    assert "97 of 4 words, 0.03 hours" in result.out
+    assert "98 at 16000 Hz, 1 at 32000 Hz" in result.out
+    assert "fake.wav is no sound file" in result.out
+    assert [line.split() for line in result.out.splitlines()[-5:-3]] == [
+        ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
+    ]  # fmt: skip
+    assert "do not name their speaker" in result.err
+
+
+def test_info_on_what_is_no_corpus(heed: Callable[..., Result], tmp_path: Path) -> None:
+    result = heed("data", "info", tmp_path)
+    assert result.status == 1
+    assert "holds no word folders" in result.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs file names that are no text")
+def test_names_that_are_no_text_are_told(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    some_clip = next((corpus / "yes").iterdir())
+    for name, content in ((b"/yes/\xff.wav", b"this is no sound"), (b"/yes/\xfe.wav", some_clip.read_bytes())):
+        Path(os.fsdecode(bytes(corpus) + name)).write_bytes(content)
+    facts = json.loads(heed("data", "info", corpus, "--json").out)
+    assert facts["clips"] == 97
+    assert len(facts["broken"]) == 1
+    assert "1 files" in heed("data", "info", corpus).out
