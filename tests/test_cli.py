@@ -457,10 +457,10 @@ def test_a_stream_is_measured(
     heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     plot = tmp_path / "trade-off.png"
-    built = ("evaluate", tiny_model_path, tiny_corpus, "--stream", "--hours", "0.03")
+    built = ("evaluate", tiny_model_path, tiny_corpus, "--stream", "--hours", "0.05")
     result = heed(*built, "--plot", plot)
     assert result.status == 0
-    for fact in ("0.03 h", "missed", "wrong word", "false alarms", "from the end of the word"):
+    for fact in ("0.05 h", "missed", "wrong word", "false alarms", "from the end of the word"):
         assert fact in result.out
     assert plot.read_bytes().startswith(b"\x89PNG")
     facts = json.loads(heed(*built, "--json").out)
