@@ -262,7 +262,7 @@ class DecisionSettings:
     """
 
     step: float = 0.1
-    smoothing: int = 3
+    smoothing: int = 5
     threshold: float = 0.6
     rearm: float = 0.4
     refractory: float = 0.5
