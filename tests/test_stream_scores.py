@@ -103,10 +103,10 @@ def maker(tiny_corpus: Path) -> StreamMaker:
 
 
 def test_a_stream_is_scored_as_live_recognition_hears_it(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
-    stream = maker.part(0, 60)
+    stream = maker.part(0, 180)
     heard = hear(tiny_recognizer, stream)
     settings = tiny_recognizer.model.decision
-    live = match(stream.truth, tiny_recognizer.detect([stream.samples]), 60 / 3600)
+    live = match(stream.truth, tiny_recognizer.detect([stream.samples]), 180 / 3600)
     assert heard.score(settings) == live
     assert live.words > 5
     assert live.miss_rate < 0.2

@@ -25,8 +25,8 @@ def decibels(samples: np.ndarray) -> float:
 
 
 def test_the_truth_is_where_the_sound_is(tiny_corpus: Path) -> None:
-    stream = maker(tiny_corpus).part(0, 120)
-    assert len(stream.samples) == 120 * sounds.RATE
+    stream = maker(tiny_corpus).part(0, 240)
+    assert len(stream.samples) == 240 * sounds.RATE
     assert {spoken.label for spoken in stream.truth} == {"yes", "no", "up", UNKNOWN}
     unknown = sum(spoken.label == UNKNOWN for spoken in stream.truth)
     assert 0.2 < unknown / len(stream.truth) < 0.8
