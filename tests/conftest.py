@@ -1,6 +1,8 @@
 """What several test files share: a tiny corpus of tone words, settings for a tiny network, a model trained on it."""
 
 import itertools
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 import soundfile
 
 import sounds
+from command_line import Result
 from heed import model_file, recognizer
+from heed.cli import main as cli_main
 from heed.config import AugmentationSettings, Settings, TrainingSettings
 from heed.corpus import official_split, scan
 from heed.nn.architectures import DenseArchitecture
@@ -84,3 +88,19 @@ def tiny_model(tiny_model_path: Path) -> model_file.Model:
 def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
     """A recogniser with the tiny model."""
     return recognizer.Recognizer(tiny_model)
+
+
+@pytest.fixture
+def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process, as `heed ARGUMENTS` would."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
+        try:
+            cli_main.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return run

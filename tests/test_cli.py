@@ -9,41 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
 
 import sounds
+from command_line import Result
 from heed import model_file
 from heed.cli import main as cli_main
 from heed.cli.classify import COLUMNS
 from heed.corpus import scan
 
 RATE = 16_000
-
-
-class Result(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run a command in this process, as `heed ARGUMENTS` would."""
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
-        try:
-            cli_main.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Result(status, *capsys.readouterr())
-
-    return run
 
 
 def one_line_error(result: Result) -> str:

@@ -8,40 +8,17 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
 
 import sounds
+from command_line import Result
 from file_server import FileServer
 from heed import datasets, download, fetching
 from heed.cli import data as cli_data
-from heed.cli import main as cli_main
 from heed.datasets import DataSet
-
-
-class Result(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run a command in this process, as `heed ARGUMENTS` would."""
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
-        try:
-            cli_main.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Result(status, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

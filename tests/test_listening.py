@@ -48,6 +48,12 @@ def test_level() -> None:
         level.take(np.zeros(8_000, np.float32), 16_000)
     assert level.decibels == SILENT
     assert level.silent == 1.5
+    assert not level.trouble
+    for _ in range(3):
+        level.take(np.zeros(8_000, np.float32), 16_000)
+    assert level.trouble.startswith("no signal")
+    level.take(np.ones(100, np.float32), 16_000)
+    assert level.trouble.startswith("clipping")
     level.take(np.full(10, 1e-4, np.float32), 16_000)
     assert level.silent == 0
     level.take(np.zeros(0, np.float32), 16_000)

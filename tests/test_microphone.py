@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import pty
 import queue
 import select
 import signal
@@ -29,6 +28,8 @@ from heed.recognizer import Recognizer
 from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
 
 __all__ = ["microphones", "server"]
+
+pty = pytest.importorskip("pty", reason="there are no virtual microphones on Windows")
 
 WORDS = ["yes", "zero", "no", "up"]
 KNOWN = ["yes", "no", "up"]
@@ -128,13 +129,6 @@ def test_a_slow_consumer_loses_the_oldest_and_is_told(
         # What waits now was said within the last half second, however long nobody listened.
         assert 0 < opened.health.lag < 0.8
         assert opened.health.longest_lag >= opened.health.lag
-
-
-def test_chunks_are_copies(microphones: VirtualMicrophones) -> None:
-    with Microphone("mic44", sounds.RATE) as opened:
-        first, second = itertools.islice(opened.chunks(), 2)
-    assert not np.shares_memory(first, second)
-    first[:] = 1
 
 
 def test_what_can_be_listened_to(microphones: VirtualMicrophones) -> None:

@@ -70,6 +70,13 @@ class Level:
     clipped: bool = False
     silent: float = 0.0
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the sound, and what to do; empty if nothing is."""
+        if self.silent >= SILENT_SECONDS:
+            return "no signal: nothing but zeros; is it muted, or not permitted? see `heed doctor`"
+        return "clipping: too loud; turn the microphone down or move away" if self.clipped else ""
+
     def take(self, chunk: Samples, sample_rate: int) -> None:
         """Measure a chunk."""
         peak = float(np.abs(chunk).max(initial=0.0))

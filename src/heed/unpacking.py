@@ -24,7 +24,7 @@ MOST_ENTRIES = 500_000
 HEADERS = 1 << 20
 
 _DAMAGE = (
-    EOFError, NotImplementedError, RuntimeError, ValueError, gzip.BadGzipFile, lzma.LZMAError, struct.error,
+    EOFError, RuntimeError, ValueError, gzip.BadGzipFile, lzma.LZMAError, struct.error,
     tarfile.TarError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 

@@ -80,7 +80,7 @@ class Display:
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
-        text.append(f"{_trouble(level)}\n\n", "bold red")
+        text.append(f"{level.trouble}\n\n", "bold red")
         for label, probability in ranking(self._labels, look.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
             text.append(
@@ -135,12 +135,3 @@ def _bar(part: float, width: int) -> str:
     room = max(width - NAME - VALUE - 1, 1)
     filled = round(min(max(part, 0.0), 1.0) * room)
     return "█" * filled + "·" * (room - filled)
-
-
-def _trouble(level: Level) -> str:
-    """Say what is wrong with the sound, if anything is."""
-    from heed.listening import SILENT_SECONDS
-
-    if level.silent >= SILENT_SECONDS:
-        return "no signal: nothing but zeros; is it muted, or not permitted? see `heed doctor`"
-    return "clipping: too loud; turn the microphone down or move away" if level.clipped else ""

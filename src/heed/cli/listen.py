@@ -94,7 +94,7 @@ def listen(
             return statistics(listening, microphone)
 
         # Said last, below the picture that the display leaves.
-        stack.callback(lambda: note(work()))
+        stack.callback(lambda: note(work()) if listening.pace.looks else None)
         show: Callable[[Look], None]
         if style == "text" and sys.stdout.isatty():
             from rich.console import Console
@@ -120,11 +120,10 @@ def listen(
 
 def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> Callable[[Look], None]:
     """Return what prints each detection as a line, and now and then on stderr what is wrong or how the work goes."""
-    from heed.listening import SILENT_SECONDS
     from heed.session import plain
 
     due = time.monotonic() + STATS_EVERY
-    told = False
+    told = ""
 
     def show(look: Look) -> None:
         nonlocal due, told
@@ -136,9 +135,10 @@ def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> 
                 line = f"{detection.end:>10.2f} s  {detection.label:<12} {percent(detection.confidence)}"
             click.echo(line)
             sys.stdout.flush()
-        if listening.level.silent >= SILENT_SECONDS and not told:
-            warn("no signal: nothing but zeros; is it muted, or not permitted? see `heed doctor`")
-        told = listening.level.silent >= SILENT_SECONDS
+        trouble = listening.level.trouble
+        if trouble and trouble != told:
+            warn(trouble)
+        told = trouble
         if work and time.monotonic() >= due:
             due = time.monotonic() + STATS_EVERY
             note(work())

@@ -42,8 +42,7 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
     from heed.takes import TakeFiles, check_name
 
     names = [check_name("word", word) for word in words]
-    # The user's name may hold anything.
-    speaker = check_name("speaker", speaker if speaker is not None else getpass.getuser().replace(".", "-"))
+    speaker = check_name("speaker", _user() if speaker is None else speaker)
     files = TakeFiles(output, speaker, RATE, datetime.now())
     with ExitStack() as stack:
         microphone = stack.enter_context(Microphone(device, RATE, note))
@@ -58,6 +57,14 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
             note("")
     kept = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
     note(f"kept in {output}: {kept or 'nothing'}")
+
+
+def _user() -> str:
+    """Return the user's name, or something to call them where the system knows none, as in some containers."""
+    try:
+        return getpass.getuser().replace(".", "-")
+    except (KeyError, OSError, ImportError):
+        return "speaker"
 
 
 def _asked(question: str) -> bool:
