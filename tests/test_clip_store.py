@@ -48,7 +48,7 @@ def noises() -> list[np.ndarray]:
 def test_16_bit_samples_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.random.default_rng(0).integers(-32_767, 32_767, 16_000).astype(np.int16), 16_000)
-    store = load_clips([row(path)], FEATURES, threads=1)
+    store = load_clips([row(path)], FEATURES, workers=1)
     assert store.samples.dtype == np.int16
     (window,) = store.windows(np.array([0]))
     assert window.dtype == np.float32
@@ -59,7 +59,7 @@ def test_16_bit_samples_survive(tmp_path: Path) -> None:
 def test_what_is_louder_than_full_scale_is_cut_off_not_wrapped(tmp_path: Path) -> None:
     loud = np.concatenate([np.full(8_000, 2.0), np.full(8_000, -2.0)])
     soundfile.write(tmp_path / "loud.wav", loud, 16_000, subtype="FLOAT")
-    (window,) = load_clips([row(tmp_path / "loud.wav")], FEATURES, threads=1).windows(np.array([0]))
+    (window,) = load_clips([row(tmp_path / "loud.wav")], FEATURES, workers=1).windows(np.array([0]))
     np.testing.assert_array_equal(window, np.sign(loud))
 
 
@@ -69,7 +69,7 @@ def test_bad_files_are_listed_with_the_reason_and_the_rest_is_used(tmp_path: Pat
     (tmp_path / "text.wav").write_text("this is no sound")
     (tmp_path / "empty.wav").touch()
     names = ("first", "text", "missing", "empty", "last")
-    store = load_clips([row(tmp_path / f"{name}.wav") for name in names], FEATURES, threads=2)
+    store = load_clips([row(tmp_path / f"{name}.wav") for name in names], FEATURES, workers=2)
     assert [clip.path.stem for clip in store.rows] == ["first", "last"]
     np.testing.assert_allclose(store.windows(np.arange(2)).mean(axis=1), [0.1, 0.3], atol=1e-4)
     assert [skipped.path.stem for skipped in store.skipped] == ["text", "missing", "empty"]
@@ -78,7 +78,7 @@ def test_bad_files_are_listed_with_the_reason_and_the_rest_is_used(tmp_path: Pat
 
 
 def test_no_clips_are_an_empty_store() -> None:
-    store = load_clips([], FEATURES, threads=2)
+    store = load_clips([], FEATURES, workers=2)
     assert store.samples.shape == (0, 16_000)
     assert store.windows(np.arange(0)).shape == (0, 16_000)
 
@@ -87,7 +87,7 @@ def test_clips_of_any_length_and_rate_become_one_window(tmp_path: Path) -> None:
     for seconds, rate in ((0.3, 44_100), (1.0, 8_000), (2.5, 16_000)):
         soundfile.write(tmp_path / f"{rate}.wav", np.full(round(seconds * rate), 0.5), rate)
     rows = [row(path) for path in sorted(tmp_path.iterdir())]
-    assert load_clips(rows, FEATURES, threads=1).samples.shape == (3, 16_000)
+    assert load_clips(rows, FEATURES, workers=1).samples.shape == (3, 16_000)
 
 
 def test_the_number_of_threads_changes_nothing(tiny_corpus: Path) -> None:
@@ -343,7 +343,7 @@ def test_where_there_is_no_sound_there_comes_no_noise(noises: list[np.ndarray]) 
 
 def test_rows_are_what_was_given(tiny_corpus: Path) -> None:
     rows = scan(tiny_corpus).by_split("validation")
-    store = load_clips(rows, dataclasses.replace(FEATURES, clip=0.5), threads=2)
+    store = load_clips(rows, dataclasses.replace(FEATURES, clip=0.5), workers=2)
     assert store.rows == rows
     assert store.samples.shape == (len(rows), 8_000)
     assert store.skipped == ()

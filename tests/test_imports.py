@@ -16,7 +16,7 @@ ROOT = Path(heed.__file__).parent
 # Each may import from those above it; those in one line do not know each other. A folder is one module.
 ORDER = (
     ("errors",),
-    ("storage", "unpacking"),
+    ("storage", "unpacking", "workers"),
     ("fetching",),
     ("nn",),
     ("config",),
@@ -24,7 +24,7 @@ ORDER = (
     ("corpus", "features", "microphone", "piped", "rooms", "speech"),
     ("augmentation", "datasets"),
     ("clip_store", "download", "rehearsal"),
-    ("varied_clips",),
+    ("clip_cache", "varied_clips"),
     ("dataset",),
     ("model_file",),
     ("decision",),

@@ -6,6 +6,7 @@ of any length needs little memory and reading it whole gives the same samples as
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -245,7 +246,9 @@ def _opened(source: Source) -> Iterator[tuple[Any, str]]:
     name = str(source) if isinstance(source, str | Path) else "the given sound"
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(_binary_file(source, name))
-        file = stack.enter_context(_sound_file(content, name))
+        # libsndfile reads a file on disk by itself; through Python each of its small reads is a call.
+        on_disk = isinstance(source, str | Path) and not isinstance(content, io.BytesIO)
+        file = stack.enter_context(_sound_file(_system_path(name) if on_disk else content, name))
         log = file.extra_info
         if file.frames == 0 and "\ndata : 0\n" in log:
             # A recorder that was killed never wrote the length into its WAV header, and libsndfile believes the zero.
@@ -289,7 +292,12 @@ def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _sound_file(content: BinaryIO, name: str) -> Any:
+def _system_path(name: str) -> str | bytes:
+    """Return a path as soundfile takes it; as text it would refuse names that are no valid text."""
+    return name if os.name == "nt" else os.fsencode(name)
+
+
+def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
     try:
         return soundfile.SoundFile(content)
     except (soundfile.SoundFileError, TypeError) as error:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from heed import audio, augmentation
 from heed.config import SILENCE, UNKNOWN, FeatureSettings
 from heed.corpus import Clip, Skipped
 from heed.errors import AudioError
+from heed.workers import spread
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -43,13 +45,17 @@ class ClipStore(NamedTuple):
         windows /= FULL_SCALE
         return windows
 
+    def between(self, start: int, stop: int) -> "ClipStore":
+        """Return a store of neighbouring clips; they are not copied."""
+        return ClipStore(self.samples[start:stop], self.rows[start:stop], ())
+
     def joined(self, other: "ClipStore") -> "ClipStore":
         """Return a store of this one's clips and then the other's."""
         samples = np.concatenate([self.samples, other.samples])
         return ClipStore(samples, self.rows + other.rows, self.skipped + other.skipped)
 
 
-def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) -> ClipStore:
+def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) -> ClipStore:
     """Read clips, fit each to one window, and tell which could not be used.
 
     Parameters
@@ -58,26 +64,34 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, threads: int) ->
         What to read.
     features : FeatureSettings
         Sample rate and length of the window.
-    threads : int
-        How many files are read at a time.
+    workers : int
+        How many processes share the work; the result does not depend on it.
     """
     samples = np.empty((len(rows), features.clip_samples), np.int16)
-
-    def read(position: int) -> str | None:
-        try:
-            clip, _ = audio.fit(audio.load(rows[position].path, features.sample_rate), features.clip_samples)
-        except AudioError as error:
-            return str(error)
-        samples[position] = _to_int16(clip)
-        return None
-
-    with ThreadPoolExecutor(threads) as pool:
-        reasons = list(pool.map(read, range(len(rows))))
+    reasons: list[str | None] = []
+    for part, why in spread(partial(_read, features), [row.path for row in rows], workers):
+        samples[len(reasons) : len(reasons) + len(part)] = part
+        reasons += why
     good = [position for position, reason in enumerate(reasons) if reason is None]
     skipped = tuple(Skipped(row.path, reason) for row, reason in zip(rows, reasons, strict=True) if reason is not None)
     if skipped:
         samples = samples[good]
     return ClipStore(samples, tuple(rows[position] for position in good), skipped)
+
+
+def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.int16], list[str | None]]:
+    """Read some clips; return each fitted to one window, and why it could not be used, if so."""
+    samples = np.zeros((len(paths), features.clip_samples), np.int16)
+    reasons: list[str | None] = []
+    for window, path in zip(samples, paths, strict=True):
+        try:
+            clip, _ = audio.fit(audio.load(path, features.sample_rate), features.clip_samples)
+        except AudioError as error:
+            reasons.append(str(error))
+            continue
+        window[:] = _to_int16(clip)
+        reasons.append(None)
+    return samples, reasons
 
 
 def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: int) -> ClipStore:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heed.clip_cache import ClipCache
 from heed.clip_store import (
     ClipStore,
     FloatArray,
@@ -58,6 +59,7 @@ def prepare(
     noises: Sequence[Path] = (),
     negatives: Sequence[Path] = (),
     checkpoint: Path | None = None,
+    cache: Path | None = None,
 ) -> Prepared:
     """Read the clips of a corpus and set up a training on them.
 
@@ -75,6 +77,8 @@ def prepare(
         Recordings of speech without any of the words, of any length, to learn as unknown beside the corpus's own.
     checkpoint : Path, optional
         Where to keep checkpoints.
+    cache : Path, optional
+        A folder where the clips of large corpora are kept for the next start.
 
     Raises
     ------
@@ -87,10 +91,14 @@ def prepare(
     extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
     backgrounds, skipped = load_noises([*corpus.noises, *noises], settings.features)
     labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
-    stores: dict[str, ClipStore] = {}
-    for split in ("training", "validation"):
-        stores[split] = load_clips(labelled(corpus.by_split(split), labels), settings.features, threads)
-        skipped += stores[split].skipped
+    rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
+    if cache:
+        store, trouble = ClipCache(cache, corpus.root, settings.features).load(rows, threads)
+    else:
+        store, trouble = load_clips(rows, settings.features, threads), ""
+    skipped += store.skipped
+    learnt = sum(row.split == "training" for row in store.rows)
+    stores = {"training": store.between(0, learnt), "validation": store.between(learnt, len(store.rows))}
     if negatives:
         speech = load_negatives(negatives, settings.features, threads)
         if not speech.rows:
@@ -98,7 +106,11 @@ def prepare(
             raise CorpusError(f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}")
         stores["training"] = stores["training"].joined(speech)
         skipped += speech.skipped
-    warnings = [*corpus.warnings, *_check_counts(labels, stores["training"], stores["validation"])]
+    warnings = [
+        *corpus.warnings,
+        *([trouble] if trouble else []),
+        *_check_counts(labels, stores["training"], stores["validation"]),
+    ]
     if not backgrounds:
         warnings.append(
             "no background noise (folder _background_noise_ or --noise): the model will not stand noise well"

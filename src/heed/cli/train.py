@@ -51,6 +51,7 @@ def train(
     from dataclasses import replace
 
     from heed.cli.learn import watch
+    from heed.clip_cache import default_folder
     from heed.config import Settings, build, network_named, recipe
     from heed.corpus import scan, sound_files
     from heed.preparation import prepare
@@ -70,7 +71,9 @@ def train(
     place = located(directory)
     note(f"reading {place}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
-    prepared = prepare(scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint)
+    prepared = prepare(
+        scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint, default_folder()
+    )
     training = prepared.training
     if resume:
         training.resume(checkpoint)

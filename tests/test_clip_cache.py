@@ -1,0 +1,165 @@
+"""The cache of clips gives what the recordings give, and notices whatever is no longer so."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from heed import clip_cache
+from heed.clip_cache import ClipCache
+from heed.clip_store import ClipStore, load_clips
+from heed.config import FeatureSettings
+from heed.corpus import Clip, scan
+
+FEATURES = FeatureSettings(sample_rate=4_000, high_frequency=1_900.0, fft_size=256)
+
+Load = Callable[[], tuple[ClipStore, str]]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eight noisy clips; and a cache that finds them many enough."""
+    monkeypatch.setattr(clip_cache, "FEWEST", 2)
+    rng = np.random.default_rng(0)
+    for word in ("yes", "no"):
+        (tmp_path / "corpus" / word).mkdir(parents=True)
+        for number in range(4):
+            write(tmp_path / "corpus" / word / f"{number}.wav", rng)
+    return tmp_path / "corpus"
+
+
+def write(path: Path, rng: np.random.Generator) -> None:
+    soundfile.write(path, rng.uniform(-0.5, 0.5, 4_000), 4_000)
+
+
+def rows(corpus: Path) -> tuple[Clip, ...]:
+    return scan(corpus).clips
+
+
+@pytest.fixture
+def load(corpus: Path, tmp_path: Path) -> Load:
+    return lambda: ClipCache(tmp_path / "cache", corpus, FEATURES).load(rows(corpus), 1)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The recordings that are opened, in order."""
+    opened: list[Path] = []
+
+    def noting(clips: list[Clip], features: FeatureSettings, workers: int) -> ClipStore:
+        opened.extend(clip.path for clip in clips)
+        return load_clips(clips, features, workers)
+
+    monkeypatch.setattr(clip_cache, "load_clips", noting)
+    return opened
+
+
+def same(store: ClipStore, corpus: Path) -> bool:
+    """Whether a store holds just what the recordings hold now."""
+    fresh = load_clips(rows(corpus), FEATURES, 1)
+    return store.rows == fresh.rows and store.skipped == fresh.skipped and np.array_equal(store.samples, fresh.samples)
+
+
+def test_a_second_start_opens_no_recording(corpus: Path, load: Load, read: list[Path]) -> None:
+    first, warning = load()
+    assert same(first, corpus)
+    assert not warning
+    assert len(read) == 8
+    read.clear()
+    second, warning = load()
+    assert same(second, corpus)
+    assert not warning
+    assert not read
+
+
+def test_changed_added_and_removed_recordings_are_noticed(corpus: Path, load: Load, read: list[Path]) -> None:
+    load()
+    read.clear()
+    rng = np.random.default_rng(1)
+    changed, added, removed = corpus / "yes" / "1.wav", corpus / "no" / "10.wav", corpus / "yes" / "0.wav"
+    old = changed.stat()
+    write(changed, rng)
+    # A file system may be too coarse to tell two moments apart.
+    os.utime(changed, ns=(old.st_atime_ns, old.st_mtime_ns + 1_000_000_000))
+    write(added, rng)
+    removed.unlink()
+    store, _ = load()
+    assert same(store, corpus)
+    assert sorted(read) == [added, changed]
+    read.clear()
+    assert same(load()[0], corpus)
+    assert not read
+
+
+def test_a_recording_of_another_size_is_noticed_whatever_its_time(corpus: Path, load: Load) -> None:
+    load()
+    path = corpus / "yes" / "1.wav"
+    old = path.stat()
+    soundfile.write(path, np.full(3_000, 0.25), 4_000)
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    assert same(load()[0], corpus)
+
+
+def test_bad_recordings_are_named_each_time(corpus: Path, load: Load) -> None:
+    (corpus / "no" / "bad.wav").write_text("no sound")
+    for _ in range(2):
+        store, _ = load()
+        assert same(store, corpus)
+        assert [skipped.path.name for skipped in store.skipped] == ["bad.wav"]
+
+
+def test_other_settings_and_other_choices_of_words_are_no_mixture(corpus: Path, load: Load, tmp_path: Path) -> None:
+    load()
+    other = FeatureSettings(sample_rate=8_000, high_frequency=3_800.0)
+    store, _ = ClipCache(tmp_path / "cache", corpus, other).load(rows(corpus), 1)
+    np.testing.assert_array_equal(store.samples, load_clips(rows(corpus), other, 1).samples)
+    some = [row for row in reversed(rows(corpus)) if row.word == "yes"]
+    store, _ = ClipCache(tmp_path / "cache", corpus, FEATURES).load(some, 1)
+    np.testing.assert_array_equal(store.samples, load_clips(some, FEATURES, 1).samples)
+    assert same(load()[0], corpus)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.02, 0.5, 0.999])
+def test_damage_is_noticed_wherever_it_lies(corpus: Path, load: Load, tmp_path: Path, place: float) -> None:
+    load()
+    (path,) = (tmp_path / "cache").iterdir()
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    store, warning = load()
+    assert same(store, corpus)
+    assert "damaged" in warning or place == 0.999
+    assert not load()[1]
+
+
+@pytest.mark.parametrize("length", [0, 10, 1_000])
+def test_a_cut_file_is_noticed(corpus: Path, load: Load, tmp_path: Path, length: int) -> None:
+    load()
+    (path,) = (tmp_path / "cache").iterdir()
+    path.write_bytes(path.read_bytes()[:length])
+    store, warning = load()
+    assert same(store, corpus)
+    assert "damaged" in warning
+
+
+def test_what_cannot_be_kept_is_said_and_nothing_is_lost(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store, warning = ClipCache(tmp_path / "file", corpus, FEATURES).load(rows(corpus), 1)
+    assert same(store, corpus)
+    assert "not kept" in warning
+
+
+def test_old_files_make_room_for_new_ones(
+    corpus: Path, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_cache, "MOST_BYTES", 150_000)
+    for age, name in enumerate(("newer", "older")):
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        path = tmp_path / "cache" / f"{name}.npz"
+        path.write_bytes(bytes(60_000))
+        os.utime(path, (1_000_000 - age, 1_000_000 - age))
+    load()
+    assert sorted(path.stem for path in (tmp_path / "cache").iterdir())[1:] == ["newer"]
