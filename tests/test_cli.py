@@ -89,6 +89,21 @@ def test_train_evaluate_info_classify(heed: Callable[..., Result], tiny_corpus: 
     assert tuple(row) == COLUMNS
 
 
+def test_train_names_mistakes_doubtful_recordings_and_a_better_way(
+    heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(tiny_corpus, corpus)
+    wrong = next(clip.path for clip in scan(corpus).by_split("training") if clip.word == "yes")
+    mislabelled = corpus / "no" / wrong.name.replace("_nohash_", "_nohash_9")
+    wrong.rename(mislabelled)
+    trained = heed("train", corpus, "-o", tmp_path / "m", "--config", "quickstart", "--epochs", 12, "--batch-size", 16)
+    (line,) = (line.split() for line in trained.out.splitlines() if str(mislabelled) in line)
+    assert line[1:3] == ["no", "yes"]
+    assert "recordings of 'yes': from so few, adding words" in trained.err
+    assert f"(heed teach {corpus} -o MODEL)" in trained.err
+
+
 def test_evaluate_takes_a_test_archive_whole(
     heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:

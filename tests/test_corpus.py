@@ -159,6 +159,30 @@ def test_files_with_a_speaker_use_it_in_a_mixed_corpus(tmp_path: Path) -> None:
     assert corpus.warnings[0].startswith("3 of 4 clips do not name their speaker")
 
 
+def test_a_few_speakers_are_shared_out_so_that_no_voice_is_on_two_sides(tmp_path: Path) -> None:
+    # By the official rule all of them train.
+    names = [name for name in map("{:08x}".format, range(100)) if official_split(name) == "training"][:4]
+    add(
+        tmp_path, *(f"{word}/{name}_nohash_{take}.wav" for word in ("yes", "no") for name in names for take in range(3))
+    )
+    corpus = scan(tmp_path)
+    voices = {
+        split: {clip.speaker for clip in corpus.by_split(split)} for split in ("training", "validation", "testing")
+    }
+    assert {split: len(found) for split, found in voices.items()} == {"training": 2, "validation": 1, "testing": 1}
+    assert set.union(*voices.values()) == set(names)
+    assert not corpus.warnings
+
+
+def test_one_speaker_is_split_by_clips_and_warned_of(tmp_path: Path) -> None:
+    add(tmp_path, *(f"{word}/me_nohash_{take}.wav" for word in ("yes", "no") for take in range(5)))
+    corpus = scan(tmp_path)
+    for word in ("yes", "no"):
+        found = sorted(clip.split for clip in corpus.clips if clip.word == word)
+        assert found == ["testing", "training", "training", "training", "validation"]
+    assert corpus.warnings[0].startswith("10 of 10 clips are by one or two speakers, so they are split by file name")
+
+
 def test_a_name_that_is_no_valid_text(tmp_path: Path) -> None:
     add(tmp_path, "yes/a.wav")
     try:

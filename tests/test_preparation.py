@@ -124,6 +124,7 @@ def test_a_word_without_clips_to_learn_from(tmp_path: Path, tiny_settings: Setti
 
 def test_no_clip_to_judge_by(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=TRAINS[:3], no=TRAINS[:3])
+    (root / "validation_list.txt").touch()
     with pytest.raises(CorpusError, match="no clip is left for validation; add recordings of more speakers"):
         ready(root, tiny_settings)
 

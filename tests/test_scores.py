@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from heed.config import UNKNOWN
-from heed.scores import Evaluation, wilson_interval
+from heed.config import SILENCE, UNKNOWN
+from heed.corpus import Clip
+from heed.scores import Evaluation, doubtful, wilson_interval
 
 LABELS = ("yes", "no", "up", UNKNOWN)
 
@@ -84,3 +86,29 @@ def test_plain_values_are_json() -> None:
         "labels": ["a", "b"],
         "confusion": [[1, 1], [0, 1]],
     }
+
+
+def test_mistakes_are_listed_the_most_frequent_first() -> None:
+    confusion = np.array([[5, 1, 0, 0], [3, 9, 0, 0], [0, 0, 4, 0], [0, 0, 2, 1]])
+    assert Evaluation(LABELS, confusion).mistakes == [("no", "yes", 3), (UNKNOWN, "up", 2), ("yes", "no", 1)]
+    assert not Evaluation(LABELS, np.diag([1, 2, 3, 4])).mistakes
+
+
+def test_doubtful_recordings_are_named_by_their_loss() -> None:
+    clips = [
+        Clip(Path(f"{word}.wav"), word, None, "training") for word in ("yes", "no", "up", "tree", "house", SILENCE)
+    ]
+    said = np.array(
+        [
+            [0.9, 0.1, 0, 0, 0],
+            [0.8, 0.2, 0, 0, 0],
+            [0.51, 0, 0.49, 0, 0],
+            [0, 0, 0.1, 0.9, 0],
+            [0, 1, 0, 0, 0],
+            [0, 0, 0, 0, 1],
+        ]
+    )
+    found = doubtful(clips, said, (*LABELS, SILENCE))
+    assert [(entry.clip.word, entry.said) for entry in found] == [("house", "no"), ("no", "yes"), ("up", "yes")]
+    assert found[1].loss == pytest.approx(-np.log(0.2))
+    assert doubtful(clips, said, (*LABELS, SILENCE), most=1) == found[:1]

@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_model_whatever_the_threads(
 
 def test_a_mislabelled_recording_is_named(tiny_model: Model, tmp_path: Path) -> None:
     found = teach(tiny_model, recordings(tmp_path, mislabelled=True, left=8)).doubtful
-    assert [(clip.path.name, clip.word, clip.said) for clip in found] == [("0.wav", "left", "no")]
+    assert [(entry.clip.path.name, entry.clip.word, entry.said) for entry in found] == [("0.wav", "left", "no")]
     assert found[0].loss > 0.7
 
 

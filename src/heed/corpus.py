@@ -106,9 +106,11 @@ def scan(root: Path) -> Corpus:
 
     1. a corpus with both `_silence_` and `_unknown_` is a test archive, and every clip tests;
     2. `validation_list.txt` and `testing_list.txt` in `root`, one `word/file` a line; what they do not name trains;
-    3. `official_split` of the speaker, for files called `<speaker>_nohash_<n>`;
-    4. a hash of the path for the other files: of each word with at least three such clips a tenth, rounded up,
-       validates and a tenth tests. The same voice may then be on both sides, which is warned of.
+    3. `official_split` of the speaker, for files called `<speaker>_nohash_<n>`; if the few speakers that there are
+       leave training or validation without a clip, a tenth of them, rounded up, validates and a tenth tests;
+    4. a hash of the path for the other files, and where there are less than three speakers: of each word with at least
+       three such clips a tenth, rounded up, validates and a tenth tests. The same voice may then be on both sides,
+       which is warned of.
 
     Parameters
     ----------
@@ -284,27 +286,41 @@ def _splits(root: Path, files: dict[str, list[Path]], warnings: list[str]) -> di
             )
         return {name: listed.get(name, "training") for name in names}
 
+    speakers = {name: _speaker(Path(name)) for name in names}
+    voices = _voices(speakers.values())
     splits: dict[str, Split] = {}
     nameless: defaultdict[str, list[str]] = defaultdict(list)
-    for word, paths in files.items():
-        for path in paths:
-            name, speaker = f"{word}/{path.name}", _speaker(path)
-            if speaker is None:
-                nameless[word].append(name)
-            else:
-                splits[name] = official_split(speaker)
+    for name, speaker in speakers.items():
+        if speaker in voices:
+            splits[name] = voices[speaker]
+        else:
+            nameless[name.partition("/")[0]].append(name)
     for group in nameless.values():
         splits |= _ranked(group)
     if count := sum(map(len, nameless.values())):
+        reason = "do not name their speaker (<speaker>_nohash_<n>.wav)"
+        if None not in speakers.values():
+            reason = "are by one or two speakers"
         warnings.append(
-            f"{count} of {len(names)} clips do not name their speaker (<speaker>_nohash_<n>.wav), so they are split by "
-            "file name: the same voice may be in training and in testing, which flatters the accuracy"
+            f"{count} of {len(names)} clips {reason}, so they are split by file name: the same voice may be in "
+            "training and in testing, which flatters the accuracy"
         )
     return splits
 
 
+def _voices(speakers: Iterable[str | None]) -> dict[str | None, Split]:
+    """Return the split of each speaker; nothing if there are too few for a voice to be on one side only."""
+    found = set(speakers)
+    named = sorted(name for name in found if name is not None)
+    splits = {name: official_split(name) for name in named}
+    # Clips without a name give every split its share, and many speakers do.
+    if None not in found and not {"training", "validation"} <= set(splits.values()):
+        splits = _ranked(named) if len(named) >= 3 else {}
+    return dict(splits.items())
+
+
 def _ranked(names: list[str]) -> dict[str, Split]:
-    """Split one word's clips by the rank of their hashes, so that even a few clips give every split its share."""
+    """Split names by the rank of their hashes, so that even a few give every split its share."""
     share = math.ceil(len(names) / 10) if len(names) >= 3 else 0
     order = sorted(names, key=_hash)
     splits: dict[str, Split] = dict.fromkeys(order, "training")

@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from heed.clip_store import ClipSet, FloatArray, benchmark_set, labelled, load_clips, load_noises, whole_set
 from heed.corpus import Corpus, Skipped, Split
 from heed.errors import CorpusError
+from heed.preparation import Prepared
 from heed.recognizer import Recognizer
-from heed.scores import Evaluation
+from heed.scores import Doubtful, Evaluation, doubtful
+
+# Clips that are looked at together.
+CHUNK = 256
 
 
 def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tuple[ClipSet, list[Skipped]]:
@@ -58,6 +64,27 @@ def evaluate(recognizer: Recognizer, clips: ClipSet) -> Evaluation:
     """Measure a recogniser on clips."""
     said = recognizer.probabilities(clips.windows).argmax(axis=1)
     return Evaluation.of(recognizer.labels, clips.labels, said)
+
+
+def review(recognizer: Recognizer, prepared: Prepared) -> tuple[Evaluation, tuple[Doubtful, ...]]:
+    """Look back at a training.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        What the model says to the validation clips.
+    doubtful : tuple of Doubtful
+        The recordings that it learned from and was chosen by in which it hears something else, the most certain first.
+    """
+    clips, threads = prepared.clips, prepared.training.threads
+
+    def said(start: int) -> FloatArray:
+        return recognizer.probabilities(clips.windows(np.arange(start, min(start + CHUNK, len(clips.rows)))))
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        probabilities = np.concatenate(list(pool.map(said, range(0, len(clips.rows), CHUNK))))
+    validation = prepared.training.validation
+    return evaluate(recognizer, validation), doubtful(clips.rows, probabilities, recognizer.labels)
 
 
 def evaluate_in_noise(

@@ -45,11 +45,14 @@ class Prepared:
         What was left out, and why.
     warnings : tuple of str
         What may spoil the result, one line each.
+    clips : ClipStore
+        The recordings of words that train and validate.
     """
 
     training: Training
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
+    clips: ClipStore
 
 
 def prepare(
@@ -128,7 +131,7 @@ def prepare(
         checkpoint=checkpoint,
         threads=threads,
     )
-    return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings))
+    return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings), store)
 
 
 def choose_labels(

@@ -1,11 +1,15 @@
 """How good a model is: accuracy with its interval, precision and recall of each word, and what is taken for what."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from heed.clip_store import label_of
+from heed.corpus import Clip
 
 # Standard normal quantile of a two-sided 95 % interval.
 Z_95 = 1.959964
@@ -108,6 +112,16 @@ class Evaluation:
             scores[label] = WordScore(precision, recall, f1, deserved)
         return scores
 
+    @property
+    def mistakes(self) -> list[tuple[str, str, int]]:
+        """True label, label that was said instead, and number of clips, the most frequent mistake first."""
+        wrong = self.confusion - np.diag(np.diag(self.confusion))
+        order = np.argsort(-wrong, axis=None, kind="stable")
+        pairs = [divmod(int(place), len(self.labels)) for place in order]
+        return [
+            (self.labels[true], self.labels[said], int(wrong[true, said])) for true, said in pairs if wrong[true, said]
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything in plain values."""
         return {
@@ -118,3 +132,45 @@ class Evaluation:
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
         }
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """A recording that may be mislabelled or empty.
+
+    Attributes
+    ----------
+    clip : Clip
+        The recording.
+    said : str
+        What the model hears in it.
+    loss : float
+        -ln of the probability of the word that it is said to hold; 0 is certainty.
+    """
+
+    clip: Clip
+    said: str
+    loss: float
+
+
+def doubtful(
+    rows: Sequence[Clip], probabilities: NDArray[np.floating], labels: Sequence[str], most: int = 10
+) -> tuple[Doubtful, ...]:
+    """Name the recordings in which a model hears something else, the most certain of it first.
+
+    Parameters
+    ----------
+    rows : sequence of Clip
+        The recordings.
+    probabilities : ndarray of float, shape (clips, labels)
+        What the model says to each.
+    labels : sequence of str
+        The labels of the model; the words that it does not know are unknown speech to it.
+    most : int
+        How many to name at most.
+    """
+    truth = np.array([labels.index(label_of(row.word, labels)) for row in rows], int)
+    losses = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12))
+    said = probabilities.argmax(axis=1)
+    worst = [place for place in np.argsort(-losses, kind="stable") if said[place] != truth[place]][:most]
+    return tuple(Doubtful(rows[place], labels[said[place]], float(losses[place])) for place in worst)

@@ -5,7 +5,7 @@ by the same backpropagation as any other, on the new words, varied many times ov
 remembers of its own training; so it learns what is new without forgetting what it knew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from heed.nn.folding import folded
 from heed.nn.parameters import Views
 from heed.nn.trainer import Trainer
 from heed.rehearsal import Rehearsal
-from heed.scores import Evaluation
+from heed.scores import Doubtful, Evaluation, doubtful
 
 # Varied examples that are made of each new word.
 VARIED = 400
@@ -35,32 +35,8 @@ UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 2.0
 # Of what is remembered, this part is only measured on.
 HELD_OUT = 0.2
 FEWEST_CLIPS = 3
-# How many doubtful recordings are named.
-DOUBTFUL = 10
 # How the recordings are varied: in noise and rooms, as for any word, but half of them anew each time, as there are few.
 VARIATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
-
-
-@dataclass(frozen=True)
-class Doubtful:
-    """A recording that may be mislabelled or empty.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    word : str
-        What it is said to be.
-    said : str
-        What the taught model hears.
-    loss : float
-        -ln of the probability of the word; 0 is certainty.
-    """
-
-    path: Path
-    word: str
-    said: str
-    loss: float
 
 
 @dataclass(frozen=True)
@@ -174,7 +150,7 @@ def teach(
         Evaluation.of(labels, truth, places[_first_weights(base, base.labels).logits(inputs).argmax(axis=1)]),
         Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1)),
         clips,
-        tuple(_doubtful(store, last.probabilities(body.plain(store)), labels)),
+        doubtful(store.rows, last.probabilities(body.plain(store)), labels),
         tuple(skipped),
     )
 
@@ -268,14 +244,3 @@ def _copy(source: Views, target: Views) -> None:
             _copy(value, target[name])
         else:
             target[name][...] = value
-
-
-def _doubtful(store: ClipStore, probabilities: FloatArray, labels: Sequence[str]) -> Iterator[Doubtful]:
-    """Name the recordings for which the model that learned from them hears something else, surest of it first."""
-    truth = np.array([labels.index(row.word) for row in store.rows])
-    losses = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12))
-    said = probabilities.argmax(axis=1)
-    for place in np.argsort(-losses, kind="stable")[:DOUBTFUL]:
-        if said[place] != truth[place]:
-            row = store.rows[place]
-            yield Doubtful(row.path, row.word, labels[said[place]], float(losses[place]))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from heed.corpus import Skipped
-    from heed.scores import Evaluation
+    from heed.scores import Doubtful, Evaluation
 
 # More than this many skipped files are counted, not listed; --debug or the log shows them all.
 LISTED = 10
@@ -43,6 +43,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
         ).rstrip()
         for line in lines
     )
+
+
+def doubtful_table(recordings: Sequence[Doubtful]) -> str:
+    """List recordings that may be mislabelled or empty."""
+    rows = [(str(entry.clip.path), entry.clip.word, entry.said, f"{entry.loss:.1f}") for entry in recordings]
+    return table(("doubtful recording: listen to it", "word", "sounds like", "loss"), rows, left=3)
 
 
 def note(text: str) -> None:

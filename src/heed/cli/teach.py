@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import note, percent, table, tell_skipped, warn
+from heed.cli.console import doubtful_table, note, percent, table, tell_skipped, warn
 
 if TYPE_CHECKING:
     from heed.teaching import Taught
@@ -70,8 +70,7 @@ def _report(taught: Taught) -> str:
     if rows:
         lines += ["", table(("what lost", "before", "now"), rows)]
     if taught.doubtful:
-        doubtful = [(str(clip.path), clip.word, clip.said, f"{clip.loss:.1f}") for clip in taught.doubtful]
-        lines += ["", table(("doubtful recording: listen to it", "word", "sounds like", "loss"), doubtful, left=3)]
+        lines += ["", doubtful_table(taught.doubtful)]
     return "\n".join(lines)
 
 

@@ -1,12 +1,24 @@
 """`heed train`: learn the words of a folder of recordings."""
 
+from __future__ import annotations
+
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import note, percent
+from heed.cli.console import doubtful_table, note, percent, table, warn
 from heed.cli.data import located
 from heed.errors import SettingsError
+
+if TYPE_CHECKING:
+    from heed.preparation import Prepared
+
+# From fewer recordings of a word, teaching a shipped model does better than learning from nothing.
+FEW = 50
+# How many kinds of mistakes are listed.
+MISTAKES = 8
 
 
 @click.command()
@@ -54,7 +66,9 @@ def train(
     from heed.clip_cache import default_folder
     from heed.config import Settings, build, network_named, recipe
     from heed.corpus import scan, sound_files
+    from heed.evaluation import review
     from heed.preparation import prepare
+    from heed.recognizer import Recognizer
     from heed.storage import check_writable
 
     # Each kind of network has a recipe that suits it.
@@ -75,6 +89,8 @@ def train(
         scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint, default_folder()
     )
     training = prepared.training
+    for advice in _advice(prepared, directory):
+        warn(advice)
     if resume:
         training.resume(checkpoint)
         note(f"resuming after epoch {len(training.history)}")
@@ -91,4 +107,23 @@ def train(
         note("stopped; the best model so far is kept, --resume goes on")
     accuracy = percent(model.training["validation_accuracy"])
     click.echo(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
-    click.echo(f"next: heed evaluate {output} {directory}")
+    evaluation, doubtful = review(Recognizer(model), prepared)
+    if evaluation.mistakes:
+        rows = [(true, said, f"{count} of {evaluation.words[true].clips}") for true, said, count in evaluation.mistakes]
+        click.echo("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
+    if doubtful:
+        click.echo("\n" + doubtful_table(doubtful))
+    click.echo(f"\nnext: heed evaluate {output} {directory}")
+
+
+def _advice(prepared: Prepared, directory: Path) -> list[str]:
+    """Say if another way suits the recordings better."""
+    counts = Counter(row.word for row in prepared.clips.rows)
+    few = [label for label in prepared.training.data.labels if 0 < counts[label] < FEW]
+    if not few:
+        return []
+    fewest = min(few, key=counts.__getitem__)
+    return [
+        f"only {counts[fewest]} recordings of {fewest!r}: from so few, adding words to a model that comes with heed "
+        f"does better (heed teach {directory} -o MODEL)"
+    ]
