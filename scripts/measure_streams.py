@@ -5,15 +5,16 @@ Example: python scripts/measure_streams.py commands --data speech_commands_v0.02
 
 Half of what is said in a stream are the ten commands, evenly; the other half is unknown speech, half of that single
 words and half sentences and snippets of running speech. From the end of one to the start of the next it is 2 to 10
-seconds. Each stream is measured with the threshold of the model, and with that which on a stream of validation speakers
-and validation noise gives at most one false alarm an hour.
+seconds. Each stream is measured with the thresholds of the model, and with those of each word that on a stream of
+validation speakers and validation noise give at most one false alarm an hour and miss the fewest words.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from heed.corpus import Split, scan
 from heed.errors import HeedError
 from heed.recognizer import Recognizer
 from heed.report.plots import save_trade_off
-from heed.stream_scores import THRESHOLDS, Heard, choose_threshold, hear_all, score, trade_off, with_threshold
+from heed.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
 from heed.streams import StreamMaker
 from speech_data import SpeechData
 
@@ -42,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--hours", type=float, default=2.0, help="length of each stream (default: 2)")
     parser.add_argument(
-        "--false-alarms-per-hour", type=float, default=1.0, help="what the threshold keeps to (default: 1)"
+        "--false-alarms-per-hour", type=float, default=1.0, help="what the thresholds keep to (default: 1)"
     )
     parser.add_argument("--plots", type=Path, help="folder for the trade-off curves on validation")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
@@ -55,14 +56,18 @@ def main() -> None:
     chosen = {}
     for name, heard in hear_both(model, data, "validation", data.words, arguments.hours).items():
         curve = trade_off(heard, model.decision)
-        threshold = choose_threshold(curve, arguments.false_alarms_per_hour)
-        chosen[name] = with_threshold(model.decision, THRESHOLDS[-1] if threshold is None else threshold)
-        show(f"validation, {name}", heard, (model.decision, chosen[name]), figures)
+        thresholds = choose_thresholds(curve, arguments.false_alarms_per_hour)
+        if thresholds is None:
+            raise HeedError(f"{name}: no thresholds keep to {arguments.false_alarms_per_hour:g} false alarms an hour")
+        chosen[name] = replace(model.decision, words=dict(thresholds))
+        print(f"\n{name}: {json.dumps(thresholds)}")
+        show(f"validation, {name}", heard, {"shipped": model.decision, "chosen": chosen[name]}, figures)
         if arguments.plots:
-            save_trade_off(curve, model.decision.threshold, arguments.plots / f"{path.stem}_stream_{len(chosen)}.png")
+            picture = arguments.plots / f"{path.stem}_stream_{len(chosen)}.png"
+            save_trade_off(curve, score(heard, chosen[name]), picture)
     if arguments.test:
         for name, heard in hear_both(model, data, "testing", arguments.test, arguments.hours).items():
-            show(f"test, {name}", heard, (model.decision, chosen[name]), figures)
+            show(f"test, {name}", heard, {"shipped": model.decision, "chosen": chosen[name]}, figures)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
@@ -85,12 +90,12 @@ def hear_both(
     }
 
 
-def show(name: str, heard: Sequence[Heard], decisions: Sequence[DecisionSettings], figures: dict[str, Any]) -> None:
+def show(name: str, heard: Sequence[Heard], decisions: Mapping[str, DecisionSettings], figures: dict[str, Any]) -> None:
     """Print the score of a stream by several decisions, and note it."""
-    for decision in decisions:
+    for kind, decision in decisions.items():
         result = score(heard, decision)
-        print(f"\n{name}\n{stream_table(result, decision.threshold)}", flush=True)
-        figures[f"{name}, threshold {decision.threshold:g}"] = result.to_dict()
+        print(f"\n{name}, thresholds {kind}\n{stream_table(result, decision)}", flush=True)
+        figures[f"{name}, thresholds {kind}"] = result.to_dict()
 
 
 if __name__ == "__main__":

@@ -95,6 +95,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (DecisionSettings, "smoothing", 0, "between 1 and 100"),
     (DecisionSettings, "smoothing", 101, "between 1 and 100"),
     (DecisionSettings, "threshold", 1.1, "above 0 and at most 1"),
+    (DecisionSettings, "words", {"yes": 1.1}, "above 0 and at most 1"),
+    (DecisionSettings, "words", {"yes": 0.5, "no": 0.0}, "above 0 and at most 1"),
     (DecisionSettings, "rearm", -0.1, "at most the threshold"),
     (DecisionSettings, "rearm", 0.7, "at most the threshold"),
     (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),

@@ -68,6 +68,13 @@ def test_a_word_fires_even_where_unknown_is_likelier() -> None:
     assert detections([look(yes=0.35, unknown=0.6)], settings) == [("yes", 0)]
 
 
+def test_a_word_may_have_a_threshold_of_its_own() -> None:
+    settings = dataclasses.replace(BARE, words={"yes": 0.9, "somebody": 0.1})
+    assert detections([look(yes=0.89), look(no=0.6), look(yes=0.9)], settings) == [("no", 1), ("yes", 2)]
+    # It is armed again in proportion: below 0.6, not 0.4.
+    assert detections([look(yes=p) for p in (0.95, 0.61, 0.95, 0.59, 0.95)], settings) == [("yes", 0), ("yes", 4)]
+
+
 def test_two_words_one_after_the_other() -> None:
     assert detections([look(yes=0.9), look(no=0.9), look(yes=0.9)]) == [("yes", 0), ("no", 1), ("yes", 2)]
     assert detections([look(yes=0.9)] * 3 + [look(no=0.9)] * 3) == [("yes", 0), ("no", 3)]

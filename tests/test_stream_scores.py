@@ -1,5 +1,6 @@
 """Scores of streams: which detection counts for what, the intervals, and the threshold that is chosen."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from heed.recognizer import Recognizer
 from heed.stream_scores import (
     LATEST,
     StreamScore,
-    choose_threshold,
+    choose_thresholds,
     hear,
     hear_all,
     match,
@@ -85,15 +86,22 @@ def test_no_event_at_all_proves_less_than_three() -> None:
     assert high == pytest.approx(3.0, abs=0.01)
 
 
-def test_the_threshold_is_the_lowest_above_which_all_keep_to_the_limit() -> None:
-    def alarms(count: int) -> StreamScore:
-        return StreamScore(words=10, hits=5, false_alarms=count, hours=2.0)
+def test_each_word_gets_the_threshold_that_misses_fewest_within_the_limit() -> None:
+    def scored(hit: dict[str, int], alarms: dict[str, int]) -> StreamScore:
+        return StreamScore(Counter(up=10, stop=10), Counter(hit), Counter(alarms), hours=2.0)
 
-    curve = [(0.3, alarms(9)), (0.4, alarms(1)), (0.5, alarms(4)), (0.6, alarms(2)), (0.7, alarms(0))]
-    assert choose_threshold(curve, 1.0) == 0.6
-    assert choose_threshold(curve, 2.0) == 0.4
-    assert choose_threshold(curve[:3], 1.0) is None
-    assert choose_threshold(list(reversed(curve)), 100) == 0.3
+    curve = [
+        (0.3, scored({"up": 10, "stop": 10}, {"up": 90, "stop": 2})),
+        (0.5, scored({"up": 9, "stop": 9}, {"up": 3})),
+        (0.7, scored({"up": 7, "stop": 9}, {"up": 1})),
+        (0.9, scored({"up": 4, "stop": 2}, {"yes": 1})),
+    ]
+    # One alarm, of yes, comes at the highest threshold only; yes was never said, and any lower one is as good.
+    assert choose_thresholds(curve, 0.5) == {"up": 0.7, "stop": 0.7, "yes": 0.5}
+    assert choose_thresholds(curve, 1.5) == {"up": 0.5, "stop": 0.7, "yes": 0.5}
+    assert choose_thresholds(list(reversed(curve)), 2.5) == {"up": 0.5, "stop": 0.3, "yes": 0.5}
+    assert choose_thresholds(curve, 0.0) == {"up": 0.9, "stop": 0.7, "yes": 0.5}
+    assert choose_thresholds(curve[:3], 0.0) is None
 
 
 @pytest.fixture(scope="module")

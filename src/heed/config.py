@@ -255,8 +255,11 @@ class DecisionSettings:
         Number of the latest looks whose probabilities are averaged.
     threshold : float
         A word is detected when its average reaches this.
+    words : dict of str to float
+        Words that have a threshold of their own.
     rearm : float
-        A detected word can be detected again only after its average fell below this.
+        A detected word can be detected again only after its average fell below this; a threshold of its own raises or
+        lowers it in proportion.
     refractory : float
         Seconds after a detection in which no other follows.
     """
@@ -264,6 +267,7 @@ class DecisionSettings:
     step: float = 0.1
     smoothing: int = 5
     threshold: float = 0.6
+    words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
     refractory: float = 0.5
 
@@ -271,6 +275,7 @@ class DecisionSettings:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
         _require(1 <= self.smoothing <= 100, self, "smoothing", "between 1 and 100")
         _require(0 < self.threshold <= 1, self, "threshold", "above 0 and at most 1")
+        _require(all(0 < own <= 1 for own in self.words.values()), self, "words", "thresholds above 0 and at most 1")
         _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
 
@@ -421,6 +426,9 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
         items = typing.get_args(hint)
         if isinstance(value, list | tuple) and (items[-1] is Ellipsis or len(value) == len(items)):
             return tuple(_typed(item, items[0], name) for item in value)
+    elif typing.get_origin(hint) is dict:
+        if isinstance(value, Mapping):
+            return {str(key): _typed(item, typing.get_args(hint)[1], f"{name}.{key}") for key, item in value.items()}
     elif isinstance(hint, types.UnionType):
         raise TypeError(f"{name}: settings have one type each")
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):

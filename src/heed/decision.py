@@ -66,6 +66,9 @@ class Decision:
         self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
         self._looks = 0
         self._words = np.array([place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
+        own = np.array([settings.words.get(self._labels[place], settings.threshold) for place in self._words])
+        # To fire, and to be armed again; in the probabilities' own type, so that a limit is reached exactly.
+        self._limits: NDArray[np.floating] = np.stack([own, settings.rearm * (own / settings.threshold)])
         self._armed = np.ones(len(self._words), bool)
         self._quiet_until = -np.inf
 
@@ -92,11 +95,12 @@ class Decision:
         count = min(self._looks, settings.smoothing)
         average = self._recent[:count].sum(axis=0) / count
         heard = average[self._words]
-        self._armed |= heard < settings.rearm
+        thresholds, rearm = self._limits.astype(heard.dtype)
+        self._armed |= heard < rearm
         if not len(heard):
             return None
         best = int(heard.argmax())
-        if heard[best] < settings.threshold or not self._armed[best] or end_sample < self._quiet_until:
+        if heard[best] < thresholds[best] or not self._armed[best] or end_sample < self._quiet_until:
             return None
         self._armed[best] = False
         self._quiet_until = end_sample + settings.refractory * self._rate

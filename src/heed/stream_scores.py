@@ -1,8 +1,10 @@
 """How good a model is on streams: words missed, false alarms an hour, and how long after a word it is detected."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -35,26 +37,26 @@ class StreamScore:
 
     Attributes
     ----------
-    words : int
-        Words of the model that were said.
-    hits : int
-        Those that were detected.
+    said : Counter of str
+        How often each word of the model was said.
+    hit : Counter of str
+        How often each was detected.
+    alarms : Counter of str
+        False alarms of each: detections where no word was said, or of a word a second time.
     wrong : int
-        Those at which another word was detected.
-    false_alarms : int
-        Detections where no word was said, or of a word a second time.
+        Words at which another word was detected.
     in_speech : int
-        Those of them in unknown speech.
+        False alarms in unknown speech.
     hours : float
         Length of the stream.
     delays : tuple of float
         Seconds from the end of each detected word to its detection.
     """
 
-    words: int = 0
-    hits: int = 0
+    said: Counter[str] = field(default_factory=Counter)
+    hit: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
-    false_alarms: int = 0
     in_speech: int = 0
     hours: float = 0.0
     delays: tuple[float, ...] = ()
@@ -62,6 +64,21 @@ class StreamScore:
     def __add__(self, other: Self) -> Self:
         """Return the score of both streams together."""
         return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+    @property
+    def words(self) -> int:
+        """Words of the model that were said."""
+        return self.said.total()
+
+    @property
+    def hits(self) -> int:
+        """Those that were detected."""
+        return self.hit.total()
+
+    @property
+    def false_alarms(self) -> int:
+        """Detections where no word was said, or of a word a second time."""
+        return self.alarms.total()
 
     @property
     def misses(self) -> int:
@@ -114,22 +131,24 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
     hit: set[int] = set()
     wrong: set[int] = set()
     delays: list[float] = []
-    false_alarms = in_speech = 0
+    alarms: Counter[str] = Counter()
+    in_speech = 0
     for detection in detections:
         position = int(np.searchsorted(starts, detection.end)) - 1
         nearby = position >= 0 and detection.end <= spoken[position].end + LATEST
         if not nearby or spoken[position].label == UNKNOWN:
-            false_alarms += 1
+            alarms[detection.label] += 1
             in_speech += nearby
         elif spoken[position].label != detection.label:
             wrong.add(position)
         elif position in hit:
-            false_alarms += 1
+            alarms[detection.label] += 1
         else:
             hit.add(position)
             delays.append(detection.end - spoken[position].end)
-    words = sum(entry.label != UNKNOWN for entry in spoken)
-    return StreamScore(words, len(hit), len(wrong), false_alarms, in_speech, hours, tuple(delays))
+    said = Counter(entry.label for entry in spoken if entry.label != UNKNOWN)
+    hits = Counter(spoken[position].label for position in hit)
+    return StreamScore(said, hits, alarms, len(wrong), in_speech, hours, tuple(delays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,15 +245,48 @@ def trade_off(
 
 
 def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
-    """Return the settings with another threshold, and that to fire again in the same proportion."""
-    return replace(settings, threshold=threshold, rearm=threshold * settings.rearm / settings.threshold)
+    """Return the settings with one threshold for all words, and that to fire again in the same proportion."""
+    return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
 
 
-def choose_threshold(curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float) -> float | None:
-    """Return the lowest threshold from which on there are no more false alarms than that; None if there is none."""
-    chosen = None
-    for threshold, result in sorted(curve, key=lambda entry: -entry[0]):
-        if result.false_alarm_rate > false_alarms_per_hour:
-            break
-        chosen = threshold
-    return chosen
+def choose_thresholds(
+    curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float
+) -> Mapping[str, float] | None:
+    """Choose a threshold for each word, so that as few words as can be are missed.
+
+    Some words are far more easily taken for what was not said than others. As each word's alarms depend on its own
+    threshold alone, the choice is one of dynamic programming: word by word, the fewest misses for each number of alarms
+    that are spent. (A word that is detected keeps others quiet for a moment, which is neglected.)
+
+    Parameters
+    ----------
+    curve : sequence of (float, StreamScore)
+        What each threshold gives if it is that of all words.
+    false_alarms_per_hour : float
+        How many there may be, of all words together.
+
+    Returns
+    -------
+    thresholds : mapping of str to float, or None
+        The threshold of each word, of equally good ones the middle one; None if no choice keeps to the limit.
+    """
+    rising = sorted(curve, key=lambda entry: entry[0])
+    most = int(false_alarms_per_hour * rising[0][1].hours + 1e-9)
+    # The fewest misses by the alarms spent, and the thresholds that lead there.
+    best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
+    for word in sorted(set().union(*(score.said | score.alarms for _, score in rising))):
+        alike: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
+        for threshold, score in rising:
+            alike[score.alarms[word], score.said[word] - score.hit[word]].append(threshold)
+        longer: dict[int, tuple[int, dict[str, float]]] = {}
+        for (alarms, misses), thresholds in alike.items():
+            for spent, (missed, chosen) in best.items():
+                if spent + alarms <= most and missed + misses < longer.get(spent + alarms, (math.inf,))[0]:
+                    # The middle one is farthest from being too low and from being too high.
+                    own = thresholds[len(thresholds) // 2]
+                    longer[spent + alarms] = missed + misses, {**chosen, word: own}
+        best = longer
+    if not best:
+        return None
+    fewest = min(best, key=lambda spent: (best[spent][0], spent))
+    return best[fewest][1]

@@ -48,7 +48,11 @@ if TYPE_CHECKING:
     help="Measure on a recording, DIRECTORY, instead; this file tells what is said in it: "
     "start, end and word with tabs between, as Audacity exports them.",
 )  # fmt: skip
-@click.option("--choose-threshold", is_flag=True, help="Write the best threshold for this stream into the model file.")
+@click.option(
+    "--choose-threshold",
+    is_flag=True,
+    help="Write the best threshold of each word for this stream into the model file.",
+)
 @click.option("--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="How many it may give. [default: 1]")
 def evaluate(
     model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,

@@ -14,6 +14,7 @@ import click
 from heed.cli.console import note, percent, progress_bar, table, tell_skipped, warn
 
 if TYPE_CHECKING:
+    from heed.config import DecisionSettings
     from heed.corpus import Split
     from heed.recognizer import Recognizer
     from heed.stream_scores import Heard, StreamScore
@@ -27,7 +28,7 @@ def evaluate_stream(
     """Build a stream or read a recording, listen to it, and tell how well that went."""
     from heed import model_file
     from heed.recognizer import load
-    from heed.stream_scores import choose_threshold, hear, score, trade_off, with_threshold
+    from heed.stream_scores import choose_thresholds, hear, score, trade_off
     from heed.streams import recording
 
     if labels and (hours or negatives or noise or snr):
@@ -46,25 +47,30 @@ def evaluate_stream(
     curve = trade_off(heard, settings) if plot or choose or as_json else []
     if choose:
         most = 1.0 if alarms is None else alarms
-        threshold = choose_threshold(curve, most)
-        if threshold is None:
-            raise click.ClickException(f"no threshold keeps to {most:g} false alarms an hour on this stream")
-        settings = with_threshold(settings, threshold)
+        chosen = choose_thresholds(curve, most)
+        if chosen is None:
+            raise click.ClickException(f"no thresholds keep to {most:g} false alarms an hour on this stream")
+        settings = replace(settings, words={**settings.words, **chosen})
         path = model_file.find(model)
         replace(recognizer.model, decision=settings).save(path)
-        note(f"wrote the threshold {threshold:g} into {path}; measure it on another stream, this one flatters it")
+        note(
+            f"wrote into {path}: {', '.join(f'{word} {threshold:g}' for word, threshold in chosen.items())}; "
+            "measure it on another stream, this one flatters it"
+        )
     result = score(heard, settings)
     if plot:
         from heed.report.plots import save_trade_off
 
-        save_trade_off(curve, settings.threshold, plot)
+        save_trade_off(curve, result, plot)
         note(f"saved {plot}")
     if as_json:
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
-        facts = {"model": model, "data": str(directory), "threshold": settings.threshold, **result.to_dict()}
-        click.echo(json.dumps({**facts, "trade_off": points}, indent=2))
+        facts = {"model": model, "data": str(directory), "threshold": settings.threshold}
+        click.echo(
+            json.dumps({**facts, "thresholds": settings.words, **result.to_dict(), "trade_off": points}, indent=2)
+        )
         return
-    click.echo(stream_table(result, settings.threshold))
+    click.echo(stream_table(result, settings))
 
 
 def _hear_built(
@@ -96,8 +102,11 @@ def _hear_built(
         return hear_all(recognizer, maker, hours, os.cpu_count() or 1, lambda done: bar.advance(task, done))
 
 
-def stream_table(score: StreamScore, threshold: float) -> str:
+def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
     """Lay out the score of a stream."""
+    thresholds = f"threshold {settings.threshold:g}"
+    if settings.words:
+        thresholds = f"thresholds {min(settings.words.values()):g} to {max(settings.words.values()):g}"
     facts = score.to_dict()
     low, high = facts["miss_interval"]
     least, most = facts["false_alarms_interval"]
@@ -105,7 +114,7 @@ def stream_table(score: StreamScore, threshold: float) -> str:
     if facts["delay_median"] is not None:
         delay = f"{1e3 * facts['delay_median']:.0f} ms (95 % within {1e3 * facts['delay_95']:.0f} ms)"
     rows: Sequence[tuple[str, str]] = [
-        ("stream", f"{score.hours:.2f} h, {score.words} words, threshold {threshold:g}"),
+        ("stream", f"{score.hours:.2f} h, {score.words} words, {thresholds}"),
         ("missed", f"{percent(score.miss_rate)} ({100 * low:.1f} to {percent(high)}, {score.misses} words)"),
         ("wrong word", f"{score.wrong} words"),
         (

@@ -85,15 +85,15 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
     _save(figure, path)
 
 
-def save_trade_off(curve: Sequence[tuple[float, StreamScore]], threshold: float, path: Path) -> None:
-    """Plot misses against false alarms for all thresholds, and mark the one in use.
+def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore, path: Path) -> None:
+    """Plot misses against false alarms for all thresholds, and mark what the settings in use give.
 
     Parameters
     ----------
     curve : sequence of (float, StreamScore)
         Thresholds and what they gave.
-    threshold : float
-        The one that is marked, if it is among them.
+    in_use : StreamScore
+        What is marked.
     path : Path
         Where to save the PNG.
     """
@@ -103,12 +103,11 @@ def save_trade_off(curve: Sequence[tuple[float, StreamScore]], threshold: float,
     axes = figure.subplots()
     rates = [score.false_alarm_rate for _, score in curve]
     misses = [100 * score.miss_rate for _, score in curve]
-    axes.plot(rates, misses, color=BLUE, marker=".", label="thresholds")
+    axes.plot(rates, misses, color=BLUE, marker=".", label="one threshold for all words")
+    axes.plot([in_use.false_alarm_rate], [100 * in_use.miss_rate], "o", color=ORANGE, markersize=9, label="in use")
     for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
         if round(tried * 10, 3).is_integer():
             axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=GREY, fontsize=8)
-        if tried == threshold:
-            axes.plot([rate], [miss], "o", color=ORANGE, markersize=9, label=f"in use: {threshold:g}")
     hours = curve[0][1].hours
     axes.set(
         title=f"Misses against false alarms, {hours:.1f} h, {curve[0][1].words} words",
