@@ -2,14 +2,16 @@
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
 
 import sounds
+from browser import launched
 from command_line import Result
 from heed import model_file, recognizer
 from heed.cli import main as cli_main
@@ -17,6 +19,9 @@ from heed.config import AugmentationSettings, Settings, TrainingSettings
 from heed.corpus import official_split, scan
 from heed.nn.architectures import DenseArchitecture
 from heed.preparation import prepare
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The words of the tiny model; the corpus's fourth word, zero, is unknown to it.
 ASKED = ("yes", "no", "up")
@@ -88,6 +93,13 @@ def tiny_model(tiny_model_path: Path) -> model_file.Model:
 def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
     """A recogniser with the tiny model."""
     return recognizer.Recognizer(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """One browser for all tests that look at pages."""
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture

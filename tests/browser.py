@@ -1,0 +1,118 @@
+"""A real browser for the pages that heed makes: Debian's Chromium, driven by Playwright."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+# Nothing may go over the network, the browser's own housekeeping included.
+OFFLINE = (
+    "--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-quic",
+    "--disable-sync", "--no-first-run", "--no-sandbox",
+)  # fmt: skip
+DESKTOP, TELEPHONE = 1280, 360
+SCHEMES = ("light", "dark")
+
+# Contrast as WCAG 2 defines it, of every text that is seen, against the nearest background that is painted behind it.
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgba = colour => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const over = (front, back) => front.slice(0, 3).map((v, i) => v * front[3] / 255 + back[i] * (1 - front[3] / 255));
+  const behind = element => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) layers.push(rgba(getComputedStyle(e).backgroundColor));
+    return layers.reduceRight((back, front) => over(front, back), [255, 255, 255]);
+  };
+  const bad = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let seen = 0;
+  while (texts.nextNode()) {
+    const text = texts.currentNode.textContent.trim(), element = texts.currentNode.parentElement;
+    const box = element.getBoundingClientRect();
+    if (!text || !box.width || !box.height || element.closest("script, style, noscript, title, .skip")) continue;
+    const shown = getComputedStyle(element);
+    if (shown.visibility === "hidden") continue;
+    const back = behind(element);
+    const colour = rgba(element.closest("svg") ? shown.fill : shown.color);
+    const [high, low] = [luminance(over(colour, back)), luminance(back)].sort((a, b) => b - a);
+    const ratio = (high + 0.05) / (low + 0.05), size = parseFloat(shown.fontSize);
+    const large = size >= 24 || (size >= 18.66 && +shown.fontWeight >= 700);
+    seen += 1;
+    if (ratio < (large ? 3 : 4.5)) bad.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return {seen, bad};
+}
+"""
+
+# What every picture of a page must be: there, and with words for those who cannot see it.
+PICTURES = """
+() => [...document.querySelectorAll("img, svg[role=img]")].map(picture => ({
+  alt: picture.getAttribute("alt") ?? picture.getAttribute("aria-label") ?? "",
+  drawn: picture.tagName === "IMG" ? picture.complete && picture.naturalWidth > 0 : picture.childElementCount > 0,
+}))
+"""
+
+
+@contextmanager
+def launched() -> Iterator["Browser"]:
+    """Start the browser, or skip the test where there is none."""
+    import pytest
+
+    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, as in heed[dev]")
+    program = shutil.which("chromium")
+    if not program:
+        pytest.skip("needs the program chromium, as in Debian's package of that name")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(OFFLINE))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: "Browser", path: Path, width: int = DESKTOP, scheme: str = "light", **options) -> Iterator["Page"]:
+    """Open a page; at the end there must have been no error in the console and nothing fetched from elsewhere."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, **options
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
+    page.goto(path.resolve().as_uri())
+    yield page
+    context.close()
+    assert not complaints
+
+
+def check(browser: "Browser", path: Path) -> None:
+    """What holds for every page: its pictures are there, it fits a telephone, and it can be read in light and dark."""
+    for scheme in SCHEMES:
+        with opened(browser, path, TELEPHONE, scheme) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
+            contrast = page.evaluate(CONTRAST)
+            assert contrast["seen"] > 20
+            assert not contrast["bad"]
+    with opened(browser, path) as page:
+        pictures = page.evaluate(PICTURES)
+        assert pictures
+        assert all(picture["drawn"] and picture["alt"] for picture in pictures)
+        assert page.locator("h1").count() == 1
+        levels = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(h => +h.tagName[1])")
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+        duplicates = page.evaluate(
+            "() => { const ids = [...document.querySelectorAll('[id]')].map(e => e.id);"
+            " return ids.filter((id, i) => ids.indexOf(id) !== i); }"
+        )
+        assert not duplicates

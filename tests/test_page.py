@@ -1,0 +1,122 @@
+"""The base of all pages: what is put into one, and how one looks in a browser."""
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.figure import Figure
+from PIL import Image
+
+import browser as browsing
+import sounds
+from heed.report import page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+BASE = Path(page.__file__).parent / "templates"
+
+
+def drawn() -> Figure:
+    figure = Figure(figsize=(page.WIDTH, 2.2))
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=page.BLUE)
+    axes.set(title="A line", xlabel="x")
+    return figure
+
+
+def content(element: str) -> bytes:
+    return base64.b64decode(re.search(r'src="data:[a-z/]+;base64,([^"]+)"', element)[1])
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0.0 %"), (1, "100.0 %"), (0.5, "50.0 %"), (0.99999, "99.999 %"), (1e-4, "0.01 %"),
+        (1e-12, "< 0.000001 %"), (1 - 1e-12, "> 99.999999 %"),
+    ],
+)  # fmt: skip
+def test_a_percentage_is_never_rounded_to_a_certainty(share: float, text: str) -> None:
+    assert page.percent(share) == text
+
+
+def test_numbers_have_signs_and_powers_as_printed_ones_have() -> None:
+    assert [page.number(value) for value in (0, -1.23456, 1.5e-7, 123456)] == ["0", "−1.23", "1.5 × 10⁻⁷", "1.23 × 10⁵"]
+
+
+def test_a_plot_follows_the_page_from_light_to_dark() -> None:
+    with page.style():
+        picture = page.svg(drawn(), 'a "rising" line')
+    assert "var(--blue)" in picture
+    assert "var(--ink)" in picture
+    assert not set(page.COLOURS.values()) & set(re.findall("#[0-9a-f]{6}", picture))
+    assert 'aria-label="a &quot;rising&quot; line"' in picture
+    assert ">A line</text>" in picture
+
+
+def test_two_plots_do_not_share_names() -> None:
+    with page.style():
+        first, second = drawn(), drawn()
+        second.axes[0].set_title("Another")
+        names = [set(re.findall(' id="([^"]+)"', page.svg(figure, "a line"))) for figure in (first, second)]
+    assert names[0]
+    assert not names[0] & names[1]
+
+
+def test_the_same_plot_gives_the_same_bytes() -> None:
+    with page.style():
+        assert page.svg(drawn(), "a line") == page.svg(drawn(), "a line")
+
+
+def test_a_picture_has_the_first_row_at_the_bottom_and_nothing_at_nought() -> None:
+    image = Image.open(io.BytesIO(content(page.picture(np.array([[1.0, 0.0, -1.0], [0.5, 0.0, 0.0]]), "three"))))
+    pixels = np.asarray(image.convert("RGBA"))
+    assert pixels.shape == (2, 3, 4)
+    assert pixels[1, :, 3].tolist() == [255, 0, 255]
+    assert 0 < pixels[0, 0, 3] < 255
+    assert pixels[1, 0, 0] > pixels[1, 0, 2]  # orange above nought
+    assert pixels[1, 2, 0] < pixels[1, 2, 2]  # blue below
+
+
+def test_a_grey_picture_shows_only_what_is_above_nought() -> None:
+    image = Image.open(io.BytesIO(content(page.picture(np.array([[1.0, -1.0]]), "two", scale="grey"))))
+    assert np.asarray(image.convert("RGBA"))[0, :, 3].tolist() == [255, 0]
+
+
+def test_a_sound_can_be_heard_again() -> None:
+    samples = sounds.clip("yes")
+    player = page.sound(samples, sounds.RATE, "the word yes")
+    heard, rate = soundfile.read(io.BytesIO(content(player)))
+    assert rate == sounds.RATE
+    np.testing.assert_allclose(heard, samples, atol=2 / 2**15)
+
+
+def test_a_page_escapes_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: jinja2.FileSystemLoader([templates, BASE]))
+    (templates / "hostile.html").write_text(
+        '{% extends "base.html" %}{% block title %}{{ name }}{% endblock %}{% block main %}{{ name }}{% endblock %}'
+    )
+    assert "<script>" not in page.render("hostile.html", name="<script>alert(1)</script>")
+
+
+def test_the_colours_of_plots_are_those_of_the_style_sheet() -> None:
+    sheet = (BASE / "style.css").read_text()
+    light, dark = re.findall(r":root \{([^}]*)\}", sheet)
+    for name, colour in page.COLOURS.items():
+        assert f"--{name}: {colour};" in light
+        assert f"--{name}: #" in dark
+
+
+def test_the_contrast_check_finds_pale_text(browser: "Browser", tmp_path: Path) -> None:
+    path = tmp_path / "pale.html"
+    path.write_text('<body style="background: white"><p style="color: #888">pale</p><p>plain</p>')
+    with browsing.opened(browser, path) as view:
+        assert view.evaluate(browsing.CONTRAST) == {"seen": 2, "bad": ["pale: 3.54"]}
