@@ -16,6 +16,11 @@ class _Cache(NamedTuple):
     variance: FloatArray
 
 
+class _InferenceCache(NamedTuple):
+    x: FloatArray
+    inverse: FloatArray
+
+
 @dataclass(frozen=True)
 class BatchNorm(Layer):
     """y = scale x̂ + shift with x̂ = (x - mean) / sqrt(variance + epsilon), channel by channel.
@@ -42,14 +47,15 @@ class BatchNorm(Layer):
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
-    ) -> tuple[FloatArray, _Cache | None]:
+    ) -> tuple[FloatArray, _Cache | _InferenceCache]:
         """Normalise, scale and shift."""
         rows = x.reshape(len(x), -1)
         if rng is None:
-            gain = values["scale"] / np.sqrt(values["variance"] + self.epsilon)
+            inverse = 1 / np.sqrt(values["variance"] + self.epsilon)
+            gain = values["scale"] * inverse
             y = rows * gain
             y += values["shift"] - gain * values["mean"]
-            return y.reshape(x.shape), None
+            return y.reshape(x.shape), _InferenceCache(rows, inverse)
         # Few passes over the numbers: x̂ itself is never written, only its distances from the mean.
         mean = rows.mean(axis=1, keepdims=True)
         centred = rows - mean
@@ -59,7 +65,9 @@ class BatchNorm(Layer):
         y += values["shift"]
         return y.reshape(x.shape), _Cache(centred, inverse, mean, variance)
 
-    def backward(self, values: Views, gradients: Views, cache: _Cache | None, grad_y: FloatArray) -> FloatArray:
+    def backward(
+        self, values: Views, gradients: Views, cache: _Cache | _InferenceCache, grad_y: FloatArray
+    ) -> FloatArray:
         """Carry the gradient through the normalisation, whose mean and variance depend on every x themselves.
 
         Write g = dL/dy, n for the numbers of a channel and <·> for their mean. Scale and shift act on each number
@@ -72,7 +80,8 @@ class BatchNorm(Layer):
         What all numbers of the channel share, and what lies along x̂, is taken out of the gradient: it would be
         normalised away. The statistics get the distance from the batch's own, with the unbiased variance.
         """
-        assert cache is not None, "backward needs a forward pass in training mode"
+        if isinstance(cache, _InferenceCache):
+            return self._backward_inference(values, gradients, cache, grad_y)
         centred, inverse, mean, variance = cache
         rows = grad_y.reshape(centred.shape)
         count = centred[0].size
@@ -86,4 +95,21 @@ class BatchNorm(Layer):
         grad_x += rows
         grad_x -= total / count
         grad_x *= values["scale"] * inverse
+        return grad_x.reshape(grad_y.shape)
+
+    def _backward_inference(
+        self, values: Views, gradients: Views, cache: _InferenceCache, grad_y: FloatArray
+    ) -> FloatArray:
+        """Carry the gradient back through a normalisation by fixed numbers.
+
+        Mean and variance no longer depend on x, so what they took out of the gradient stays in: x̂ moves with x by 1 / s
+        alone, and dL/dx = scale / s g.
+        """
+        x, inverse = cache
+        rows = grad_y.reshape(x.shape)
+        gradients["scale"][...] = np.vecdot(rows, x - values["mean"])[:, None] * inverse
+        gradients["shift"][...] = rows.sum(axis=1, keepdims=True)
+        for name in ("mean", "variance"):
+            gradients[name][...] = 0
+        grad_x: FloatArray = rows * (values["scale"] * inverse)
         return grad_x.reshape(grad_y.shape)

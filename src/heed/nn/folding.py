@@ -60,8 +60,7 @@ def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
         elif isinstance(layer, Chain):
             done += _fold(layer, values[name], taken)
         elif isinstance(layer, Residual):
-            chains = {"layers": Chain(layer.layers), "shortcut": Chain(layer.shortcut)}
-            parts = {key: _fold(inner, values[name][key], taken) for key, inner in chains.items()}
+            parts = {key: _fold(inner, values[name][key], taken) for key, inner in layer.branches.items()}
             inside = Residual(*(tuple(inner for inner, _ in part) for part in parts.values()))
             done.append((inside, {key: _named(part) for key, part in parts.items()}))
         else:

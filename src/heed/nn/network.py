@@ -74,7 +74,7 @@ class Network:
         Network.__init__(self, state["chain"].layers, state["input_shape"], vector.dtype)
         self.parameters.vector[:] = vector
 
-    def _inside(self, x: FloatArray) -> FloatArray:
+    def inside(self, x: FloatArray) -> FloatArray:
         """Turn examples to the layout inside the network, in its own precision; they are not copied if they have it."""
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, self.input_shape))
@@ -99,7 +99,7 @@ class Network:
         ValueError
             If the examples do not have the shape that the network takes.
         """
-        values, x = self.parameters.values, self._inside(x)
+        values, x = self.parameters.values, self.inside(x)
         # Without examples there is one batch of size 0.
         starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
         batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
@@ -110,7 +110,7 @@ class Network:
         body, shape = Chain(self.chain.layers[:-1]), self.chain.shapes(self.input_shape[::-1])[-2]
         if len(shape) != 1:
             raise ValueError(f"the last layer is given {shape}; expected one number a feature")
-        x = self._inside(x)
+        x = self.inside(x)
         starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
         batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
         return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in batches])
@@ -148,7 +148,7 @@ class Network:
             If the examples do not have the shape that the network takes.
         """
         parameters = self.parameters
-        logits, caches = self.chain.forward(parameters.values, self._inside(x), rng)
+        logits, caches = self.chain.forward(parameters.values, self.inside(x), rng)
         loss, grad_logits = softmax_cross_entropy(logits, targets)
         gradients = parameters.gradients if gradients is None else gradients
         self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)

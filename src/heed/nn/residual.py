@@ -29,12 +29,13 @@ class Residual(Layer):
     shortcut: tuple[Layer, ...] = ()
 
     @cached_property
-    def _branches(self) -> dict[str, Chain]:
+    def branches(self) -> dict[str, Chain]:
+        """The two chains, by the names under which their parameters are kept."""
         return {"layers": Chain(self.layers), "shortcut": Chain(self.shortcut)}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape that both branches have."""
-        shape, other = (branch.output_shape(input_shape) for branch in self._branches.values())
+        shape, other = (branch.output_shape(input_shape) for branch in self.branches.values())
         if shape != other:
             raise ValueError(
                 f"the layers of a Residual give {shape}, its shortcut {other}; let a shortcut layer give {shape}"
@@ -43,17 +44,17 @@ class Residual(Layer):
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
         """Return each branch's parameters under its name."""
-        return {name: branch.parameters(input_shape) for name, branch in self._branches.items()}
+        return {name: branch.parameters(input_shape) for name, branch in self.branches.items()}
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """Sum up both branches'."""
-        return sum(branch.multiply_adds(input_shape) for branch in self._branches.values())
+        return sum(branch.multiply_adds(input_shape) for branch in self.branches.values())
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, tuple[Any, Any]]:
         """Compute both branches and add them."""
-        branches = self._branches
+        branches = self.branches
         y, kept = branches["layers"].forward(values["layers"], x, rng)
         other, other_kept = branches["shortcut"].forward(values["shortcut"], x, rng)
         return y + other, (kept, other_kept)
@@ -64,7 +65,7 @@ class Residual(Layer):
         x moves y through f and through g, so dL/dx = dL/dy (J_f + J_g). With g(x) = x, J_g is the identity: the
         gradient reaches lower layers undiminished whatever f does to it, which is why deep networks learn with it.
         """
-        branches, (kept, other_kept) = self._branches, cache
+        branches, (kept, other_kept) = self.branches, cache
         # Each branch may overwrite the gradient that it is given.
         grad_x = branches["layers"].backward(values["layers"], gradients["layers"], kept, grad_y.copy())
         grad_x += branches["shortcut"].backward(values["shortcut"], gradients["shortcut"], other_kept, grad_y)
