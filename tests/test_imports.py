@@ -35,7 +35,7 @@ ORDER = (
     ("preparation",),
     ("evaluation",),
     ("batch",),
-    ("classifier",),
+    ("classifier", "explanation"),
     ("report",),
     ("cli",),
     ("__main__",),

@@ -24,6 +24,7 @@ from heed.storage import write_atomically
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 # Colours to draw with, as they are on a light page. A plot names them, and `svg` replaces each by the style sheet's
@@ -48,7 +49,7 @@ WIDTH = 3.6
 MOST_DIGITS = 6
 
 # Pictures are drawn in these colours upon the page's own: nought is transparent, so the same bytes suit light and dark.
-_BELOW, _ABOVE, _GREY = (38, 126, 214), (226, 108, 32), (124, 132, 142)
+_BELOW, _ABOVE, _GREY = (38, 126, 214), (226, 108, 32), (112, 120, 131)
 # Steps from nought to the full colour, either way. The palette is a good part of a small picture's bytes.
 _STEPS = 63
 Scale = Literal["signed", "grey"]
@@ -230,18 +231,37 @@ def png(values: NDArray[Any], limit: float | None = None, scale: Scale = "signed
     """Return what `picture` shows as a data URI, for a script that changes pictures."""
     from PIL import Image
 
+    # A palette: from opaque blue through transparent to opaque orange (or grey).
     peak = limit or float(np.abs(values).max(initial=0)) or 1.0
     share = np.clip(np.nan_to_num(values[::-1]) / peak, -1, 1)
-    # Palette: from opaque blue through transparent to opaque orange (or grey).
-    above, below, least = (_ABOVE, _BELOW, -1) if scale == "signed" else (_GREY, _GREY, 0)
-    indices = np.rint(_STEPS * (1 + np.maximum(share, least))).astype(np.uint8)
-    shades = range(-_STEPS, _STEPS + 1)
-    image = Image.fromarray(indices, "P")
-    image.putpalette([channel for shade in shades for channel in (above if shade > 0 else below)])
-    alphas = bytes(round(255 * (abs(shade) / _STEPS) ** 0.8) for shade in shades)
+    palette = _palette(scale)
+    image = Image.fromarray(np.rint(_STEPS * (1 + share)).astype(np.uint8), "P")
+    image.putpalette([channel for *colour, _ in palette for channel in colour])
     content = io.BytesIO()
-    image.save(content, "PNG", transparency=alphas, optimize=True)
+    image.save(content, "PNG", transparency=bytes(alpha for *_, alpha in palette), optimize=True)
     return _data_uri("image/png", content.getvalue())
+
+
+def colormap(scale: Scale = "signed") -> Colormap:
+    """Return the colours of `picture` for Matplotlib's `imshow`, to be drawn from -limit to limit."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap([tuple(channel / 255 for channel in shade) for shade in _palette(scale)])
+
+
+def _palette(scale: Scale) -> list[tuple[int, int, int, int]]:
+    """Return red, green, blue, and opacity from the full colour below nought to that above."""
+    shades = range(-_STEPS, _STEPS + 1)
+    strengths = [abs(shade) / _STEPS for shade in shades]
+    if scale == "grey":
+        return [
+            (*_GREY, round(255 * strength) if shade > 0 else 0)
+            for shade, strength in zip(shades, strengths, strict=True)
+        ]
+    return [
+        (*(_ABOVE if shade > 0 else _BELOW), round(255 * strength**0.8))
+        for shade, strength in zip(shades, strengths, strict=True)
+    ]
 
 
 def sound(samples: NDArray[np.float32], sample_rate: int, label: str) -> Markup:
