@@ -100,6 +100,7 @@ def check(browser: "Browser", path: Path) -> None:
     """What holds for every page: its pictures are there, it fits a telephone, and it can be read in light and dark."""
     for scheme in SCHEMES:
         with opened(browser, path, TELEPHONE, scheme) as page:
+            page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
             assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
             contrast = page.evaluate(CONTRAST)
             assert contrast["seen"] > 20

@@ -11,6 +11,7 @@ from heed.cli.data import data
 from heed.cli.devices import devices
 from heed.cli.doctor import doctor
 from heed.cli.evaluate import evaluate
+from heed.cli.explain import explain
 from heed.cli.info import info
 from heed.cli.listen import listen
 from heed.cli.models import models
@@ -33,7 +34,21 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (quickstart, listen, classify, record, teach, train, evaluate, models, info, data, devices, doctor):
+for command in (
+    quickstart,
+    listen,
+    classify,
+    record,
+    teach,
+    train,
+    evaluate,
+    explain,
+    models,
+    info,
+    data,
+    devices,
+    doctor,
+):
     cli.add_command(command)
 
 

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -229,13 +229,16 @@ def picture(values: NDArray[Any], alt: str, limit: float | None = None, scale: S
 
 def png(values: NDArray[Any], limit: float | None = None, scale: Scale = "signed") -> str:
     """Return what `picture` shows as a data URI, for a script that changes pictures."""
-    from PIL import Image
-
-    # A palette: from opaque blue through transparent to opaque orange (or grey).
     peak = limit or float(np.abs(values).max(initial=0)) or 1.0
     share = np.clip(np.nan_to_num(values[::-1]) / peak, -1, 1)
-    palette = _palette(scale)
-    image = Image.fromarray(np.rint(_STEPS * (1 + share)).astype(np.uint8), "P")
+    return indexed_png(np.rint(_STEPS * (1 + share)).astype(np.uint8), _palette(scale))
+
+
+def indexed_png(indices: NDArray[np.uint8], palette: Sequence[tuple[int, int, int, int]]) -> str:
+    """Return a picture as a data URI, each pixel by its place in a list of red, green, blue, and opacity up to 255."""
+    from PIL import Image
+
+    image = Image.fromarray(indices, "P")
     image.putpalette([channel for *colour, _ in palette for channel in colour])
     content = io.BytesIO()
     image.save(content, "PNG", transparency=bytes(alpha for *_, alpha in palette), optimize=True)

@@ -1,0 +1,88 @@
+"""`heed explain`: a page that makes backpropagation visible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from heed.cli.console import note, percent
+
+CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
+
+
+@click.command()
+@click.argument("clip", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--label", metavar="WORD", help="What is said in the clip. [default: its folder's name, or the best guess]"
+)
+@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="PAGE.html",
+    help=f"Where to save the page. [default: {CLIP_PAGE} or {TRAINING_PAGE}]",
+)  # fmt: skip
+@click.option("--animate", is_flag=True, help="Let the page step through the network, with buttons and arrow keys.")
+@click.option("--training", is_flag=True, help="Show a small network learning the bundled corpus instead of a clip.")
+def explain(
+    clip: Path | None, label: str | None, model: str | None, output: Path | None, animate: bool, training: bool
+) -> None:
+    """Walk CLIP through the network and back, on a page to look at in a browser.
+
+    It shows the sound, its features, each layer, the answer, the error, the gradient on its way back, and what one step
+    of learning changes.
+
+    Example: heed explain recordings/yes/anna_1.wav --animate
+
+    Example: heed explain --training
+    """
+    if training:
+        if clip or label or model or animate:
+            raise click.UsageError("--training trains a network of its own; give it no CLIP, --label, -m, or --animate")
+        _explain_training(output or TRAINING_PAGE)
+    elif clip:
+        _explain_clip(clip, label, model, output or CLIP_PAGE, animate)
+    else:
+        raise click.UsageError("give a CLIP, a sound file with one word; or --training")
+
+
+def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path, animate: bool) -> None:
+    from heed.explanation.clip import explain_clip
+    from heed.model_file import DEFAULT, find, load
+    from heed.report.page import save
+    from heed.report.page_explanation import explanation_page
+    from heed.storage import check_writable
+
+    check_writable(output)
+    name = model or DEFAULT
+    explanation = explain_clip(load(find(name)), clip, label)
+    save(explanation_page(explanation, str(clip), Path(name).name, animate), output)
+    labels, way, descent = explanation.labels, explanation.trace, explanation.descent
+    said, right = int(way.probabilities.argmax()), explanation.target
+    reason = {"asked": "as asked for", "folder": "the clip's folder", "guess": "the network's own best guess"}
+    click.echo(f"heard            {labels[said]}, {percent(way.probabilities[said])}")
+    click.echo(f"right answer     {labels[right]}, {reason[explanation.chosen]}")
+    click.echo(f"loss             {descent.loss:.4g} nats, {descent.reached:.4g} after one step of gradient descent")
+    click.echo(
+        f"{f'chance of {labels[right]}':<16} {percent(way.probabilities[right])}, "
+        f"{percent(descent.probabilities[right])} after the step"
+    )
+    note(f"saved {output}; open it in a browser")
+
+
+def _explain_training(output: Path) -> None:
+    from heed.explanation.course import watch_learning
+    from heed.model_file import bundled
+    from heed.report.page import save
+    from heed.report.page_training import training_page
+    from heed.storage import check_writable
+
+    check_writable(output)
+    course = watch_learning(bundled("demo"))
+    save(training_page(course), output)
+    learned, new = course.accuracies[-1]
+    clips = int(course.learned.sum())
+    click.echo(f"words            {', '.join(course.words)}")
+    click.echo(f"network          {course.parameter_count:,} weights, {len(course.losses) - 1} epochs")
+    click.echo(f"told rightly     {percent(learned)} of the {clips} clips it learned from")
+    click.echo(f"                 {percent(new)} of {len(course.labels) - clips} clips of voices it never heard")
+    note(f"saved {output}; open it in a browser")

@@ -1,0 +1,195 @@
+"""`heed explain`: the pages, as a reader has them in a browser, and what becomes of bad input."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+import browser as browsing
+import sounds
+from command_line import Result
+from heed import model_file
+from heed.cli import main as cli_main
+from heed.explanation.clip import explain_clip
+from heed.report import page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Heed = Callable[..., Result]
+MODEL = "commands-tiny"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("explained")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr("sys.argv", ["heed", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli_main.cli()
+    assert not end.value.code
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    return sorted((model_file.bundled("demo") / "stop").iterdir())[0]
+
+
+@pytest.fixture(scope="module")
+def clip_page(folder: Path, clip: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        run(patch, "explain", clip, "-m", MODEL, "--label", "go", "--animate", "-o", folder / "clip.html")
+    return folder / "clip.html"
+
+
+@pytest.fixture(scope="module")
+def training_page(folder: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        run(patch, "explain", "--training", "-o", folder / "training.html")
+    return folder / "training.html"
+
+
+def test_the_page_of_a_clip_can_be_read_everywhere(browser: "Browser", clip_page: Path) -> None:
+    browsing.check(browser, clip_page)
+
+
+def test_the_page_of_a_training_can_be_read_everywhere(browser: "Browser", training_page: Path) -> None:
+    browsing.check(browser, training_page)
+    assert training_page.stat().st_size < 3e6
+
+
+def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", clip_page: Path, clip: Path) -> None:
+    found = explain_clip(model_file.load(model_file.find(MODEL)), clip, "go")
+    way = found.trace
+    with browsing.opened(browser, clip_page) as view:
+        rows = view.locator("table").first.locator("tbody tr").all_inner_texts()
+        order = np.argsort(way.probabilities)[::-1]
+        assert [row.split("\t")[0] for row in rows] == [found.labels[index] for index in order]
+        for row, index in zip(rows, order, strict=True):
+            assert page.percent(way.probabilities[index]) in row
+            error = way.error[index]
+            assert f"{'rise' if error < 0 else 'fall'} by {page.number(abs(error))}" in row
+        rising = view.locator("table .rise")
+        assert rising.count() == 1
+        text = view.locator("main").inner_text()
+        for number in (found.descent.loss, found.descent.predicted, found.descent.reached):
+            assert page.number(number, 4) in text
+        last = way.passages[-1]
+        card = view.locator(f"#backward-{len(way.passages)}")
+        assert page.number(float(np.linalg.norm(last.grad_x))) in card.inner_text()
+        assert page.number(float(np.linalg.norm(last.gradients["weight"]))) in card.inner_text()
+        assert card.locator("math").first.get_attribute("alttext") == "∂L/∂x = W^T ∂L/∂y"
+        # Each layer, those inside blocks too, has a card for either way.
+        cards = sum(1 + sum(map(len, passage.branches.values())) for passage in way.passages)
+        assert view.locator("article.layer").count() == 2 * cards
+
+
+def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_page: Path) -> None:
+    with browsing.opened(browser, clip_page) as view:
+        view.clock.install()
+        walk = view.locator("#walk")
+        stages = view.locator("[data-stage]").count()
+        assert walk.is_visible()
+        assert f"1 of {stages}" in walk.inner_text()
+        assert view.locator("[aria-current]").inner_text() == "sound"
+        view.keyboard.press("ArrowRight")
+        assert f"2 of {stages}" in walk.inner_text()
+        assert view.locator("[aria-current]").inner_text() == "MFCC"
+        walk.get_by_role("button", name="step").click()
+        assert "Forward, layer 1 · convolution over time" in walk.inner_text()
+        assert walk.locator("img").evaluate("picture => picture.naturalWidth") > 10
+        view.keyboard.press("ArrowLeft")
+        walk.get_by_role("button", name="play").click()
+        view.clock.run_for(60_000)
+        assert "One step of learning" in walk.inner_text()
+        assert walk.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
+        assert walk.get_by_role("button", name="step").is_disabled()
+
+
+def test_the_slider_moves_clips_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
+    look = """() => ({
+      epoch: document.getElementById("number").textContent,
+      right: document.getElementById("accuracy").textContent,
+      dot: document.querySelector(".map circle").getAttribute("cx"),
+      regions: document.getElementById("regions").getAttribute("href"),
+      weights: document.querySelector("#weights img").src,
+      mark: parseFloat(document.getElementById("mark").style.left),
+    })"""
+    with browsing.opened(browser, training_page) as view:
+        view.clock.install()
+        slider = view.locator("#epoch")
+        last = view.evaluate(look)
+        slider.press("Home")
+        first = view.evaluate(look)
+        assert (first["epoch"], last["epoch"]) == ("0", "60")
+        assert all(first[name] != last[name] for name in first)
+        assert first["mark"] < last["mark"]
+        slider.press("ArrowRight")
+        assert view.evaluate(look)["epoch"] == "1"
+        view.get_by_role("button", name="play").click()
+        view.clock.run_for(30_000)
+        assert view.evaluate(look) == last
+
+
+def test_without_scripts_the_pages_show_their_pictures(
+    browser: "Browser", clip_page: Path, training_page: Path
+) -> None:  # fmt: skip
+    with browsing.opened(browser, clip_page, java_script_enabled=False) as view:
+        assert not view.locator("#walk").is_visible()
+        assert view.get_by_role("heading", name="One step of learning").is_visible()
+    with browsing.opened(browser, training_page, java_script_enabled=False) as view:
+        assert not view.locator("#epoch").is_visible()
+        assert view.locator(".map").is_visible()
+
+
+def test_the_command_says_what_the_page_shows(heed: Heed, tiny_model_path: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "clip.wav", sounds.clip("yes"), sounds.RATE)
+    result = heed("explain", tmp_path / "clip.wav", "-m", tiny_model_path, "-o", tmp_path / "page.html")
+    assert result.status == 0
+    assert re.search(r"heard +yes, [\d.]+ %\nright answer +yes, the network's own best guess\n", result.out)
+    assert "after one step of gradient descent" in result.out
+    assert result.err == f"saved {tmp_path / 'page.html'}; open it in a browser\n"
+    written = (tmp_path / "page.html").read_text()
+    assert "<script" not in written
+    assert "own best guess" in written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["yes.wav", "--label", "maybe", "-m", MODEL], "error: the model does not know 'maybe'; it tells apart yes, "),
+        (["yes.wav", "-m", "nothing"], "error: no model nothing: "),
+        (["long.wav", "-m", MODEL], "error: long.wav lasts 3.0 s; "),
+        (["missing.wav", "-m", MODEL], "error: cannot read missing.wav: "),
+        (["text.wav", "-m", MODEL], "error: text.wav "),
+        (["yes.wav", "-m", MODEL, "-o", "folder"], "error: cannot write folder: it is a folder"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    heed: Heed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("yes.wav", sounds.clip("yes"), sounds.RATE)
+    soundfile.write("long.wav", np.zeros(3 * sounds.RATE), sounds.RATE)
+    Path("text.wav").write_text("no sound")
+    Path("folder").mkdir()
+    result = heed("explain", *arguments)
+    assert result.status == 1
+    assert result.err.startswith(message)
+    assert result.err.count("\n") == 1
+    assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["clip.wav", "--training"], ["--training", "-m", MODEL], ["--training", "--label", "yes"]]
+)
+def test_wrong_usage_is_told(heed: Heed, arguments: list[str]) -> None:
+    result = heed("explain", *arguments)
+    assert result.status == 2
+    assert "Usage: " in result.err

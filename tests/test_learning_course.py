@@ -1,0 +1,62 @@
+"""What is kept of a small network while it learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heed.errors import CorpusError
+from heed.explanation.course import GRID, HIDDEN, Course, watch_learning
+
+ASKED = ("yes", "no", "up")
+
+
+@pytest.fixture(scope="module")
+def course(tiny_corpus: Path) -> Course:
+    return watch_learning(tiny_corpus, ASKED, (0, 2, 12))
+
+
+def test_the_network_learns(course: Course) -> None:
+    assert [snapshot.epoch for snapshot in course.snapshots] == [0, 2, 12]
+    assert course.losses.shape == course.accuracies.shape == (13, 2)
+    assert course.losses[0, 0] == pytest.approx(np.log(3), rel=0.1)
+    assert course.losses[-1, 0] < 0.2 * course.losses[0, 0]
+    assert course.accuracies[-1, 0] > 0.9
+    assert np.ptp(course.snapshots[-1].weights) > 2 * np.ptp(course.snapshots[0].weights)
+    assert all(len(one.weights) == HIDDEN for one in course.snapshots)
+
+
+def test_no_voice_is_both_learned_from_and_judged_by(course: Course) -> None:
+    assert course.learned.sum() == 3 * 8 * 2
+    assert (~course.learned).sum() == 3 * 4 * 2
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_map_says_what_the_network_says(course: Course, place: int) -> None:
+    snapshot = course.snapshots[place]
+    cells = (GRID * (snapshot.points - snapshot.low) / (snapshot.high - snapshot.low)).astype(int)
+    answers = snapshot.regions[cells[:, 1], cells[:, 0]]
+    right = [np.mean(answers[part] == course.labels[part]) for part in (course.learned, ~course.learned)]
+    np.testing.assert_allclose(right, course.accuracies[snapshot.epoch], atol=0.03)
+
+
+def test_the_same_seed_gives_the_same_course(course: Course, tiny_corpus: Path) -> None:
+    again = watch_learning(tiny_corpus, ASKED, (0, 2, 12))
+    np.testing.assert_array_equal(again.losses, course.losses)
+    np.testing.assert_array_equal(again.snapshots[-1].points, course.snapshots[-1].points)
+
+
+def test_a_corpus_without_the_words_is_refused(tiny_corpus: Path) -> None:
+    with pytest.raises(CorpusError, match=r"has no clip of 'down'; give a corpus that has yes, no, up, down"):
+        watch_learning(tiny_corpus)
+
+
+def test_a_clip_that_cannot_be_read_is_not_passed_over(tiny_corpus: Path, tmp_path: Path) -> None:
+    for folder in tiny_corpus.iterdir():
+        if folder.name in ASKED:
+            (tmp_path / folder.name).symlink_to(folder)
+    (tmp_path / "up").unlink()
+    (tmp_path / "up").mkdir()
+    (tmp_path / "up" / "a_nohash_0.wav").write_bytes(b"not a sound")
+    with pytest.raises(CorpusError, match=r"a_nohash_0.wav cannot be learned from: "):
+        watch_learning(tmp_path, ASKED, (0, 1))
