@@ -16,6 +16,8 @@
     find("count").textContent = `${at + 1} of ${stages.length}`;
     find("title").textContent = stage.dataset.stage;
     find("text").textContent = stage.querySelector("[data-note]").textContent;
+    const facts = stage.querySelectorAll(":scope > .formula:first-of-type, :scope > dl");
+    find("facts").replaceChildren(...[...facts].map(element => element.cloneNode(true)));
     // A copy without names of its own; what it refers to stays where the original is.
     const picture = stage.querySelector("img, svg").cloneNode(true);
     picture.querySelectorAll("[id]").forEach(element => element.removeAttribute("id"));
