@@ -59,14 +59,14 @@ def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path
     labels, way, descent = explanation.labels, explanation.trace, explanation.descent
     said, right = int(way.probabilities.argmax()), explanation.target
     reason = {"asked": "as asked for", "folder": "the clip's folder", "guess": "the network's own best guess"}
-    click.echo(f"heard            {labels[said]}, {percent(way.probabilities[said])}")
-    click.echo(f"right answer     {labels[right]}, {reason[explanation.chosen]}")
-    click.echo(f"loss             {descent.loss:.4g} nats, {descent.reached:.4g} after one step of gradient descent")
-    click.echo(
-        f"{f'chance of {labels[right]}':<16} {percent(way.probabilities[right])}, "
-        f"{percent(descent.probabilities[right])} after the step"
-    )
-    note(f"saved {output}; open it in a browser")
+    lines = {
+        "heard": f"{labels[said]}, {percent(way.probabilities[said])}",
+        "right answer": f"{labels[right]}, {reason[explanation.chosen]}",
+        "loss": f"{descent.loss:.4g} nats, {descent.reached:.4g} after one step of gradient descent",
+        f"chance of {labels[right]}": f"{percent(way.probabilities[right])}, "
+        f"{percent(descent.probabilities[right])} after the step",
+    }
+    _tell(lines, output)
 
 
 def _explain_training(output: Path) -> None:
@@ -81,8 +81,18 @@ def _explain_training(output: Path) -> None:
     save(training_page(course), output)
     learned, new = course.accuracies[-1]
     clips = int(course.learned.sum())
-    click.echo(f"words            {', '.join(course.words)}")
-    click.echo(f"network          {course.parameter_count:,} weights, {len(course.losses) - 1} epochs")
-    click.echo(f"told rightly     {percent(learned)} of the {clips} clips it learned from")
-    click.echo(f"                 {percent(new)} of {len(course.labels) - clips} clips of voices it never heard")
+    lines = {
+        "words": ", ".join(course.words),
+        "network": f"{course.parameter_count:,} weights, {len(course.losses) - 1} epochs",
+        "told rightly": f"{percent(learned)} of the {clips} clips it learned from",
+        "": f"{percent(new)} of {len(course.labels) - clips} clips of voices it never heard",
+    }
+    _tell(lines, output)
+
+
+def _tell(lines: dict[str, str], output: Path) -> None:
+    """Print what the page shows, and where it is."""
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        click.echo(f"{name:<{width}}  {line}")
     note(f"saved {output}; open it in a browser")
