@@ -16,6 +16,7 @@ from heed import model_file
 from heed.cli import main as cli_main
 from heed.explanation.clip import explain_clip
 from heed.report import page
+from heed.report.page_explanation import explanation_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -158,6 +159,12 @@ def test_the_command_says_what_the_page_shows(heed: Heed, tiny_model_path: Path,
     written = (tmp_path / "page.html").read_text()
     assert "<script" not in written
     assert "own best guess" in written
+
+
+def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
+    sure = model_file.load(model_file.find(MODEL))
+    sure.network.parameters.values[sure.network.chain.names[-1]]["bias"][sure.labels.index("stop")] = 1e4
+    assert "nothing left to learn" in explanation_page(explain_clip(sure, clip), str(clip), MODEL)
 
 
 @pytest.mark.parametrize(
