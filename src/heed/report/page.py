@@ -122,7 +122,7 @@ def number(value: float, digits: int = 3) -> str:
 def style() -> Iterator[None]:
     """Let Matplotlib draw in the style of the pages: make the figure, draw it, and call `svg`, all within."""
     import matplotlib as mpl
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     # Matplotlib's types list all its settings one by one.
     settings: Any = {
