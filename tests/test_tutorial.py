@@ -1,0 +1,58 @@
+"""The tutorial runs from its first listing to its last, and prints what stands below each."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LISTING = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?")
+
+
+def last_place(number: str) -> float:
+    """Return the worth of the last digit of a number as it is written."""
+    digits, _, exponent = number.partition("e")
+    decimals = len(digits.partition(".")[2])
+    return float(10.0 ** (int(exponent or 0) - decimals))
+
+
+def same(printed: str, shown: str) -> bool:
+    """Whether two texts agree, but for the last digit of a number, which another processor may round otherwise."""
+    found, wanted = ([text.replace(",", "") for text in NUMBER.findall(side)] for side in (printed, shown))
+    return NUMBER.sub("#", printed) == NUMBER.sub("#", shown) and all(
+        abs(float(one) - float(other)) <= 1.01 * last_place(other) for one, other in zip(found, wanted, strict=True)
+    )
+
+
+def test_the_tutorial_prints_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    listings = list(LISTING.finditer(text))
+    assert len(listings) == text.count("```python") > 15
+    assert sum(listing["output"] is not None for listing in listings) == text.count("```text")
+    session: dict[str, object] = {}
+    for listing in listings:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), np.errstate(all="raise", under="ignore"):
+            exec(listing["code"], session)
+        assert same(printed.getvalue(), listing["output"] or ""), f"{listing['code']}\nprints\n{printed.getvalue()}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "agree"),
+    [
+        ("loss 0.502", "loss 0.503", True),
+        ("loss 0.502", "loss 0.504", False),
+        ("loss 0.502", "cost 0.502", False),
+        ("8e-08", "9e-08", True),
+        ("8e-08", "8e-07", False),
+        ("86,796", "86,796", True),
+        ("1 2", "1", False),
+    ],
+)
+def test_outputs_are_compared_to_the_last_digit(printed: str, shown: str, agree: bool) -> None:
+    assert same(printed, shown) is agree
