@@ -43,6 +43,16 @@ def test_views_of_another_vector_have_the_shape_of_the_tree() -> None:
     assert not parameters.vector.any(), "the values are another vector"
 
 
+def test_the_norm_of_a_layer_is_that_of_what_it_learns(parameters: Parameters) -> None:
+    vector = np.arange(len(parameters.vector), dtype=np.float32)
+    named = {name: array.ravel() for name, array in parameters.named(vector).items()}
+    norms = parameters.norms(vector)
+    assert list(norms) == ["0.Dense", "1.BatchNorm", "2.Dense"]
+    for layer, parts in (("0.Dense", ("weight", "bias")), ("1.BatchNorm", ("scale", "shift"))):
+        whole = np.concatenate([named[f"{layer}.{part}"] for part in parts])
+        assert norms[layer] == pytest.approx(float(np.linalg.norm(whole)))
+
+
 def test_order_is_weights_then_biases_then_statistics(parameters: Parameters) -> None:
     positions = parameters.named(np.arange(len(parameters.vector)))
     roles = {name: spec.role for name, spec in flatten(CHAIN.parameters((3,)))}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
 from heed import training as training_module
@@ -218,6 +218,25 @@ def test_the_model_remembers_where_it_comes_from(tiny_corpus: Path, tiny_setting
     assert remembered["data"]["corpus"] == tiny_corpus.name
     assert sum(remembered["data"]["clips"]["training"].values()) == len(scan(tiny_corpus).by_split("training"))
     assert len(remembered["history"]) == 1
+
+
+def test_each_epoch_tells_the_validation_loss_and_the_gradient_of_each_layer(
+    tiny_corpus: Path, tiny_settings: Settings
+) -> None:
+    settings = with_training(tiny_settings, epochs=2, batch_size=1_000, label_smoothing=0.0)
+    training = start(tiny_corpus, settings)
+    assert training.data.batches == 1
+    row, last = training.epochs()
+    model = training.snapshot()
+    features = training.standardizer.apply(training.extractor(training.validation.windows))
+    probabilities = model.network.probabilities(features)
+    kept = (row, last)[training.best_epoch - 1]
+    assert kept.validation_loss == pytest.approx(log_loss(training.validation.labels, probabilities), rel=1e-4)
+    # The whole gradient is that of all layers.
+    assert model.training["layers"] == ["1.Dense", "2.BatchNorm", "4.Dense"]
+    for epoch in (row, last):
+        assert np.linalg.norm(epoch.layer_gradient_norms) == pytest.approx(epoch.gradient_norm, rel=0.01)
+    assert row.layer_gradient_norms != last.layer_gradient_norms
 
 
 def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,20 @@ from heed.dataset import TrainingSet
 from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
 from heed.model_file import Model
-from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Dense, Network, OneCycle, Optimizer, Schedule, StepDecay
+from heed.nn import (
+    SGD,
+    AdamW,
+    Constant,
+    CosineWithWarmup,
+    Dense,
+    Network,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    StepDecay,
+    one_hot,
+    softmax_cross_entropy,
+)
 from heed.nn.memory import keep_freed_memory
 from heed.nn.trainer import Trainer
 from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
@@ -32,6 +45,9 @@ FloatArray = NDArray[np.float32]
 
 # Writing a checkpoint costs about as much as a short epoch, so it is not done more often than this.
 CHECKPOINT_SECONDS = 20.0
+
+# Of so many steps an epoch the gradient is looked at layer by layer.
+NORM_SAMPLES = 8
 
 # Sequences of random numbers that training itself draws; the data has its own.
 _START, _STEPS = 100, 101
@@ -53,6 +69,11 @@ class EpochRow:
         At the end of the epoch.
     gradient_norm : float
         Mean Euclidean norm of the gradient.
+    validation_loss : float or None
+        On the validation clips, with the averaged weights, to targets smoothed as in training.
+    layer_gradient_norms : list of float
+        Mean Euclidean norm of the gradient of each layer that learns, in the order of `Parameters.norms`, over a few
+        steps of the epoch.
     """
 
     epoch: int
@@ -61,6 +82,9 @@ class EpochRow:
     validation_accuracy: float
     learning_rate: float
     gradient_norm: float
+    # A checkpoint of an older heed has neither.
+    validation_loss: float | None = None
+    layer_gradient_norms: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -172,24 +196,36 @@ class Training:
         training, batches = self.settings.training, self.data.batches
         rng = np.random.default_rng([training.seed, _STEPS, epoch])
         loss, right, norm = 0.0, 0, 0.0
+        norms: list[list[float]] = []
         for batch, (features, labels) in enumerate(self.data.epoch(epoch, self.standardizer, self.threads)):
             done = ((epoch - 1) * batches + batch) / (training.epochs * batches)
             result = self._trainer.step(features, labels, done, rng)
             loss, right, norm = loss + result.loss, right + result.correct, norm + result.gradient_norm
+            if batch % max(batches // NORM_SAMPLES, 1) == 0:
+                norms.append(list(self.network.parameters.norms(self.network.parameters.gradient).values()))
             advance(done, result.loss)
         self._fill(self._judge, self._trainer.averaged)
-        said = self._judge.logits(self._validation_features).argmax(axis=1)
+        logits, truth = self._judge.logits(self._validation_features), self.validation.labels
+        targets = one_hot(truth, len(self.data.labels), training.label_smoothing)
         return EpochRow(
             epoch=epoch,
             loss=loss / batches,
             training_accuracy=right / (batches * self.data.batch_size),
-            validation_accuracy=Evaluation.of(self.data.labels, self.validation.labels, said).balanced_accuracy,
+            validation_accuracy=Evaluation.of(self.data.labels, truth, logits.argmax(axis=1)).balanced_accuracy,
             learning_rate=self._trainer.schedule(epoch / training.epochs),
             gradient_norm=norm / batches,
+            validation_loss=softmax_cross_entropy(logits.T, targets)[0],
+            # Three digits are as many as a picture shows, and keep the model file small.
+            layer_gradient_norms=[float(f"{mean:.3g}") for mean in np.mean(norms, axis=0)],
         )
 
     def model(self) -> Model:
-        """Return the model with the best weights so far."""
+        """Return the model with the best weights so far, and with the examples that `heed teach` needs."""
+        model = self.snapshot()
+        return replace(model, rehearsal=self._rehearse(model.network))
+
+    def snapshot(self) -> Model:
+        """Return the model with the best weights so far, without examples to teach it by; that takes but a moment."""
         network = self._fill(Network(self.network.chain.layers, self.network.input_shape), self._best.vector)
         return Model(
             labels=self.data.labels,
@@ -205,8 +241,8 @@ class Training:
                 "validation_accuracy": self._best.accuracy,
                 "validation_clips": len(self.validation.labels),
                 "history": [asdict(row) for row in self.history],
+                "layers": list(network.parameters.norms(network.parameters.vector)),
             },
-            rehearsal=self._rehearse(network),
         )
 
     def _rehearse(self, network: Network) -> Rehearsal | None:

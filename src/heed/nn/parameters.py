@@ -5,6 +5,7 @@ Layers must write into their views (`view[...] = x` or `view -= x`); binding the
 the vector.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -123,6 +124,15 @@ class Parameters:
         """Return views by dotted name, of the values or of another vector of the same size (gradients, averages)."""
         vector = self.vector if vector is None else vector
         return {name: vector[self._slices[name]].reshape(spec.shape) for name, spec in self._specs.items()}
+
+    def norms(self, vector: FloatArray) -> dict[str, float]:
+        """Return the Euclidean norm of each layer's learned part of a vector of the same size (values, gradients)."""
+        squares: dict[str, float] = {}
+        for name, spec in self._specs.items():
+            if spec.role != "statistic":
+                layer, part = name.rpartition(".")[0], vector[self._slices[name]]
+                squares[layer] = squares.get(layer, 0.0) + float(np.dot(part, part))
+        return {layer: math.sqrt(square) for layer, square in squares.items()}
 
     def count(self, *roles: Role) -> int:
         """Count the numbers that have one of these roles."""
