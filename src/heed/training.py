@@ -186,6 +186,11 @@ class Training:
             yield row
 
     @property
+    def layers(self) -> list[str]:
+        """Names of the layers that learn, in the order of each epoch's `layer_gradient_norms`."""
+        return list(self.network.parameters.norms(self.network.parameters.vector))
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs are done, or patience has run out."""
         training, done = self.settings.training, len(self.history)
@@ -241,7 +246,7 @@ class Training:
                 "validation_accuracy": self._best.accuracy,
                 "validation_clips": len(self.validation.labels),
                 "history": [asdict(row) for row in self.history],
-                "layers": list(network.parameters.norms(network.parameters.vector)),
+                "layers": self.layers,
             },
         )
 

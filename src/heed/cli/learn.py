@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from heed.cli.console import note, percent, progress_bar, tell_skipped, warn
 
 if TYPE_CHECKING:
     from heed.preparation import Prepared
+    from heed.training import Training
 
 
-def watch(prepared: Prepared) -> bool:
+def watch(prepared: Prepared, observers: Sequence[Callable[[Training], None]] = ()) -> bool:
     """Train to the end, or until Ctrl-C.
 
     Parameters
     ----------
     prepared : Prepared
         The training; its best weights are kept in it.
+    observers : sequence of callable
+        Called with the training after each epoch.
 
     Returns
     -------
@@ -52,6 +56,8 @@ def watch(prepared: Prepared) -> bool:
                         f"epoch {row.epoch}/{total}: loss {row.loss:.3f}, training {percent(row.training_accuracy)}, "
                         f"validation {percent(row.validation_accuracy)}"
                     )
+                for observe in observers:
+                    observe(training)
         except KeyboardInterrupt:
             return False
     return True

@@ -42,6 +42,10 @@ MISTAKES = 8
     "--config",
     help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
 )
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path), metavar="DIR",
+    help='Write the course of the training into DIR for TensorBoard, too; needs "heed[tensorboard]".',
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
 def train(
     directory: Path,
@@ -51,6 +55,7 @@ def train(
     noise: Path | None,
     negatives: Path | None,
     config: str | None,
+    tensorboard: Path | None,
     resume: bool,
     **overrides: float | None,
 ) -> None:
@@ -60,6 +65,7 @@ def train(
 
     Example: heed train recordings -o model.safetensors --words yes,no
     """
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from heed.cli.learn import watch
@@ -69,6 +75,7 @@ def train(
     from heed.evaluation import review
     from heed.preparation import prepare
     from heed.recognizer import Recognizer
+    from heed.report.tensorboard import TensorBoard
     from heed.storage import check_writable
 
     # Each kind of network has a recipe that suits it.
@@ -78,6 +85,7 @@ def train(
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = replace(settings, training=build(type(settings.training), vars(settings.training) | given, "training"))
     check_writable(output)
+    followers = [TensorBoard(tensorboard)] if tensorboard else []
     checkpoint = output.with_name(output.name + ".checkpoint")
     if resume and not checkpoint.exists():
         raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
@@ -96,7 +104,8 @@ def train(
         note(f"resuming after epoch {len(training.history)}")
     elif checkpoint.exists():
         note(f"starting afresh; {checkpoint} of an earlier training will be replaced (--resume would go on from it)")
-    finished = watch(prepared)
+    with ExitStack() as stack:
+        finished = watch(prepared, [stack.enter_context(follower).follow for follower in followers])
     if not training.best_epoch:
         raise SettingsError("stopped before the first epoch was done; there is no model to save")
     model = training.model()
