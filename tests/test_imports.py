@@ -30,7 +30,7 @@ ORDER = (
     ("decision",),
     ("actions", "recognizer", "session"),
     ("listening", "scores", "streams"),
-    ("diagnosis", "stream_scores", "takes"),
+    ("answers", "diagnosis", "stream_scores", "takes"),
     ("teaching", "training"),
     ("preparation",),
     ("evaluation",),

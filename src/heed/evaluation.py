@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from heed.answers import Answers
 from heed.clip_store import ClipSet, FloatArray, benchmark_set, labelled, load_clips, load_noises, whole_set
 from heed.corpus import Corpus, Skipped, Split
 from heed.errors import CorpusError
@@ -60,10 +61,14 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tu
     return benchmark_set(store, noises, recognizer.labels, seed=0), skipped + unread
 
 
+def answer(recognizer: Recognizer, clips: ClipSet) -> Answers:
+    """Let a recogniser say what it hears in each clip."""
+    return Answers(recognizer.labels, clips.labels, recognizer.probabilities(clips.windows))
+
+
 def evaluate(recognizer: Recognizer, clips: ClipSet) -> Evaluation:
     """Measure a recogniser on clips."""
-    said = recognizer.probabilities(clips.windows).argmax(axis=1)
-    return Evaluation.of(recognizer.labels, clips.labels, said)
+    return answer(recognizer, clips).evaluation
 
 
 def review(recognizer: Recognizer, prepared: Prepared) -> tuple[Evaluation, tuple[Doubtful, ...]]:
