@@ -30,8 +30,10 @@ from heed.errors import HeedError
 from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
 from heed.model_file import SUFFIX, Model, bundled
 from heed.recognizer import Recognizer
-from heed.report.plots import save_confusion, save_learning_curve
+from heed.report.plots import save_confusion
+from heed.report.training_plots import save_learning_curve
 from heed.scores import Evaluation
+from heed.training import history_of
 from speech_data import SpeechData
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
@@ -95,7 +97,7 @@ def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: 
     replace(model, scores=scores).save(path)
     if pictures:
         save_confusion(evaluation, pictures / f"{path.stem}_confusion.png")
-        history, best = model.training["history"], model.training["best_epoch"]
+        history, best = history_of(model.training), model.training["best_epoch"]
         save_learning_curve(history, best, pictures / f"{path.stem}_learning_curve.png")
     print(f"{folder.name}: {accuracy_line(evaluation)}")
     print(f"the ten words alone: {percent(scores[folder.name]['words'])}")

@@ -7,7 +7,7 @@ depends on; so a run that was killed and resumed ends with the same bits as one 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,17 @@ class EpochRow:
     # A checkpoint of an older heed has neither.
     validation_loss: float | None = None
     layer_gradient_norms: list[float] = field(default_factory=list)
+
+
+def history_of(account: Mapping[str, Any]) -> list[EpochRow]:
+    """Read the epochs out of a model's account of its training; none if it has none, or nothing that can be read."""
+    try:
+        rows = [EpochRow(**row) for row in account.get("history", ())]
+        told = [number for row in rows for number in (*asdict(row).values(), *row.layer_gradient_norms)]
+        numbers = [number for number in told if number is not None and not isinstance(number, list)]
+        return rows if np.isfinite(np.array(numbers, float)).all() else []
+    except (TypeError, ValueError):
+        return []
 
 
 @dataclass

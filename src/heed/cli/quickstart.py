@@ -30,7 +30,8 @@ def quickstart(output: Path, seed: int) -> None:
     from heed.model_file import bundled
     from heed.preparation import prepare
     from heed.recognizer import Recognizer
-    from heed.report.plots import save_confusion, save_learning_curve
+    from heed.report.plots import save_confusion
+    from heed.report.training_plots import save_learning_curve
     from heed.storage import check_writable
 
     demo = bundled("demo")
@@ -52,7 +53,7 @@ def quickstart(output: Path, seed: int) -> None:
     recognizer = Recognizer(model)
     evaluation = evaluate(recognizer, clips_to_measure(recognizer, corpus, "testing")[0])
     model.save(model_path)
-    save_learning_curve(model.training["history"], training.best_epoch, curve)
+    save_learning_curve(training.history, training.best_epoch, curve)
     save_confusion(evaluation, confusion)
 
     click.echo(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")

@@ -1,116 +1,231 @@
-"""Plots as PNG files: the course of a training, and what was taken for what."""
+"""Plots of how good a model is, for a page, or for a paper as PNG or SVG."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heed.scores import Evaluation
+from heed.answers import Answers, TradeOff
+from heed.errors import StorageError
+from heed.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, percent, style
+from heed.scores import Evaluation, wilson_interval
 from heed.storage import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from heed.stream_scores import StreamScore
 
-BLUE, ORANGE, GREY = "#1f6fb4", "#d9692b", "#6b6b6b"
+# A cell of the confusion matrix is never darker than this, so that its number can be read on it.
+MOST_OPAQUE = 0.42
+# Dots a inch of a PNG: what printers ask for.
+DPI = 300
 
 
-def save_learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, path: Path) -> None:
-    """Plot the loss and the accuracies of each epoch.
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A plot and what is said of it.
 
-    Parameters
+    Attributes
     ----------
-    history : sequence of mapping
-        Rows as in `EpochRow`.
-    best_epoch : int
-        The epoch whose weights were kept.
-    path : Path
-        Where to save the PNG.
+    name : str
+        What to call its file.
+    figure : Figure
+        What was drawn, in the style of the pages.
+    alt : str
+        What it shows, for those who cannot see it.
+    caption : str
+        How to read it.
     """
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str = ""
+
+
+def small_axes(height: float = 2.5) -> tuple[Figure, Axes]:
+    """Make a figure of the width that telephones have."""
     from matplotlib.figure import Figure
 
-    epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(epochs, [row["loss"] for row in history], color=BLUE)
-    left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
-    right.plot(epochs, [100 * row["validation_accuracy"] for row in history], color=ORANGE, label="validation")
-    right.plot(epochs, [100 * row["training_accuracy"] for row in history], color=BLUE, label="training, varied clips")
-    right.axvline(best_epoch, color=GREY, linestyle=":", label=f"kept: epoch {best_epoch}")
-    right.set(title="Accuracy", xlabel="epoch", ylabel="clips told rightly (%)", ylim=(0, 101))
-    right.legend(loc="lower right")
-    for axes in (left, right):
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    figure = Figure(figsize=(WIDTH, height))
+    return figure, figure.subplots()
 
 
-def save_confusion(evaluation: Evaluation, path: Path) -> None:
-    """Plot the confusion matrix: colour tells the share of a row, the number counts clips.
+def epochs_axis(axes: Axes, grid: bool = True) -> None:
+    """Write the epochs as whole numbers."""
+    from matplotlib.ticker import MaxNLocator
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What was said to which clips.
-    path : Path
-        Where to save the PNG.
-    """
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(grid)
+
+
+def confusion(evaluation: Evaluation) -> Plot:
+    """Plot the confusion matrix: right answers blue, mistakes orange, stronger with their share of the row."""
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     labels, counts = evaluation.labels, evaluation.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + 0.48 * len(labels)
-    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    side = max(WIDTH, 1.1 + 0.27 * len(labels))
+    figure = Figure(figsize=(side, side - 0.2))
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    low, high = evaluation.interval
+    size = 7 if len(labels) <= 20 else 5.5
+    for row, column in np.argwhere(counts > 0):
+        right = row == column
+        # The root lets rare mistakes be seen beside frequent ones.
+        opacity = MOST_OPAQUE * (shares[row, column] if right else np.sqrt(shares[row, column]))
+        corner = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor=BLUE if right else ORANGE, alpha=opacity, linewidth=0))
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=INK, fontsize=size)
     axes.set(
-        title=f"Accuracy {100 * evaluation.accuracy:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)",
+        title=_accuracy_title(evaluation),
         xlabel="what heed said",
         ylabel="what was said",
         xticks=range(len(labels)),
         yticks=range(len(labels)),
+        xlim=(-0.5, len(labels) - 0.5),
+        ylim=(len(labels) - 0.5, -0.5),
+        aspect="equal",
     )
-    axes.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticklabels(labels)
-    for row, column in np.argwhere(counts > 0):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=9)
-    _save(figure, path)
+    axes.set_xticklabels(labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.set_yticklabels(labels, fontsize=size)
+    axes.tick_params(length=0)
+    alt = (
+        f"Confusion matrix of {len(labels)} labels: {evaluation.right} of {evaluation.clips} are on the diagonal. "
+        "The most frequent mistakes are listed beside it."
+    )
+    caption = "Numbers are clips. A row is what was said, a column what the model took it for; its diagonal is right."
+    return Plot("confusion", figure, alt, caption)
 
 
-def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore, path: Path) -> None:
-    """Plot misses against false alarms for all thresholds, and mark what the settings in use give.
+def words(evaluation: Evaluation) -> Plot:
+    """Plot recall, with its interval, and precision of each label."""
+    scores = {label: score for label, score in evaluation.words.items() if score.clips}
+    rows = np.arange(len(scores))
+    figure, axes = small_axes(0.9 + 0.2 * len(scores))
+    recall = np.array([100 * score.recall for score in scores.values()])
+    bounds = 100 * np.array([wilson_interval(round(s.recall * s.clips), s.clips) for s in scores.values()])
+    axes.hlines(rows - 0.15, bounds[:, 0], bounds[:, 1], color=BLUE, linewidth=1.2, alpha=0.55)
+    axes.plot(recall, rows - 0.15, "o", color=BLUE, markersize=4.5, label="recall, with 95 % interval")
+    precision = [100 * score.precision for score in scores.values()]
+    axes.plot(precision, rows + 0.15, "D", color=ORANGE, markersize=4, label="precision")
+    low = min(float(bounds.min()), *precision)
+    axes.set(title="Each word", xlabel="%", yticks=rows, xlim=(max(5 * np.floor(low / 5) - 2, -2), 102))
+    axes.set_yticklabels(list(scores))
+    axes.set_ylim(len(scores) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside lower center", ncols=2)
+    worst = min(scores, key=lambda label: scores[label].recall)
+    lowest = percent(scores[worst].recall)
+    alt = f"Recall and precision of {len(scores)} labels; the lowest recall is that of {worst}, {lowest}."
+    caption = "Recall: of the clips of a word, how many were told. Precision: of the clips told to be it, how many are."
+    return Plot("words", figure, alt, caption)
+
+
+def reliability(answers: Answers) -> Plot:
+    """Plot accuracy against confidence: on the diagonal the model is as often right as it says."""
+    from matplotlib.figure import Figure
+
+    bins = answers.calibration()
+    figure = Figure(figsize=(WIDTH, 3.3))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    confidence, accuracy = ([100 * value for value in column] for column in list(zip(*bins, strict=True))[:2])
+    above.plot([0, 100], [0, 100], color=MUTED, linestyle=":", label="as right as it says")
+    for step, x in zip(bins, confidence, strict=True):
+        low, high = wilson_interval(round(step.accuracy * step.clips), step.clips)
+        above.vlines(x, 100 * low, 100 * high, color=BLUE, linewidth=1.2, alpha=0.55)
+    above.plot(confidence, accuracy, color=BLUE, marker="o", markersize=4.5, label="answers, with 95 % interval")
+    above.set(title="Calibration", ylabel="right (%)", xlim=(0, 100), ylim=(0, 104))
+    above.legend(loc="upper left")
+    below.bar(confidence, [step.clips for step in bins], width=6, color=BLUE, alpha=0.6)
+    below.set(xlabel="confidence (%)", ylabel="clips", yscale="log")
+    for axes in (above, below):
+        axes.grid(True)
+    error = percent(answers.calibration_error)
+    alt = f"Accuracy against confidence in steps of a tenth; the expected calibration error is {error}."
+    caption = (
+        f"Expected calibration error: {error}. Above the dotted line the model is more often right than it says, "
+        "as networks are that were trained with smoothed labels."
+    )
+    return Plot("calibration", figure, alt, caption)
+
+
+def noise_curve(clean: float, in_noise: Mapping[float, tuple[float, float, float]], source: str) -> Plot:
+    """Plot the accuracy at each signal-to-noise ratio.
 
     Parameters
     ----------
-    curve : sequence of (float, StreamScore)
-        Thresholds and what they gave.
-    in_use : StreamScore
-        What is marked.
-    path : Path
-        Where to save the PNG.
+    clean : float
+        Accuracy without noise.
+    in_noise : mapping of float to (float, float, float)
+        Accuracy and its interval by the ratio in decibels.
+    source : str
+        What noise it is.
     """
-    from matplotlib.figure import Figure
+    ratios = sorted(in_noise)
+    rows = 100 * np.array([in_noise[ratio] for ratio in ratios])
+    without = 100 * clean
+    figure, axes = small_axes()
+    axes.axhline(without, color=GREEN, linestyle="--", label=f"without noise: {without:.1f} %")
+    axes.fill_between(ratios, rows[:, 1], rows[:, 2], color=BLUE, alpha=0.2, linewidth=0)
+    axes.plot(ratios, rows[:, 0], color=BLUE, marker="o", markersize=4.5, label="in noise, with 95 % interval")
+    axes.set(
+        title="Noise", xlabel="signal-to-noise ratio (dB)", ylabel="accuracy (%)", xticks=ratios,
+        ylim=(max(5 * np.floor(float(rows.min()) / 5 - 1), 0), 100.5),
+    )  # fmt: skip
+    axes.invert_xaxis()
+    axes.grid(True)
+    axes.legend(loc="lower left")
+    told = ", ".join(f"{row[0]:.1f} % at {ratio:g} dB" for ratio, row in zip(ratios, rows, strict=True))
+    return Plot("noise", figure, f"Accuracy in noise: {told}; {without:.1f} % without.", f"Noise: {source}.")
 
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+
+def clip_trade_off(curve: Sequence[TradeOff], threshold: float) -> Plot:
+    """Plot misses against false alarms on clips, for thresholds on the probability of a word."""
+    figure, axes = small_axes()
+    alarms, misses = [100 * point.false_alarm_rate for point in curve], [100 * point.miss_rate for point in curve]
+    axes.plot(alarms, misses, color=BLUE, drawstyle="steps-post", label="thresholds")
+    used = min(curve, key=lambda point: abs(point.threshold - threshold))
+    alarm, miss = 100 * used.false_alarm_rate, 100 * used.miss_rate
+    axes.plot([alarm], [miss], "o", color=ORANGE, markersize=7, label=f"threshold {used.threshold:g}", zorder=3)
+    axes.set(
+        title="Misses against false alarms", xlabel="clips without a word that are taken for one (%)",
+        ylabel="words missed (%)", xlim=(0, None), ylim=(0, max(min(100.0, 4 * miss), 5.0)),
+    )  # fmt: skip
+    axes.grid(True)
+    axes.legend(loc="upper right")
+    alt = (
+        f"At the threshold {used.threshold:g}, {miss:.1f} % of the words are missed and {alarm:.1f} % of the rest are "
+        "taken for one."
+    )
+    caption = (
+        "Clip by clip: a word is detected if its probability reaches the threshold. Live, several looks are averaged; "
+        "heed evaluate --stream measures that."
+    )
+    return Plot("misses_false_alarms", figure, alt, caption)
+
+
+def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore) -> Plot:
+    """Plot misses against false alarms an hour for all thresholds, and mark what the settings in use give."""
+    figure, axes = small_axes(3.0)
     rates = [score.false_alarm_rate for _, score in curve]
     misses = [100 * score.miss_rate for _, score in curve]
     axes.plot(rates, misses, color=BLUE, marker=".", label="one threshold for all words")
-    axes.plot([in_use.false_alarm_rate], [100 * in_use.miss_rate], "o", color=ORANGE, markersize=9, label="in use")
+    axes.plot([in_use.false_alarm_rate], [100 * in_use.miss_rate], "o", color=ORANGE, markersize=7, label="in use")
     for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
         if round(tried * 10, 3).is_integer():
-            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=GREY, fontsize=8)
-    hours = curve[0][1].hours
+            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
+    hours, spoken = curve[0][1].hours, curve[0][1].words
     axes.set(
-        title=f"Misses against false alarms, {hours:.1f} h, {curve[0][1].words} words",
+        title=f"Misses against false alarms, {hours:.1f} h, {spoken} words",
         xlabel="false alarms an hour",
         ylabel="words missed (%)",
         ylim=(0, max(min(100.0, 1.1 * max(misses)), 5.0)),
@@ -118,13 +233,60 @@ def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamSco
     # Below one alarm in the whole stream the scale is linear, so that none at all has its place.
     axes.set_xscale("symlog", linthresh=1 / hours)
     axes.set_xlim(0, None)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True)
     axes.legend()
-    _save(figure, path)
+    alt = f"Misses against false alarms an hour, over {hours:.1f} hours, at {len(curve)} thresholds."
+    return Plot("stream", figure, alt)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_confusion(evaluation: Evaluation, path: Path) -> None:
+    """Draw the confusion matrix into a file, PNG or SVG by its name."""
+    with style():
+        save(confusion(evaluation).figure, path)
+
+
+def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore, path: Path) -> None:
+    """Draw misses against false alarms of a stream into a file, PNG or SVG by its name."""
+    with style():
+        save(stream_trade_off(curve, in_use).figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, which must have been drawn in the style of the pages, for use outside of them.
+
+    Parameters
+    ----------
+    figure : Figure
+        What was drawn.
+    path : Path
+        Where to write it; SVG if its name ends so, else PNG.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    import matplotlib as mpl
+
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
+    kind = "svg" if path.suffix.lower() == ".svg" else "png"
+    # Outlines look the same in every program, whatever fonts it has.
+    with mpl.rc_context({"svg.fonttype": "path"}):
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(content, format=kind, dpi=DPI, facecolor=PAPER, metadata=metadata)
     write_atomically(path, content.getvalue())
+
+
+def save_all(plots: Sequence[Plot], folder: Path) -> None:
+    """Write plots into a folder, each as PNG and as SVG."""
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder} is no folder; give one for the plots")
+    with style():
+        for plot in plots:
+            for suffix in ("png", "svg"):
+                save(plot.figure, folder / f"{plot.name}.{suffix}")
+
+
+def _accuracy_title(evaluation: Evaluation) -> str:
+    low, high = evaluation.interval
+    return f"{100 * evaluation.accuracy:.1f} % right (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
