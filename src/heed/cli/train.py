@@ -43,6 +43,10 @@ MISTAKES = 8
     help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
 )
 @click.option(
+    "--report", type=click.Path(path_type=Path), metavar="PAGE",
+    help="Keep a page about the training up to date: one HTML file to open in a browser.",
+)  # fmt: skip
+@click.option(
     "--tensorboard", type=click.Path(path_type=Path), metavar="DIR",
     help='Write the course of the training into DIR for TensorBoard, too; needs "heed[tensorboard]".',
 )  # fmt: skip
@@ -55,6 +59,7 @@ def train(
     noise: Path | None,
     negatives: Path | None,
     config: str | None,
+    report: Path | None,
     tensorboard: Path | None,
     resume: bool,
     **overrides: float | None,
@@ -75,6 +80,7 @@ def train(
     from heed.evaluation import review
     from heed.preparation import prepare
     from heed.recognizer import Recognizer
+    from heed.report.live import LiveReport
     from heed.report.tensorboard import TensorBoard
     from heed.storage import check_writable
 
@@ -85,7 +91,9 @@ def train(
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = replace(settings, training=build(type(settings.training), vars(settings.training) | given, "training"))
     check_writable(output)
-    followers = [TensorBoard(tensorboard)] if tensorboard else []
+    followers: list[LiveReport | TensorBoard] = [LiveReport(report, output.stem)] if report else []
+    if tensorboard:
+        followers.append(TensorBoard(tensorboard))
     checkpoint = output.with_name(output.name + ".checkpoint")
     if resume and not checkpoint.exists():
         raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
@@ -105,7 +113,9 @@ def train(
     elif checkpoint.exists():
         note(f"starting afresh; {checkpoint} of an earlier training will be replaced (--resume would go on from it)")
     with ExitStack() as stack:
-        finished = watch(prepared, [stack.enter_context(follower).follow for follower in followers])
+        for follower in followers:
+            stack.enter_context(follower)
+        finished = watch(prepared, [follower.follow for follower in followers])
     if not training.best_epoch:
         raise SettingsError("stopped before the first epoch was done; there is no model to save")
     model = training.model()
@@ -122,6 +132,8 @@ def train(
         click.echo("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
     if doubtful:
         click.echo("\n" + doubtful_table(doubtful))
+    if report:
+        click.echo(f"\n{report}: open it in a browser")
     click.echo(f"\nnext: heed evaluate {output} {directory}")
 
 

@@ -112,6 +112,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         settings=_flat(model.training.get("settings", {})),
         millions=f"{page.number(model.network.multiply_adds / 1e6, 2)} million",
         renewal=round(1000 * RENEWAL),
+        ms=f"{page.number(1000 * subject.seconds, 2)} ms" if subject.seconds else "",
         sections={
             "what": "What it is",
             "trained": "How it was trained",

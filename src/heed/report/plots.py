@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -64,6 +64,11 @@ def epochs_axis(axes: Axes, grid: bool = True) -> None:
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(grid)
+
+
+def legend(axes: Axes, place: Literal["best", "lower left", "lower right", "upper right"] = "best") -> None:
+    """Say what the lines are, on paper of its own, so that no line runs through the words."""
+    axes.legend(loc=place, frameon=True, facecolor=PAPER, edgecolor="none", framealpha=0.85)
 
 
 def confusion(evaluation: Evaluation) -> Plot:
@@ -135,7 +140,7 @@ def reliability(answers: Answers) -> Plot:
     from matplotlib.figure import Figure
 
     bins = answers.calibration()
-    figure = Figure(figsize=(WIDTH, 3.3))
+    figure = Figure(figsize=(WIDTH, 3.5))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     confidence, accuracy = ([100 * value for value in column] for column in list(zip(*bins, strict=True))[:2])
     above.plot([0, 100], [0, 100], color=MUTED, linestyle=":", label="as right as it says")
@@ -144,7 +149,7 @@ def reliability(answers: Answers) -> Plot:
         above.vlines(x, 100 * low, 100 * high, color=BLUE, linewidth=1.2, alpha=0.55)
     above.plot(confidence, accuracy, color=BLUE, marker="o", markersize=4.5, label="answers, with 95 % interval")
     above.set(title="Calibration", ylabel="right (%)", xlim=(0, 100), ylim=(0, 104))
-    above.legend(loc="upper left")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     below.bar(confidence, [step.clips for step in bins], width=6, color=BLUE, alpha=0.6)
     below.set(xlabel="confidence (%)", ylabel="clips", yscale="log")
     for axes in (above, below):
@@ -183,7 +188,7 @@ def noise_curve(clean: float, in_noise: Mapping[float, tuple[float, float, float
     )  # fmt: skip
     axes.invert_xaxis()
     axes.grid(True)
-    axes.legend(loc="lower left")
+    legend(axes, "lower left")
     told = ", ".join(f"{row[0]:.1f} % at {ratio:g} dB" for ratio, row in zip(ratios, rows, strict=True))
     return Plot("noise", figure, f"Accuracy in noise: {told}; {without:.1f} % without.", f"Noise: {source}.")
 
@@ -197,11 +202,14 @@ def clip_trade_off(curve: Sequence[TradeOff], threshold: float) -> Plot:
     alarm, miss = 100 * used.false_alarm_rate, 100 * used.miss_rate
     axes.plot([alarm], [miss], "o", color=ORANGE, markersize=7, label=f"threshold {used.threshold:g}", zorder=3)
     axes.set(
-        title="Misses against false alarms", xlabel="clips without a word that are taken for one (%)",
-        ylabel="words missed (%)", xlim=(0, None), ylim=(0, max(min(100.0, 4 * miss), 5.0)),
-    )  # fmt: skip
+        title="Misses against false alarms",
+        xlabel="clips without a word that are taken for one (%)",
+        ylabel="words missed (%)",
+        xlim=(0, max(min(100.0, 4 * alarm), 10.0)),
+        ylim=(0, max(min(100.0, 3 * miss), 10.0)),
+    )
     axes.grid(True)
-    axes.legend(loc="upper right")
+    legend(axes, "upper right")
     alt = (
         f"At the threshold {used.threshold:g}, {miss:.1f} % of the words are missed and {alarm:.1f} % of the rest are "
         "taken for one."
@@ -234,7 +242,7 @@ def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamS
     axes.set_xscale("symlog", linthresh=1 / hours)
     axes.set_xlim(0, None)
     axes.grid(True)
-    axes.legend()
+    legend(axes)
     alt = f"Misses against false alarms an hour, over {hours:.1f} hours, at {len(curve)} thresholds."
     return Plot("stream", figure, alt)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.report.page import BLUE, MUTED, ORANGE, PURPLE, WIDTH, number, percent, style
-from heed.report.plots import Plot, epochs_axis, save, small_axes
+from heed.report.plots import Plot, epochs_axis, legend, save, small_axes
 from heed.training import EpochRow
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _draw_loss(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> None
         axes.plot(epochs, validation, color=ORANGE, marker=_marker(history), label="validation")
     _mark(axes, best_epoch)
     axes.set(title="Loss", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
-    axes.legend()
+    legend(axes)
     epochs_axis(axes)
 
 
@@ -57,8 +57,8 @@ def _draw_accuracy(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> 
     validation = [100 * row.validation_accuracy for row in history]
     axes.plot(epochs, validation, color=ORANGE, marker=_marker(history), label="validation")
     _mark(axes, best_epoch)
-    axes.set(title="Accuracy", xlabel="epoch", ylabel="clips told rightly (%)", ylim=(0, 101))
-    axes.legend(loc="lower right")
+    axes.set(title="Accuracy", xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 101))
+    legend(axes, "lower right")
     epochs_axis(axes)
 
 
@@ -137,7 +137,7 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
         f"{largest} ({number(norms[:, -1].max())}), smallest in {smallest} ({number(norms[:, -1].min())})."
     )
     caption = (
-        "The lowest layer on top. If gradients vanished on their way back, the upper rows would be dark."
+        "The lowest layer on top. If gradients vanished on their way back, the rows would darken upwards."
         " Looked at in a few steps of each epoch."
     )
     return Plot("gradient_layers", figure, alt, caption)
