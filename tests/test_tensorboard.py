@@ -37,8 +37,11 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
 
 def test_each_epoch_can_be_read_back(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     output, folder = tmp_path / "model.safetensors", tmp_path / "deep" / "board"
-    options = ["--config", "quickstart", "--epochs", 3, "--tensorboard", folder]
-    assert heed("train", tiny_corpus, "-o", output, *options).status == 0
+    options = ["--config", "quickstart", "--epochs", 3, "--tensorboard", folder, "--report", tmp_path / "page.html"]
+    told = heed("train", tiny_corpus, "-o", output, *options)
+    assert told.status == 0, told
+    assert f"{tmp_path / 'page.html'}: open it in a browser" in told.out
+    assert "Report on model" in (tmp_path / "page.html").read_text()
     history = model_file.load(output).training["history"]
     read = scalars(folder)
     for name, key in (

@@ -57,7 +57,8 @@ def report(
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
     path = model_file.find(model)
     recognizer = Recognizer(model_file.load(path))
-    check_writable(output)
+    for place in (output, plots / "loss.png") if plots else (output,):
+        check_writable(place)
     measured = _measure(recognizer, located(directory), split, noise) if directory else None
     card = path.with_suffix(".md")
     subject = Subject(

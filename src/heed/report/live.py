@@ -13,13 +13,14 @@ from heed.config import SILENCE
 from heed.evaluation import answer
 from heed.recognizer import Recognizer
 from heed.report import page
-from heed.report.measuring import Measured, seconds_per_clip
+from heed.report.measuring import CHOSEN_BY, Measured, seconds_per_clip
 from heed.report.model_page import Subject, draw, render
 from heed.storage import check_writable
 from heed.training import Training
 
-# The page is written at most so often, and so rarely that it takes no more than this part of the time.
-SECONDS, PART = 3.0, 0.02
+# The page is written at most so often, and so rarely that it takes no more than this part of the time. (The first page
+# takes longer than the others, as what it is drawn with is loaded for it.)
+SECONDS, PART = 10.0, 0.03
 
 
 class LiveReport:
@@ -43,7 +44,7 @@ class LiveReport:
         self._path = path
         self._name = name
         self._training: Training | None = None
-        self._next = 0.0
+        self._next: float | None = None
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -62,7 +63,7 @@ class LiveReport:
             clips=training.validation,
             answers=answer(recognizer, training.validation),
             root=_root(training.validation.names),
-            warnings=("by these clips the epoch was chosen, so that they flatter the model a little",),
+            warnings=(f"{CHOSEN_BY}, so they flatter the model",),
         )
         self._write(Subject(self._name, model, measured=measured, seconds=seconds_per_clip(recognizer)))
 
@@ -70,10 +71,10 @@ class LiveReport:
         """Write the page, if it is time to."""
         self._training = training
         start = time.monotonic()
-        if start >= self._next and not training.finished:
+        if (self._next is None or start >= self._next) and not training.finished:
             self._write(Subject(self._name, training.snapshot(), epochs=training.settings.training.epochs))
             took = time.monotonic() - start
-            self._next = start + max(SECONDS, took / PART)
+            self._next = start + (SECONDS if self._next is None else max(SECONDS, took / PART))
 
     def _write(self, subject: Subject) -> None:
         with page.style():

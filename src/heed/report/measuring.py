@@ -19,6 +19,7 @@ RATIOS = (20.0, 10.0, 5.0, 0.0, -5.0)
 # Length of the noise that is made where there are no recordings of any, in seconds.
 GENERATED = 60
 TIMED = 50
+CHOSEN_BY = "by these clips the epoch was chosen whose weights were kept"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +110,15 @@ def measure(
         noise=source,
         # A noise that cannot be read was already named if it is the corpus's own.
         skipped=tuple(dict.fromkeys([*skipped, *unread])),
-        warnings=corpus.warnings,
+        warnings=(*corpus.warnings, *_flattery(recognizer, name, split)),
     )
+
+
+def _flattery(recognizer: Recognizer, corpus: str, split: Split) -> list[str]:
+    """Tell whether the training had a part in the choice of the clips."""
+    trained_on = recognizer.model.training.get("data", {}).get("corpus")
+    reasons = {"training": "the model learned from these clips", "validation": CHOSEN_BY}
+    return [f"{reasons[split]}, so they flatter it"] if corpus == trained_on and split in reasons else []
 
 
 def pink_noise(samples: int, seed: int = 0) -> FloatArray:

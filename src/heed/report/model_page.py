@@ -152,12 +152,12 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
         positions, windows, extractor.decibels(extractor.energies(windows)), strict=True
     ):
         truth, said = answers.labels[answers.truth[position]], answers.labels[answers.said[position]]
-        name = measured.clips.names[position]
+        name = _within(measured.clips.names[position], measured.root)
         chances = answers.probabilities[position]
         loud = np.maximum(decibels.T - (decibels.max() - RANGE), 0)
         shown.append(
             {
-                "name": _within(name, measured.root),
+                "name": name,
                 "truth": truth,
                 "said": said,
                 "confidence": chances.max(),

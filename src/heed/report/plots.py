@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from heed.answers import Answers, TradeOff
-from heed.errors import StorageError
 from heed.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, percent, style
 from heed.scores import Evaluation, wilson_interval
 from heed.storage import write_atomically
@@ -66,7 +65,7 @@ def epochs_axis(axes: Axes, grid: bool = True) -> None:
     axes.grid(grid)
 
 
-def legend(axes: Axes, place: Literal["best", "lower left", "lower right", "upper right"] = "best") -> None:
+def legend(axes: Axes, place: Literal["best", "lower left", "upper right"] = "best") -> None:
     """Say what the lines are, on paper of its own, so that no line runs through the words."""
     axes.legend(loc=place, frameon=True, facecolor=PAPER, edgecolor="none", framealpha=0.85)
 
@@ -84,8 +83,8 @@ def confusion(evaluation: Evaluation) -> Plot:
     size = 7 if len(labels) <= 20 else 5.5
     for row, column in np.argwhere(counts > 0):
         right = row == column
-        # The root lets rare mistakes be seen beside frequent ones.
-        opacity = MOST_OPAQUE * (shares[row, column] if right else np.sqrt(shares[row, column]))
+        # Rare mistakes can be seen beside frequent ones, too.
+        opacity = MOST_OPAQUE * (shares[row, column] if right else 0.3 + 0.7 * np.sqrt(shares[row, column]))
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=BLUE if right else ORANGE, alpha=opacity, linewidth=0))
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=INK, fontsize=size)
@@ -99,8 +98,9 @@ def confusion(evaluation: Evaluation) -> Plot:
         ylim=(len(labels) - 0.5, -0.5),
         aspect="equal",
     )
-    axes.set_xticklabels(labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
-    axes.set_yticklabels(labels, fontsize=size)
+    # A word with dollar signs is no formula.
+    axes.set_xticklabels(labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=size, parse_math=False)
+    axes.set_yticklabels(labels, fontsize=size, parse_math=False)
     axes.tick_params(length=0)
     alt = (
         f"Confusion matrix of {len(labels)} labels: {evaluation.right} of {evaluation.clips} are on the diagonal. "
@@ -123,7 +123,7 @@ def words(evaluation: Evaluation) -> Plot:
     axes.plot(precision, rows + 0.15, "D", color=ORANGE, markersize=4, label="precision")
     low = min(float(bounds.min()), *precision)
     axes.set(title="Each word", xlabel="%", yticks=rows, xlim=(max(5 * np.floor(low / 5) - 2, -2), 102))
-    axes.set_yticklabels(list(scores))
+    axes.set_yticklabels(list(scores), parse_math=False)
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
@@ -287,8 +287,6 @@ def save(figure: Figure, path: Path) -> None:
 
 def save_all(plots: Sequence[Plot], folder: Path) -> None:
     """Write plots into a folder, each as PNG and as SVG."""
-    if folder.exists() and not folder.is_dir():
-        raise StorageError(f"{folder} is no folder; give one for the plots")
     with style():
         for plot in plots:
             for suffix in ("png", "svg"):

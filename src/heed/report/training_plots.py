@@ -58,7 +58,7 @@ def _draw_accuracy(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> 
     axes.plot(epochs, validation, color=ORANGE, marker=_marker(history), label="validation")
     _mark(axes, best_epoch)
     axes.set(title="Accuracy", xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 101))
-    legend(axes, "lower right")
+    legend(axes)
     epochs_axis(axes)
 
 

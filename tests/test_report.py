@@ -1,0 +1,271 @@
+"""The report of a model: what its page says, how it looks in a browser, and what stands in its way."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+import browser as browsing
+import sounds
+from command_line import Result
+from heed.config import Settings
+from heed.corpus import scan
+from heed.model_file import Model
+from heed.preparation import prepare
+from heed.recognizer import Recognizer
+from heed.report import live as live_module
+from heed.report import page
+from heed.report.live import LiveReport
+from heed.report.measuring import RATIOS, measure, pink_noise
+from heed.report.model_page import Subject, confusions, draw, render
+from heed.report.plots import save
+from heed.report.training_plots import short_name, training_plots
+from heed.scores import Evaluation
+from heed.training import EpochRow, Training, history_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# What a page may weigh at most.
+MOST_BYTES = 3_000_000
+
+
+def written(subject: Subject, path: Path) -> Path:
+    with page.style():
+        page.save(render(subject, draw(subject)), path)
+    return path
+
+
+def error_of(result: Result) -> str:
+    assert result.status == 1, result
+    (line,) = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in result.err
+    return line
+
+
+@pytest.fixture(scope="module")
+def tiny_page(tiny_model: Model, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recognizer = Recognizer(tiny_model)
+    measured = measure(recognizer, scan(tiny_corpus), "testing")
+    subject = Subject("tiny", tiny_model, bytes=1234, measured=measured, seconds=1e-3, card="By hand <b>")
+    return written(subject, tmp_path_factory.mktemp("page") / "report.html")
+
+
+def test_a_page_with_everything_looks_right_in_a_browser(browser: "Browser", tiny_page: Path) -> None:
+    assert tiny_page.stat().st_size < MOST_BYTES
+    browsing.check(browser, tiny_page)
+    with browsing.opened(browser, tiny_page, browsing.TELEPHONE) as view:
+        view.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
+        assert view.evaluate(browsing.CONTRAST)["bad"] == []
+        titles = view.locator("svg.plot").evaluate_all("all => all.map(plot => plot.textContent)")
+        for title in (
+            *("Loss", "Accuracy", "Learning rate", "Gradient", "Gradient of each layer"),
+            *("100.0 % right", "Each word", "Calibration", "Noise", "Misses against false alarms"),
+        ):
+            assert any(title in text for text in titles), title
+        assert view.locator("article .pixels").count() == view.locator("audio").count() == 12
+        seconds = view.locator("audio").first.evaluate(
+            "player => new Promise(tell => { player.onloadedmetadata = () => tell(player.duration); player.load(); })"
+        )
+        assert seconds == pytest.approx(1.0, abs=0.01)
+        said = view.locator("main").inner_text()
+    for told in ("By hand <b>", "1 Dense", "training.learning_rate", "the corpus's own 2 recordings"):
+        assert told in said, told
+
+
+def test_the_command_tells_the_same_as_evaluate(
+    heed: Callable[..., Result], browser: "Browser", tiny_model_path: Path, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    # Two clips lie in the wrong folder.
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    moved = [clip.path for clip in scan(root).by_split("testing") if clip.word == "yes"][:2]
+    for path in moved:
+        shutil.move(path, root / "no" / f"{path.stem}x.wav")
+    output, plots = tmp_path / "deep" / "report.html", tmp_path / "plots"
+    told = heed("report", tiny_model_path, root, "-o", output, "--plots", plots)
+    assert told.status == 0, told
+    scores = json.loads(heed("evaluate", tiny_model_path, root, "--json").out)
+    accuracy = f"{100 * scores['accuracy']:.1f} %"
+    assert scores["accuracy"] < 1
+    assert accuracy in told.out
+    with browsing.opened(browser, output) as view:
+        lead = view.locator(".lead").inner_text()
+        worst = view.locator("article").all_inner_texts()[:2]
+    assert accuracy in lead
+    assert "no is taken for yes in 33.3 % of its clips" in lead
+    for card in worst:
+        assert card.startswith("no → yes")
+        assert "Mislabelled?" in card
+    assert {path.stem for path in moved} == {card.split("no/")[1].split("x.wav")[0] for card in worst}
+    names = {path.name for path in plots.iterdir()}
+    assert {"loss.png", "loss.svg", "confusion.png", "calibration.svg", "gradient_layers.png"} <= names
+    assert all((plots / name).read_bytes().startswith(b"\x89PNG") for name in names if name.endswith("png"))
+    assert b"<svg" in (plots / "confusion.svg").read_bytes()
+
+
+def test_a_model_file_alone_is_enough(heed: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    assert heed("report", "commands", "-o", path).status == 0
+    with browsing.opened(browser, path, browsing.TELEPHONE) as view:
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
+        said = view.locator("body").inner_text()
+    # It was trained before the gradient was kept layer by layer.
+    for told in ("86,796", "95.3 %", "heed report commands DIR", "made by an older heed", "Model card"):
+        assert told in said
+
+
+def test_a_model_without_history_says_so(tiny_model: Model, browser: "Browser", tmp_path: Path) -> None:
+    for training in ({}, {"history": [1, 2.5]}, {"history": [{"epoch": "one"}]}):
+        path = written(Subject("bare", replace(tiny_model, training=training)), tmp_path / "bare.html")
+        assert "no history of its training" in path.read_text()
+        assert "does not tell what the model was trained on" in path.read_text()
+    with browsing.opened(browser, path) as view:
+        assert view.locator("h2").count() == 5
+
+
+def test_hostile_names_do_no_harm(tiny_model: Model, tiny_corpus: Path, browser: "Browser", tmp_path: Path) -> None:
+    labels = ("<script>alert(1)</script>", "$\\frac{", "&amp;", *tiny_model.labels[3:])
+    hostile = replace(tiny_model, labels=labels, training={})
+    measured = measure(Recognizer(tiny_model), scan(tiny_corpus), "testing")
+    answers = replace(measured.answers, labels=labels)
+    measured = replace(measured, answers=answers, in_noise={}, data="<img src=x onerror=alert(1)>")
+    path = written(Subject("<b>name", hostile, measured=measured), tmp_path / "hostile.html")
+    with browsing.opened(browser, path) as view:
+        assert view.locator("h1").inner_text() == "Report on <b>name"
+        assert view.locator("th", has_text="$\\frac{").count() >= 1
+        assert view.locator("script").count() == 0
+        assert "onerror" in view.locator(".lead").inner_text()
+
+
+def test_bad_input_gets_one_clear_line(
+    heed: Callable[..., Result], tiny_model: Model, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    page_path = tmp_path / "report.html"
+    assert "no model nothing" in error_of(heed("report", "nothing", "-o", page_path))
+    (tmp_path / "empty").mkdir()
+    told = error_of(heed("report", tiny_model_path, tmp_path / "empty", "-o", page_path))
+    assert "holds no word folders" in told
+    assert "cannot read the corpus" in error_of(heed("report", tiny_model_path, tmp_path / "none", "-o", page_path))
+    assert "it is a folder" in error_of(heed("report", tiny_model_path, "-o", tmp_path))
+    damaged = tmp_path / "damaged.safetensors"
+    replace(tiny_model, scores={"test": {"accuracy": "much"}}).save(damaged)
+    assert "is damaged" in error_of(heed("report", damaged, "-o", page_path))
+    assert not page_path.exists()
+    told = heed("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
+    assert told.status == 2
+    assert "--noise needs DIRECTORY" in told.err
+
+
+def test_a_file_where_the_plots_should_go_is_refused(
+    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    told = heed("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
+    assert "cannot write" in error_of(told)
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.fixture
+def training(tiny_corpus: Path, tiny_settings: Settings) -> Training:
+    settings = replace(tiny_settings, training=replace(tiny_settings.training, epochs=4))
+    return prepare(scan(tiny_corpus), settings, ["yes", "no", "up"]).training
+
+
+def test_a_page_follows_a_training(
+    training: Training, browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "live.html"
+    clock = [100.0]
+    monkeypatch.setattr(live_module.time, "monotonic", lambda: clock[0])
+    with LiveReport(path, "tiny") as report:
+        pages = []
+        for row in training.epochs():
+            report.follow(training)
+            pages.append(path.read_text())
+            clock[0] += live_module.SECONDS if row.epoch == 2 else 0.1
+        assert "epoch 1 of 4" in pages[0]
+        assert "location.reload" in pages[0]
+        assert pages[1] == pages[0], "it is not written more often than that"
+        assert "epoch 3 of 4" in pages[2]
+        live = tmp_path / "copy.html"
+        live.write_text(pages[2])
+    with browsing.opened(browser, live, browsing.TELEPHONE) as view:
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
+        view.get_by_role("button", name="Stop renewing").click()
+        assert view.get_by_role("button", name="Stopped").count() == 1
+    last = path.read_text()
+    assert "location.reload" not in last
+    assert "the validation clips of" in last
+    assert "by these clips the epoch was chosen" in last
+    assert str(training.validation.names[0].rpartition("/")[0]) not in last, "paths are shown within the corpus"
+
+
+def test_a_training_that_never_began_leaves_no_page(tmp_path: Path) -> None:
+    with LiveReport(tmp_path / "live.html", "tiny"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_that_cannot_be_written_stops_before_the_training(heed: Callable[..., Result], tmp_path: Path) -> None:
+    told = heed("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--report", tmp_path)
+    assert "it is a folder" in error_of(told)
+
+
+def test_noise_comes_from_where_it_is_said_to(tiny_recognizer: Recognizer, tiny_corpus: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    shutil.rmtree(root / "_background_noise_")
+    measured = measure(tiny_recognizer, scan(root), "testing")
+    assert measured.noise == "generated, pink"
+    assert tuple(measured.in_noise) == RATIOS
+    soundfile.write(tmp_path / "hiss.wav", sounds.hiss(sounds.RATE, np.random.default_rng(0), 0.1), sounds.RATE)
+    measured = measure(tiny_recognizer, scan(tiny_corpus), "validation", [tmp_path / "hiss.wav"])
+    assert measured.noise == "1 recordings given with --noise"
+    # The tiny model was trained on a corpus of this name.
+    assert any("flatter" in warning for warning in measured.warnings)
+
+
+def test_pink_noise_has_the_same_power_in_each_octave() -> None:
+    noise = pink_noise(160_000)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    frequencies = np.fft.rfftfreq(len(noise), 1 / 16_000)
+    octaves = [power[(frequencies >= low) & (frequencies < 2 * low)].sum() for low in (125, 250, 500, 1000, 2000)]
+    np.testing.assert_allclose(octaves, np.mean(octaves), rtol=0.15)
+    assert np.abs(noise).max() == pytest.approx(0.5)
+
+
+def test_confusions_come_most_frequent_first() -> None:
+    evaluation = Evaluation(("a", "b", "c"), np.array([[8, 2, 0], [0, 4, 1], [0, 5, 5]]))
+    assert confusions(evaluation) == [("c", "b", 5, 0.5), ("a", "b", 2, 0.2), ("b", "c", 1, 0.2)]
+
+
+def test_names_of_layers_are_short() -> None:
+    assert short_name("0.Convolution") == "0 Convolution"
+    assert short_name("3.Residual.layers.4.DepthwiseConvolution") == "3.4 DepthwiseConv"
+    assert short_name("3.Residual.shortcut.0.Convolution") == "3.s.0 Convolution"
+
+
+def test_a_history_is_read_or_it_is_none(tiny_model: Model) -> None:
+    rows = history_of(tiny_model.training)
+    assert [row.epoch for row in rows] == list(range(1, 9))
+    old = [{k: v for k, v in vars(row).items() if k not in ("validation_loss", "layer_gradient_norms")} for row in rows]
+    assert [plot.name for plot in training_plots(history_of({"history": old}), 3, ())] == [
+        "loss", "accuracy", "learning_rate", "gradient_norm"
+    ]  # fmt: skip
+    nan = {"history": [{**old[0], "loss": float("nan")}]}
+    for account in ({}, {"history": 3}, {"history": ["x"]}, {"history": [{**old[0], "loss": "low"}]}, nan):
+        assert history_of(account) == []
+
+
+def test_one_epoch_is_drawn_as_a_dot(tmp_path: Path) -> None:
+    row = EpochRow(1, 2.0, 0.1, 0.2, 0.01, 3.0)
+    with page.style():
+        plots = training_plots([row], 1, ())
+        assert plots[0].figure.axes[0].lines[0].get_marker() == "o"
+        save(plots[0].figure, tmp_path / "loss.png")
