@@ -48,5 +48,6 @@ def test_a_threshold_trades_misses_for_false_alarms() -> None:
         (0.2, pytest.approx(1 / 3), 0.5), (0.4, pytest.approx(2 / 3), 0.5), (0.6, pytest.approx(2 / 3), 0.0),
         (0.95, 1.0, 0.0),
     ]  # fmt: skip
+    assert answers.detection(0.2, {"yes": 0.55}) == (0.2, pytest.approx(2 / 3), 0.0)
     assert Answers(LABELS, np.array([0]), np.array(said[:1])).trade_off((0.5,)) == []
     assert Answers(LABELS, np.array([3]), np.array(said[4:])).trade_off((0.5,)) == []

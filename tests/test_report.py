@@ -23,10 +23,9 @@ from heed.report import live as live_module
 from heed.report import page
 from heed.report.live import LiveReport
 from heed.report.measuring import RATIOS, measure, pink_noise
-from heed.report.model_page import Subject, confusions, draw, render
+from heed.report.model_page import Subject, draw, render
 from heed.report.plots import save
 from heed.report.training_plots import short_name, training_plots
-from heed.scores import Evaluation
 from heed.training import EpochRow, Training, history_of
 
 if TYPE_CHECKING:
@@ -238,11 +237,6 @@ def test_pink_noise_has_the_same_power_in_each_octave() -> None:
     octaves = [power[(frequencies >= low) & (frequencies < 2 * low)].sum() for low in (125, 250, 500, 1000, 2000)]
     np.testing.assert_allclose(octaves, np.mean(octaves), rtol=0.15)
     assert np.abs(noise).max() == pytest.approx(0.5)
-
-
-def test_confusions_come_most_frequent_first() -> None:
-    evaluation = Evaluation(("a", "b", "c"), np.array([[8, 2, 0], [0, 4, 1], [0, 5, 5]]))
-    assert confusions(evaluation) == [("c", "b", 5, 0.5), ("a", "b", 2, 0.2), ("b", "c", 1, 0.2)]
 
 
 def test_names_of_layers_are_short() -> None:

@@ -1,6 +1,6 @@
 """Answers to the clips of a set, and what follows beyond right and wrong: calibration, thresholds, the worst clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.config import SILENCE, UNKNOWN
-from heed.scores import Evaluation
+from heed.scores import Evaluation, losses
 
 # Confidences are looked at in so many steps of equal width.
 BINS = 10
-# Below this a probability counts as this, so that its logarithm stays finite.
-LEAST = 1e-12
 
 
 class ConfidenceBin(NamedTuple):
@@ -79,9 +77,7 @@ class Answers:
     @property
     def losses(self) -> NDArray[np.floating]:
         """Cross-entropy of each clip in nats: -ln of the probability of its label; 0 is certainty."""
-        of_truth = self.probabilities[np.arange(len(self.truth)), self.truth]
-        losses: NDArray[np.floating] = -np.log(np.maximum(of_truth, LEAST))
-        return losses
+        return losses(self.probabilities, self.truth)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -113,18 +109,16 @@ class Answers:
 
     def trade_off(self, thresholds: Sequence[float]) -> list[TradeOff]:
         """Tell what thresholds give; nothing if there are no clips of words, or none without."""
+        return [point for threshold in thresholds if (point := self.detection(threshold))]
+
+    def detection(self, threshold: float, own: Mapping[str, float] | None = None) -> TradeOff | None:
+        """Tell what a threshold gives, and those that words have of their own; None as above."""
         words = np.array([position for position, label in enumerate(self.labels) if label not in (UNKNOWN, SILENCE)])
         is_word = np.isin(self.truth, words)
         if is_word.all() or not is_word.any():
-            return []
+            return None
+        limits = np.array([(own or {}).get(label, threshold) for label in self.labels])
         heard = words[self.probabilities[:, words].argmax(axis=1)]
-        score = self.probabilities[np.arange(len(heard)), heard]
-        right, score_of_words, score_of_others = (heard == self.truth)[is_word], score[is_word], score[~is_word]
-        return [
-            TradeOff(
-                threshold,
-                1 - float(np.mean(right & (score_of_words >= threshold))),
-                float(np.mean(score_of_others >= threshold)),
-            )
-            for threshold in thresholds
-        ]
+        detected = self.probabilities[np.arange(len(heard)), heard] >= limits[heard]
+        hits = (detected & (heard == self.truth))[is_word]
+        return TradeOff(threshold, 1 - float(np.mean(hits)), float(np.mean(detected[~is_word])))

@@ -170,7 +170,14 @@ def doubtful(
         How many to name at most.
     """
     truth = np.array([labels.index(label_of(row.word, labels)) for row in rows], int)
-    losses = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12))
-    said = probabilities.argmax(axis=1)
-    worst = [place for place in np.argsort(-losses, kind="stable") if said[place] != truth[place]][:most]
-    return tuple(Doubtful(rows[place], labels[said[place]], float(losses[place])) for place in worst)
+    loss, said = losses(probabilities, truth), probabilities.argmax(axis=1)
+    worst = [place for place in np.argsort(-loss, kind="stable") if said[place] != truth[place]][:most]
+    return tuple(Doubtful(rows[place], labels[said[place]], float(loss[place])) for place in worst)
+
+
+def losses(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArray[np.floating]:
+    """Compute the cross-entropy of each clip in nats: -ln of the probability of its label; 0 is certainty."""
+    of_truth = probabilities[np.arange(len(truth)), truth]
+    # The logarithm stays finite.
+    loss: NDArray[np.floating] = -np.log(np.maximum(of_truth, 1e-12))
+    return loss

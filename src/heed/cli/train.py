@@ -116,10 +116,10 @@ def train(
         for follower in followers:
             stack.enter_context(follower)
         finished = watch(prepared, [follower.follow for follower in followers])
-    if not training.best_epoch:
-        raise SettingsError("stopped before the first epoch was done; there is no model to save")
-    model = training.model()
-    model.save(output)
+        if not training.best_epoch:
+            raise SettingsError("stopped before the first epoch was done; there is no model to save")
+        model = training.model()
+        model.save(output)
     if finished:
         checkpoint.unlink(missing_ok=True)
     else:

@@ -18,11 +18,10 @@ from heed.report.layers import layer_rows
 from heed.report.measuring import Measured
 from heed.report.plots import Plot
 from heed.report.training_plots import training_plots
-from heed.scores import Evaluation
 from heed.training import history_of
 
 # So many clips are shown, and so many kinds of mistakes are listed.
-WORST, CONFUSIONS = 12, 10
+WORST, MISTAKES = 12, 10
 # While a training goes on the page renews itself, so many seconds after it was opened.
 RENEWAL = 10.0
 # Above this the model is sure of another label: that of the clip may be wrong.
@@ -77,8 +76,8 @@ def draw(subject: Subject) -> list[Plot]:
         if measured.in_noise:
             rates = {ratio: (noisy.accuracy, *noisy.interval) for ratio, noisy in measured.in_noise.items()}
             drawn.append(plots.noise_curve(evaluation.accuracy, rates, measured.noise))
-        if curve := measured.answers.trade_off(THRESHOLDS):
-            drawn.append(plots.clip_trade_off(curve, model.decision.threshold))
+        if in_use := measured.answers.detection(model.decision.threshold, model.decision.words):
+            drawn.append(plots.clip_trade_off(measured.answers.trade_off(THRESHOLDS), in_use))
     elif kept := _kept_noise(model.scores):
         data, clean, rates = kept
         drawn.append(plots.noise_curve(clean, rates, f"as it was measured on {data}"))
@@ -107,7 +106,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         figures=figures,
         layers=layer_rows(model.network),
         evaluation=evaluation,
-        confusions=confusions(evaluation)[:CONFUSIONS] if evaluation else [],
+        mistakes=evaluation.mistakes[:MISTAKES] if evaluation else [],
         worst=_worst(model, measured) if measured else [],
         settings=_flat(model.training.get("settings", {})),
         millions=f"{page.number(model.network.multiply_adds / 1e6, 2)} million",
@@ -123,22 +122,6 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         },
         SILENCE=SILENCE,
     )
-
-
-def confusions(evaluation: Evaluation) -> list[tuple[str, str, int, float]]:
-    """List what was taken for what, most frequent first: true label, label said, clips, and their share of the true."""
-    counts = evaluation.confusion
-    mistakes = [(row, column) for row, column in np.argwhere(counts > 0) if row != column]
-    mistakes.sort(key=lambda place: -counts[place])
-    return [
-        (
-            evaluation.labels[row],
-            evaluation.labels[column],
-            int(counts[row, column]),
-            counts[row, column] / counts[row].sum(),
-        )
-        for row, column in mistakes
-    ]
 
 
 def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:

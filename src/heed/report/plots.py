@@ -193,14 +193,13 @@ def noise_curve(clean: float, in_noise: Mapping[float, tuple[float, float, float
     return Plot("noise", figure, f"Accuracy in noise: {told}; {without:.1f} % without.", f"Noise: {source}.")
 
 
-def clip_trade_off(curve: Sequence[TradeOff], threshold: float) -> Plot:
-    """Plot misses against false alarms on clips, for thresholds on the probability of a word."""
+def clip_trade_off(curve: Sequence[TradeOff], in_use: TradeOff) -> Plot:
+    """Plot misses against false alarms on clips for all thresholds, and mark what the settings in use give."""
     figure, axes = small_axes()
     alarms, misses = [100 * point.false_alarm_rate for point in curve], [100 * point.miss_rate for point in curve]
-    axes.plot(alarms, misses, color=BLUE, drawstyle="steps-post", label="thresholds")
-    used = min(curve, key=lambda point: abs(point.threshold - threshold))
-    alarm, miss = 100 * used.false_alarm_rate, 100 * used.miss_rate
-    axes.plot([alarm], [miss], "o", color=ORANGE, markersize=7, label=f"threshold {used.threshold:g}", zorder=3)
+    axes.plot(alarms, misses, color=BLUE, drawstyle="steps-post", label="one threshold for all words")
+    alarm, miss = 100 * in_use.false_alarm_rate, 100 * in_use.miss_rate
+    axes.plot([alarm], [miss], "o", color=ORANGE, markersize=7, label="in use", zorder=3)
     axes.set(
         title="Misses against false alarms",
         xlabel="clips without a word that are taken for one (%)",
@@ -211,8 +210,8 @@ def clip_trade_off(curve: Sequence[TradeOff], threshold: float) -> Plot:
     axes.grid(True)
     legend(axes, "upper right")
     alt = (
-        f"At the threshold {used.threshold:g}, {miss:.1f} % of the words are missed and {alarm:.1f} % of the rest are "
-        "taken for one."
+        f"At the thresholds in use {miss:.1f} % of the words are missed and {alarm:.1f} % of the other clips are taken "
+        "for one."
     )
     caption = (
         "Clip by clip: a word is detected if its probability reaches the threshold. Live, several looks are averaged; "
