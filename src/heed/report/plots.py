@@ -151,7 +151,7 @@ def reliability(answers: Answers) -> Plot:
     above.set(title="Calibration", ylabel="right (%)", xlim=(0, 100), ylim=(0, 104))
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     below.bar(confidence, [step.clips for step in bins], width=6, color=BLUE, alpha=0.6)
-    below.set(xlabel="confidence (%)", ylabel="clips", yscale="log")
+    below.set(xlabel="confidence (%)", ylabel="clips")
     for axes in (above, below):
         axes.grid(True)
     error = percent(answers.calibration_error)

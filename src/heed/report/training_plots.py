@@ -110,6 +110,7 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
     """Plot the gradient of each layer in each epoch as colours on a logarithmic scale."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     norms = np.array([row.layer_gradient_norms for row in history]).T
     floor = max(float(norms.max(initial=0.0)), 1e-12) * 1e-4
@@ -131,6 +132,10 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
     bar = figure.colorbar(picture, ax=axes, aspect=40, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6.5)
+    # Plain numbers, also where the colours span less than a power of ten.
+    bar.set_ticks(LogLocator(subs=(1.0, 3.0)))
+    bar.minorticks_off()
+    bar.formatter = StrMethodFormatter("{x:g}")
     largest, smallest = layers[int(norms[:, -1].argmax())], layers[int(norms[:, -1].argmin())]
     alt = (
         f"The norm of the gradient of {len(layers)} layers in each epoch, as colours. At the end it is largest in "
