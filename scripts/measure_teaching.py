@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from heed import model_file
-from heed.clip_store import ClipStore, load_clips, whole_set
+from heed.clip_store import ClipStore, Labels, load_clips, whole_set
 from heed.corpus import scan, sound_files
 from heed.errors import HeedError
 from heed.evaluation import clips_to_measure, evaluate
 from heed.recognizer import Recognizer
-from heed.teaching import teach
+from heed.teaching import Taught, teach
 
 COUNTS = (5, 10, 20)
 
@@ -67,23 +67,35 @@ def one(
     base: model_file.Model, store: ClipStore, noises: list[Path], count: int, draw: int, known: Any, threads: int
 ) -> tuple[float, float, float]:
     """Teach from one draw; return the accuracy on the other clips and on the test set, and how long teaching took."""
-    rng = np.random.default_rng(draw)
-    words = np.array([row.word for row in store.rows])
-    drawn = np.concatenate([rng.permutation(np.flatnonzero(words == word))[:count] for word in np.unique(words)])
-    with tempfile.TemporaryDirectory() as folder:
-        for place in drawn:
-            row = store.rows[place]
-            (Path(folder) / row.word).mkdir(exist_ok=True)
-            (Path(folder) / row.word / row.path.name).symlink_to(row.path.resolve())
-        started = time.monotonic()
-        taught = Recognizer(teach(base, scan(Path(folder)), noises, threads=threads, seed=draw).model)
-        seconds = time.monotonic() - started
-    rest = np.setdiff1d(np.arange(len(words)), drawn)
+    learned = drawn(store, count, draw)
+    started = time.monotonic()
+    taught = Recognizer(taught_from(base, store, learned, noises, draw, threads).model)
+    seconds = time.monotonic() - started
+    rest = np.setdiff1d(np.arange(len(store.rows)), learned)
     others = ClipStore(store.samples[rest], tuple(store.rows[place] for place in rest), ())
     new = evaluate(taught, whole_set(others, taught.labels)).accuracy
     # The labels of the test set have moved: new words stand between.
     moved = np.array([taught.labels.index(label) for label in base.labels])[known.labels]
     return new, evaluate(taught, known._replace(labels=moved)).accuracy, seconds
+
+
+def drawn(store: ClipStore, count: int, draw: int) -> Labels:
+    """Draw so many clips of each word; return their positions."""
+    rng = np.random.default_rng(draw)
+    words = np.array([row.word for row in store.rows])
+    return np.concatenate([rng.permutation(np.flatnonzero(words == word))[:count] for word in np.unique(words)])
+
+
+def taught_from(
+    base: model_file.Model, store: ClipStore, learned: Labels, noises: list[Path], seed: int, threads: int
+) -> Taught:
+    """Teach a model from some of the clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        for place in learned:
+            row = store.rows[place]
+            (Path(folder) / row.word).mkdir(exist_ok=True)
+            (Path(folder) / row.word / row.path.name).symlink_to(row.path.resolve())
+        return teach(base, scan(Path(folder)), noises, threads=threads, seed=seed)
 
 
 if __name__ == "__main__":

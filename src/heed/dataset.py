@@ -19,7 +19,7 @@ from heed.features import MfccExtractor, Standardizer
 from heed.varied_clips import VariedClips
 
 # Purposes of random numbers, so that no two of them share a sequence.
-_PLAN, _BATCH = 0, 1
+_PLAN, _BATCH, _PLAIN = 0, 1, 2
 
 
 class TrainingSet:
@@ -54,6 +54,7 @@ class TrainingSet:
         extractor: MfccExtractor,
     ) -> None:
         self.labels = tuple(labels)
+        self._store = store
         self._clips = VariedClips(store, settings, extractor)
         self._noises = [extractor.energies(noise[None])[0] for noise in noises]
         self._settings = settings
@@ -114,6 +115,20 @@ class TrainingSet:
         self._clips.renew(0, threads)
         rng = np.random.default_rng([self._settings.training.seed, _BATCH])
         return Standardizer.fit(self._features(positions[:clips], rng))
+
+    def plain_unknown(self, standardizer: Standardizer, most: int) -> FloatArray:
+        """Make the features of clips of unknown speech as they are, running speech before single words.
+
+        Returns
+        -------
+        features : ndarray of float32, shape (at most `most`, frames, width)
+            Standardised features.
+        """
+        rng, rows = np.random.default_rng([self._settings.training.seed, _PLAIN]), self._store.rows
+        unknown = [place for place, row in enumerate(rows) if label_of(row.word, self.labels) == UNKNOWN]
+        order = sorted(rng.permutation(np.array(unknown, int)).tolist(), key=lambda place: rows[place].word != UNKNOWN)
+        windows = self._store.windows(np.array(order[:most], int))
+        return standardizer.apply(self._extractor(windows))
 
     def _plan(self, epoch: int) -> tuple[Labels, Labels]:
         """Choose which clips one epoch draws, in which order; position -1 is a silence clip yet to be made."""

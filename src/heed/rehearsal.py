@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from heed.config import UNKNOWN
 
-# Examples of each label. Unknown speech is many words, and what a new word is most easily taken for.
-EXAMPLES, UNKNOWN_EXAMPLES = 128, 640
+# Examples of each label. Unknown speech is many words, and what a new word is most easily taken for: most of its
+# examples are recordings as they are, running speech before single words.
+EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN = 128, 2_240, 1_600
 
 
 class Rehearsal(NamedTuple):
-    """What the last layer was given for varied training clips.
+    """What the last layer was given for training clips, varied ones and unknown speech as it is.
 
     Attributes
     ----------

@@ -37,7 +37,7 @@ from heed.nn import (
 )
 from heed.nn.memory import keep_freed_memory
 from heed.nn.trainer import Trainer
-from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
+from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN, Rehearsal
 from heed.scores import Evaluation
 from heed.storage import write_atomically
 
@@ -262,11 +262,15 @@ class Training:
         )
 
     def _rehearse(self, network: Network) -> Rehearsal | None:
-        """Remember examples of the epoch that was learned last."""
+        """Remember examples of the epoch that was learned last, and unknown speech as it is."""
         if not isinstance(network.chain.layers[-1], Dense) or len(network.chain.layers) < 2:
             return None
-        wanted = EXAMPLES * (len(self.data.labels) - 1) + UNKNOWN_EXAMPLES
+        plain = self.data.plain_unknown(self.standardizer, UNKNOWN_PLAIN)
         inputs, labels, seen = [], [], 0
+        if len(plain):
+            inputs.append(network.last_inputs(plain))
+            labels.append(np.full(len(plain), self.data.labels.index(UNKNOWN)))
+        wanted = EXAMPLES * (len(self.data.labels) - 1) + UNKNOWN_EXAMPLES - UNKNOWN_PLAIN
         for features, truth in self.data.epoch(max(len(self.history), 1), self.standardizer, self.threads):
             inputs.append(network.last_inputs(features))
             labels.append(truth)
