@@ -14,7 +14,7 @@ from heed import audio, augmentation
 from heed.config import SILENCE, UNKNOWN, FeatureSettings
 from heed.corpus import Clip, Skipped
 from heed.errors import AudioError
-from heed.workers import spread
+from heed.spreading import spread
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from heed.errors import AudioError
-from heed.workers import FEWEST, spread
+from heed.spreading import FEWEST, spread
 
 
 def summed(numbers: Sequence[int]) -> tuple[int, int]:
