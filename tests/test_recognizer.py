@@ -18,7 +18,7 @@ from heed.config import SILENCE, UNKNOWN, DecisionSettings
 from heed.decision import Detection
 from heed.errors import AudioError, ModelError
 from heed.features import MfccExtractor
-from heed.recognizer import Recognizer, reblock
+from heed.recognizer import TOGETHER, Recognizer, reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]
@@ -159,6 +159,44 @@ def test_chunks_of_any_size_give_the_same(
     detections = list(tiny_recognizer.detect(chunks))
     assert detections == list(tiny_recognizer.detect([samples]))
     assert [detection.label for detection in detections] == ["yes"]
+
+
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 12 * sounds.RATE), max_size=30), threads=st.integers(1, 3))
+def test_steps_looked_at_together_find_what_single_steps_find(
+    cuts: list[int],
+    threads: int,
+    long: tuple[np.ndarray, list[float]],
+    whole: list[Detection],
+    tiny_recognizer: Recognizer,
+) -> None:
+    chunks = np.split(long[0], sorted(cuts))
+    together = list(tiny_recognizer.detect([long[0]], TOGETHER))
+    assert list(tiny_recognizer.detect(chunks, TOGETHER, threads)) == together
+    for mine, live in zip(together, whole, strict=True):
+        assert (mine.label, mine.start, mine.end) == (live.label, live.start, live.end)
+        assert mine.confidence == pytest.approx(live.confidence, abs=1e-5)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 9_000, 16_000, 40_001])
+def test_as_many_looks_together_as_one_by_one(samples: int, tiny_recognizer: Recognizer) -> None:
+    sound = sounds.hiss(samples, np.random.default_rng(0), 0.1)
+    single, together = (list(tiny_recognizer.looks([sound], count)) for count in (1, TOGETHER))
+    assert [look.end for look in together] == [look.end for look in single]
+    for mine, live in zip(together, single, strict=True):
+        np.testing.assert_allclose(mine.probabilities, live.probabilities, atol=1e-5)
+
+
+def test_a_clip_gives_the_same_bits_alone_and_among_others(tiny_recognizer: Recognizer) -> None:
+    clips = [sounds.clip(word, seed)[: 16_000 - 700 * seed] for word in sounds.TONES for seed in range(9)]
+    together = tiny_recognizer.classify_clips(clips)
+    assert tiny_recognizer.classify_clips(clips[::-1]) == together[::-1]
+    assert [tiny_recognizer.classify_clips([clip])[0] for clip in clips] == together
+    for clip, mine in zip(clips, together, strict=True):
+        alone = tiny_recognizer.classify(clip, sounds.RATE)
+        assert (mine.label, mine.start, mine.end) == (alone.label, alone.start, alone.end)
+        assert mine.confidence == pytest.approx(alone.confidence, abs=1e-5)
+    assert tiny_recognizer.classify_clips([]) == []
 
 
 def test_a_long_file_gives_what_its_samples_give(

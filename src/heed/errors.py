@@ -12,6 +12,10 @@ class AudioError(HeedError):
     """A sound file or an array of samples that cannot be used."""
 
 
+class FormatError(AudioError):
+    """A sound file of a format that cannot be read here."""
+
+
 class CorpusError(HeedError):
     """A folder of recordings that cannot be trained or measured on."""
 
@@ -34,3 +38,7 @@ class SettingsError(HeedError, ValueError):
 
 class StorageError(HeedError):
     """A file that cannot be written."""
+
+
+class WorkerError(HeedError):
+    """Processes or machines that were to share the work, and cannot."""

@@ -68,25 +68,26 @@ class TimeBlocks(Layer):
         return max((self.blocks - 1) * self.step + self.span, self.padding + time)
 
     def _windows(self, padded: FloatArray) -> FloatArray:
-        """Return views of the windows of (channels, time, batch), shape (channels, blocks, batch, span)."""
+        """Return views of the windows of (channels, time, batch), shape (channels, blocks, span, batch)."""
         channels, _, batch = padded.shape
         channel, moment, example = padded.strides
-        shape, strides = (channels, self.blocks, batch, self.span), (channel, self.step * moment, example, moment)
+        shape, strides = (channels, self.blocks, self.span, batch), (channel, self.step * moment, moment, example)
         return np.ndarray(shape, padded.dtype, padded, 0, strides)
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, tuple[FloatArray, Shape]]:
-        """Lay all windows of a channel in rows, and multiply once for each channel."""
+        """Multiply once for each window, or for a single example, whose windows are columns, once for each channel."""
         channels, time, batch = x.shape
         padded = np.zeros((channels, self._covered(time), batch), x.dtype)
         padded[:, self.padding : self.padding + time] = x
-        rows = self._windows(padded).reshape(channels, self.blocks * batch, self.span)
-        y = (rows @ values["weight"]).reshape(channels, self.blocks, batch, self.block)
-        outputs: FloatArray = y.transpose(0, 1, 3, 2).reshape(channels, self.blocks * self.block, batch)[
-            :, : self.moments
-        ]
-        return outputs, (rows, x.shape)
+        windows, weight = self._windows(padded), values["weight"]
+        if batch == 1:
+            y = np.ascontiguousarray(windows[..., 0]) @ weight
+        else:
+            y = weight.transpose(0, 2, 1)[:, None] @ windows
+        outputs: FloatArray = y.reshape(channels, self.blocks * self.block, batch)[:, : self.moments]
+        return outputs, (padded, x.shape)
 
     def _rows(self, grad_y: FloatArray) -> FloatArray:
         """Lay the gradient of the output as the product gave it, shape (channels, blocks x batch, block)."""
@@ -100,7 +101,8 @@ class TimeBlocks(Layer):
         self, values: Views, gradients: Views, cache: tuple[FloatArray, Shape], grad_y: FloatArray
     ) -> None:
         """Gradient of the weights: as in a dense layer dL/dW = X dL/dY^T, summed over all windows of a channel."""
-        np.matmul(cache[0].transpose(0, 2, 1), self._rows(grad_y), out=gradients["weight"])
+        columns = self._windows(cache[0]).transpose(0, 2, 1, 3).reshape(len(grad_y), self.span, -1)
+        np.matmul(columns, self._rows(grad_y), out=gradients["weight"])
 
     def backward(
         self, values: Views, gradients: Views, cache: tuple[FloatArray, Shape], grad_y: FloatArray
