@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,9 @@ import pytest
 import soundfile
 
 import sounds
-from heed.batch import Row, classify_file, sound_files
+from heed import batch
+from heed.batch import Hearing, Row, grouped, hear, hearing
 from heed.recognizer import Recognizer
-
-
-def touch(root: Path, *names: str) -> list[str]:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return [str(root / name) for name in names]
 
 
 @pytest.fixture(autouse=True)
@@ -26,53 +21,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_files_come_in_the_order_they_are_named() -> None:
-    touch(Path(), "b.wav", "a.wav", "notes.txt")
-    # A file that is named is meant, whatever its suffix.
-    assert sound_files(["b.wav", "notes.txt", "a.wav"]) == ["b.wav", "notes.txt", "a.wav"]
-
-
-def test_a_folder_means_all_sound_files_below() -> None:
-    touch(Path("in"), "b.wav", "a.FLAC", "deep/er/c.mp3", "notes.txt", "deep/list.csv")
-    assert sound_files(["in"]) == ["in/a.FLAC", "in/b.wav", "in/deep/er/c.mp3"]
-
-
-def test_patterns_are_resolved_where_the_shell_did_not() -> None:
-    touch(Path(), "b.wav", "a.wav", "c.mp3", "deep/er/d.wav")
-    assert sound_files(["*.wav"]) == ["a.wav", "b.wav"]
-    assert sound_files(["**/*.wav"]) == ["a.wav", "b.wav", "deep/er/d.wav"]
-    assert sound_files([str(Path.cwd() / "?.mp3")]) == [str(Path.cwd() / "c.mp3")]
-
-
-def test_a_file_whose_name_looks_like_a_pattern_is_itself() -> None:
-    touch(Path(), "[a].wav", "a.wav", "what?.wav")
-    assert sound_files(["[a].wav"]) == ["[a].wav"]
-    assert sound_files(["what?.wav"]) == ["what?.wav"]
-
-
-def test_each_file_comes_once_at_its_first_place() -> None:
-    touch(Path("in"), "a.wav", "b.wav", "c.wav")
-    assert sound_files(["in/c.wav", "in", "in/*.wav", "in/a.wav"]) == ["in/c.wav", "in/a.wav", "in/b.wav"]
-
-
-def test_where_nothing_is_found_the_place_itself_is_returned() -> None:
-    Path("empty").mkdir()
-    assert sound_files(["missing.wav", "*.mp3", "empty"]) == ["missing.wav", "*.mp3", "empty"]
-    assert sound_files([]) == []
-
-
 def write(name: str, samples: np.ndarray, rate: int = sounds.RATE) -> str:
     soundfile.write(name, samples, rate)
     return name
 
 
 def rows(recognizer: Recognizer, *names: str) -> list[Row]:
-    return [row for name in names for row in classify_file(recognizer, name)]
+    return [row for heard in hear(Hearing(recognizer), names) for row in heard.rows()]
 
 
 def test_a_clip_gives_one_row(tiny_recognizer: Recognizer) -> None:
     name = write("clip.wav", sounds.clip("no"))
-    assert rows(tiny_recognizer, name) == [Row(name, tiny_recognizer.classify(name))]
+    (row,) = rows(tiny_recognizer, name)
+    alone = tiny_recognizer.classify(name)
+    assert row.detection
+    assert (row.path, row.detection.label, row.error) == (name, alone.label, "")
+    assert row.detection.confidence == pytest.approx(alone.confidence, abs=1e-5)
 
 
 @pytest.mark.parametrize(("samples", "labels"), [(0, ["yes"]), (1, ["no", "yes"])])
@@ -138,6 +102,49 @@ def test_names_that_are_no_valid_text(tiny_recognizer: Recognizer) -> None:
         shutil.copy(source, name)
     except OSError:
         pytest.skip("this file system takes only valid text")
-    assert sound_files(["in"]) == [name]
     (row,) = rows(tiny_recognizer, name)
     assert row.detection is not None
+
+
+def test_who_hears_and_in_what_groups_changes_nothing(
+    tiny_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [write(f"{number}.wav", sounds.clip("yes", number)[: 16_000 - 99 * number]) for number in range(37)]
+    names.insert(5, write("long.wav", sounds.stream(["no", "up", "yes"])[0]))
+    names.insert(20, "missing.wav")
+    whole = hear(Hearing(tiny_recognizer), names)
+    assert [heard.path for heard in whole] == names
+    for size in (7, 64):
+        monkeypatch.setattr(batch, "GROUP_FILES", size)
+        assert [len(group.files) for group in grouped(names)] == [size] * (39 // size) + [39 % size] * bool(39 % size)
+        with hearing(tiny_recognizer, iter(names), workers=3) as groups:
+            assert [heard for group in groups for heard in group] == whole
+    monkeypatch.setattr(batch, "GROUP_FILES", 3)
+    monkeypatch.setattr(batch, "FEW_GROUPS", 2)
+    with hearing(tiny_recognizer, iter(names), workers=2) as groups:
+        assert [heard for group in groups for heard in group] == whole
+
+
+def test_a_large_file_ends_its_group() -> None:
+    for name, size in (("a", 10), ("b", batch.GROUP_BYTES), ("c", 10)):
+        with Path(name).open("wb") as file:
+            file.truncate(size)
+    assert [group.files for group in grouped(["a", "b", "c", "missing"])] == [("a", "b"), ("c", "missing")]
+
+
+def test_no_more_files_are_taken_than_are_in_work(tiny_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "GROUP_FILES", 1)
+    taken = 0
+
+    def archive() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield "missing.wav"
+
+    for workers in (1, 2):
+        with hearing(tiny_recognizer, archive(), workers) as groups:
+            before = taken
+            for _ in range(50):
+                next(groups)
+            assert taken <= before + 50 + 16

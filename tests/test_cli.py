@@ -18,8 +18,8 @@ import sounds
 from command_line import Result
 from heed import model_file
 from heed.cli import main as cli_main
-from heed.cli.classify import COLUMNS
 from heed.corpus import scan
+from heed.outputs import COLUMNS
 
 RATE = 16_000
 

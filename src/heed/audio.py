@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from heed.errors import AudioError
+from heed.errors import AudioError, FormatError
 
 Source = Path | str | bytes | BinaryIO
 Samples = npt.NDArray[np.float32]
@@ -74,9 +74,9 @@ def load(source: Source, sample_rate: int) -> Samples:
     Raises
     ------
     AudioError
-        If the file is missing, unreadable, empty, no sound file, truncated or damaged; if it holds no samples, or
-        samples that are NaN, infinite or absurdly large; if its rate is outside 1 kHz to 768 kHz or it has more than 64
-        channels.
+        If the file is missing, unreadable, empty, no sound file (then it is a FormatError), truncated or damaged; if it
+        holds no samples, or samples that are NaN, infinite or absurdly large; if its rate is outside 1 kHz to 768 kHz
+        or it has more than 64 channels.
     """
     return np.concatenate(list(read_chunks(source, sample_rate)))
 
@@ -164,8 +164,37 @@ def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples
     elif array.dtype.kind != "f":
         raise AudioError(f"{name} holds {array.dtype} values; give int16, int32 or floating point samples")
     columns = array.reshape(len(array), -1) if array.size else np.empty((0, 1), np.float32)
-    _check_format(name, rate, columns.shape[1])
-    return np.concatenate(list(_resampled([_mono(columns, name)], rate, sample_rate, name)))
+    return np.concatenate(list(from_blocks([columns], columns.shape[1], rate, sample_rate, name)))
+
+
+def from_blocks(
+    blocks: Iterable[npt.NDArray[np.floating[Any]]], channels: int, rate: float, sample_rate: int, name: str
+) -> Iterator[Samples]:
+    """Bring decoded samples, block by block, into the form that `read_chunks` yields.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of floating point, shape (n, channels)
+        The samples.
+    channels, rate : int, float
+        How many channels they have, and how many samples a second.
+    sample_rate : int
+        Wanted samples a second.
+    name : str
+        What to call the sound in an error.
+
+    Yields
+    ------
+    numpy.ndarray, shape (n,), dtype float32
+        The next samples, at least one.
+
+    Raises
+    ------
+    AudioError
+        As `from_array`.
+    """
+    _check_format(name, rate, channels)
+    yield from _resampled((_mono(block, name) for block in blocks), rate, sample_rate, name)
 
 
 def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Iterator[Samples]:
@@ -303,7 +332,7 @@ def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
     except (soundfile.SoundFileError, TypeError) as error:
         # TypeError: soundfile wants to be told the format of a headerless file, which it knows by the suffix .raw.
         reason = getattr(error, "error_string", "").rstrip(". ") or "it has no header"
-        raise AudioError(
+        raise FormatError(
             f"{name} is no sound file that can be read, or it is damaged: {reason}; convert it to WAV or FLAC"
         ) from error
 
@@ -332,8 +361,8 @@ def _declared_frames(file: Any) -> int | None:
 def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
     """Yield the file's samples as blocks of `chunk` seconds, shape (n,), at the file's own rate."""
     size = max(1, round(chunk * file.samplerate))
-    count = 0
-    while True:
+    count, declared = 0, _declared_frames(file)
+    while declared is None or count < declared:
         try:
             block = file.read(size, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
@@ -344,7 +373,6 @@ def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
             break
         count += len(block)
         yield _mono(block, name)
-    declared = _declared_frames(file)
     if declared is not None and count < declared:
         raise AudioError(
             f"{name} is truncated: its header declares {declared} samples, not {count}; copy or record it anew"
@@ -353,7 +381,7 @@ def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
 
 def _mono(block: npt.NDArray[np.floating[Any]], name: str) -> Samples:
     """Mix (n, channels) to (n,), refusing values that are no sound; NaN fails the comparison with the rest."""
-    if block.size and not float(np.abs(block).max()) <= LARGEST_SAMPLE:
+    if block.size and not max(float(block.max()), -float(block.min())) <= LARGEST_SAMPLE:
         raise AudioError(
             f"{name} holds NaN, infinite or absurdly large samples; expected sound within ±1; convert or record it anew"
         )

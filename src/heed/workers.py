@@ -30,6 +30,13 @@ AHEAD = 3
 PATIENCE = 30
 
 
+def cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _Future(Protocol[Result_co]):
     """What executors and Dask have in common."""
 

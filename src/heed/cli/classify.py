@@ -2,121 +2,112 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
-from collections.abc import Callable, Sequence
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-if TYPE_CHECKING:
-    from heed.batch import Row
-
-COLUMNS = ("path", "label", "confidence", "start", "end", "runners_up", "error")
+STYLES = ("table", "csv", "jsonl", "parquet")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("-m", "--model", help="A model file, or the name of a shipped model.")
 @click.option(
-    "--format", "style", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True,
-    help="A table for people, CSV or JSON lines for programs.",
+    "--format", "style", type=click.Choice(STYLES),
+    help="A table for people, the others for programs. [default: as the suffix of --output says, else table]",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the rows to a file.")
+@click.option(
+    "--files-from", "listing", metavar="FILE|-", help="Take the paths in a list, one a line, or on standard input."
+)
+@click.option(
+    "--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out what is less likely than this."
+)
+@click.option(
+    "--sort-into", type=click.Path(path_type=Path), metavar="DIR",
+    help="Link the files into a folder for each word; they are copied where they cannot be linked.",
+)  # fmt: skip
+@click.option("--copy", is_flag=True, help="Let --sort-into copy in any case.")
+@click.option(
+    "--audacity", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write a label track for Audacity into a folder for each long file.",
+)  # fmt: skip
+@click.option(
+    "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write a TextGrid for Praat into a folder for each long file.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where an interrupted batch with this --output stopped.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1_000), help="How many processes share the work. [default: one a core]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
 @click.pass_context
 def classify(
-    context: click.Context, paths: tuple[str, ...], model: str | None, style: str, output: Path | None
-) -> None:
+    context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
+    listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
+    textgrid: Path | None, resume: bool, workers: int | None, scheduler: str | None,
+) -> None:  # fmt: skip
     """Tell the words in sound files, in all files of folders, and in files that match a pattern.
 
     A file of up to 2 seconds is one clip and gets one row. A longer one gets a row for each word heard in it, or one
     row without a label if there was none. A file that cannot be read gets a row with its error, and the exit status is
-    1.
+    1. A PATH may be - for sound on standard input, or an address such as s3://bucket/folder/.
 
-    Example: heed classify recordings --format csv -o words.csv
+    Until it is whole, the output is called OUTPUT.part.
+
+    Example: heed classify recordings -o words.csv
     """
-    from heed.batch import classify_file, sound_files
-    from heed.cli.console import note, tracked
-    from heed.model_file import DEFAULT
-    from heed.recognizer import load
-    from heed.storage import replacing
+    from heed.batch import hearing
+    from heed.cli.console import note
+    from heed.cli.delivery import Delivery, journal_of, progress, summary
+    from heed.inputs import all_files
+    from heed.model_file import DEFAULT, find, load
+    from heed.recognizer import Recognizer
+    from heed.workers import cores
 
-    recognizer = load(model or DEFAULT)
-    files = sound_files(paths)
-    failed = False
+    suffix = output.suffix[1:].lower() if output else ""
+    style = style or (suffix if suffix in STYLES else "table")
+    _check_usage(paths, listing, style, output, resume, scheduler, sort_into, copy)
+    annotations = {name: folder for name, folder in (("audacity", audacity), ("textgrid", textgrid)) if folder}
+    file = find(model or DEFAULT)
+    recognizer = Recognizer(load(file))
+    start = time.perf_counter()
     with ExitStack() as stack:
-        stream: TextIO = sys.stdout
+        files, journal = all_files(paths, listing), None
         if output:
-            stream = io.TextIOWrapper(stack.enter_context(replacing(output)), encoding="utf-8", newline="")
-            stack.callback(stream.detach)
-        write = {"table": table_writer, "csv": csv_writer, "jsonl": jsonl_writer}[style](stream, files)
-        # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go to a file.
-        for path in tracked(files, "{task.completed}/{task.total} files") if output else files:
-            for row in classify_file(recognizer, path):
-                failed |= bool(row.error)
-                write(row)
-        stream.flush()
+            journal = stack.enter_context(journal_of(output, style, file, min_confidence, resume))
+            files = journal.left(files)
+        delivery = Delivery(style, journal, min_confidence, annotations, sort_into, copy)
+        groups = stack.enter_context(hearing(recognizer, files, workers or cores(), scheduler))
+        # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
+        advance = stack.enter_context(progress(paths, listing, delivery))
+        for group in groups:
+            advance(delivery.take(group))
+        delivery.end()
+    if style == "table" or output:
+        note(summary(delivery, time.perf_counter() - start))
     if output:
         note(f"saved {output}")
-    if failed:
+    if delivery.tally.errors:
         context.exit(1)
 
 
-def plain(row: Row) -> dict[str, Any]:
-    """Return a row as plain values."""
-    heard = row.detection
-    return {
-        "path": row.path,
-        "label": heard.label if heard else None,
-        "confidence": round(heard.confidence, 4) if heard else None,
-        "start": round(heard.start, 3) if heard else None,
-        "end": round(heard.end, 3) if heard else None,
-        "runners_up": {label: round(probability, 4) for label, probability in heard.runners_up} if heard else {},
-        "error": row.error or None,
-    }
-
-
-def jsonl_writer(stream: TextIO, files: Sequence[str]) -> Callable[[Row], None]:
-    """Write each row as one line of JSON."""
-    return lambda row: print(json.dumps(plain(row), ensure_ascii=False), file=stream)
-
-
-def csv_writer(stream: TextIO, files: Sequence[str]) -> Callable[[Row], None]:
-    """Write rows as CSV (RFC 4180), empty where there is nothing to say."""
-    writer = csv.writer(stream)
-    writer.writerow(COLUMNS)
-
-    def write(row: Row) -> None:
-        values = plain(row)
-        values["runners_up"] = " ".join(f"{label}={probability}" for label, probability in values["runners_up"].items())
-        writer.writerow(values[column] for column in COLUMNS)
-
-    return write
-
-
-def table_writer(stream: TextIO, files: Sequence[str]) -> Callable[[Row], None]:
-    """Write rows in columns, as wide as the paths need, each as soon as it is known."""
-    from heed.cli.console import percent
-
-    width = max(len(file) for file in files)
-    print(f"{'path':<{width}}  {'label':<12} {'conf.':>7} {'start':>8} {'end':>8}  runners-up", file=stream)
-
-    def write(row: Row) -> None:
-        if row.error:
-            # The error names the file itself.
-            print(f"{row.path:<{width}}  error: {row.error}", file=stream)
-        elif heard := row.detection:
-            others = ", ".join(f"{label} {percent(probability)}" for label, probability in heard.runners_up)
-            print(
-                f"{row.path:<{width}}  {heard.label:<12} {percent(heard.confidence):>7} "
-                f"{heard.start:>8.2f} {heard.end:>8.2f}  {others}",
-                file=stream,
-            )
-        else:
-            print(f"{row.path:<{width}}  (no word heard)", file=stream)
-
-    return write
+def _check_usage(
+    paths: tuple[str, ...], listing: str | None, style: str, output: Path | None, resume: bool, scheduler: str | None,
+    sort_into: Path | None, copy: bool,
+) -> None:  # fmt: skip
+    """Refuse what does not go together."""
+    if not paths and listing is None:
+        raise click.UsageError("nothing to classify: give a PATH, or a list with --files-from")
+    if "-" in paths and (len(paths) > 1 or listing is not None):
+        raise click.UsageError(
+            "- stands for sound on standard input, and for itself alone; give the others by themselves"
+        )
+    if "-" in paths and (scheduler or sort_into):
+        raise click.UsageError("sound on standard input can neither be sorted nor go to a scheduler; give a file")
+    if copy and not sort_into:
+        raise click.UsageError("--copy says how to sort; give --sort-into, too")
+    if not output and (resume or style == "parquet"):
+        raise click.UsageError(f"{'--resume' if resume else '--format parquet'} needs --output FILE")
