@@ -67,7 +67,8 @@ def annotate(folder: Path, name: str, suffix: str, text: str) -> Path:
 def base_name(name: str) -> str:
     """Return the last part of a path or an address."""
     if is_remote(name):
-        return PurePath(unquote(name.partition("?")[0])).name or "sound"
+        last = PurePath(unquote(name.partition("?")[0])).name
+        return last if last not in ("", "..") else "sound"
     return PurePath(name).name
 
 

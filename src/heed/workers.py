@@ -7,11 +7,14 @@ so that memory does not grow with their number.
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from heed.errors import WorkerError
@@ -87,8 +90,13 @@ def in_processes(
     # interpreter, gain little (see scripts/benchmark_batches.py). Fresh processes, as a fork of one that has threads
     # may hang.
     before = set(multiprocessing.active_children())
+    # What is shared goes through a file: through the pipe on which a process gets its first orders, much of it would
+    # leave the parent hanging if the process failed to start.
+    folder = tempfile.TemporaryDirectory(prefix="heed.")
+    orders = Path(folder.name) / "orders"
+    orders.write_bytes(pickle.dumps((function, shared)))
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(function, shared)
+        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(str(orders),)
     )
 
     def work(items: Iterable[Item]) -> Iterator[Result]:
@@ -108,15 +116,16 @@ def in_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        folder.cleanup()
 
 
 # What a worker process was started for.
 _task: tuple[Callable[[Any, Any], Any], Any]
 
 
-def _begin(function: Callable[[Any, Any], Any], shared: Any) -> None:
+def _begin(orders: str) -> None:
     global _task
-    _task = function, shared
+    _task = pickle.loads(Path(orders).read_bytes())
     # Ctrl-C reaches all processes of a terminal; what becomes of the work is for the first of them to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -171,20 +180,27 @@ def on_cluster(
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
-            cores = max(sum(client.nthreads().values()), 1)
-            # A task, not scattered data: if all workers that hold its result are lost, it is simply done again.
-            common = client.submit(_same, shared, pure=False)
-            yield lambda items: _in_order(
-                lambda item: client.submit(function, common, item, pure=False), items, AHEAD * cores
-            )
         except TimeoutError as error:
             raise WorkerError(f"the Dask scheduler at {address} has no workers; start some") from error
-        except (distributed.KilledWorker, CommClosedError) as error:
-            raise WorkerError(f"the Dask cluster at {address} lost its workers again and again ({error})") from error
-        except (distributed.CancelledError, ModuleNotFoundError, AttributeError) as error:
-            raise WorkerError(
-                f"the Dask cluster at {address} cannot do the work ({error}); does it have this version of heed?"
-            ) from error
+        cores = max(sum(client.nthreads().values()), 1)
+        # A task, not scattered data: if all workers that hold its result are lost, it is simply done again.
+        common = client.submit(_same, shared, pure=False)
+
+        def work(items: Iterable[Item]) -> Iterator[Result]:
+            try:
+                yield from _in_order(
+                    lambda item: client.submit(function, common, item, pure=False), items, AHEAD * cores
+                )
+            except (distributed.KilledWorker, CommClosedError) as error:
+                raise WorkerError(
+                    f"the Dask cluster at {address} lost its workers again and again ({error}); look into their logs"
+                ) from error
+            except (distributed.CancelledError, ImportError) as error:
+                raise WorkerError(
+                    f"the Dask cluster at {address} cannot do the work ({error}); does it have this version of heed?"
+                ) from error
+
+        yield work
 
 
 def _same(value: Result) -> Result:

@@ -83,9 +83,14 @@ def classify(
         groups = stack.enter_context(hearing(recognizer, files, workers or cores(), scheduler))
         # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
         advance = stack.enter_context(progress(paths, listing, delivery))
-        for group in groups:
-            advance(delivery.take(group))
-        delivery.end()
+        try:
+            for group in groups:
+                advance(delivery.take(group))
+            delivery.end()
+        except KeyboardInterrupt:
+            if output:
+                raise click.ClickException(f"stopped; {output}.part is kept, and --resume goes on from it") from None
+            raise
     if style == "table" or output:
         note(summary(delivery, time.perf_counter() - start))
     if output:

@@ -1,0 +1,169 @@
+"""A batch that is killed at any moment goes on without a row lost or doubled."""
+
+import contextlib
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import sounds
+from command_line import Result
+from heed import batch, journal
+from heed.journal import Journal
+from heed.model_file import load
+from heed.recognizer import Recognizer
+
+# Runs `heed` and kills it for good in the middle of its so-many-th writing of rows.
+KILLED = """
+import os, signal, sys
+from heed import batch, journal
+batch.GROUP_FILES, batch.FEW_GROUPS, journal.SAVE_SECONDS = 3, 2, 0.0
+whole = journal.Journal.write
+def write(self, text, heard=()):
+    global left
+    left -= 1
+    if left == 0:
+        self._file.write(text.encode()[:-20])
+        self._file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(self, text, heard)
+if __name__ == "__main__":
+    left = int(sys.argv.pop(1))
+    journal.Journal.write = write
+    from heed.cli.main import main
+    main()
+"""
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of clips, a long file with several words, and one that is broken."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("archive")
+    folder.mkdir()
+    for number in range(20):
+        soundfile.write(folder / f"{number:02}.wav", sounds.clip("yes", number), sounds.RATE)
+    soundfile.write(folder / "05 long.wav", sounds.stream(["no", "up", "yes", "no"])[0], sounds.RATE)
+    (folder / "11 broken.wav").write_text("no sound")
+    return folder
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "GROUP_FILES", 3)
+    monkeypatch.setattr(journal, "SAVE_SECONDS", 0.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_batch_killed_again_and_again_ends_with_the_same_bytes(
+    archive: Path, tiny_model_path: Path, heed: Callable[..., Result]
+) -> None:
+    heed("classify", archive, "-m", tiny_model_path, "-o", "whole.csv", "--sort-into", "whole", "--textgrid", "grids")
+    Path("killed.py").write_text(KILLED)
+    options = ["-m", tiny_model_path, "-o", "rows.csv", "--sort-into", "sorted", "--textgrid", "again", "--resume"]
+    for moment, workers in ((1, 1), (3, 2), (4, 1), (99, 2)):
+        command = [sys.executable, "killed.py", moment, "classify", archive, *options, "--workers", workers]
+        # Worker processes hold the pipes, too: they are gone when this returns.
+        run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
+        assert run.returncode == (1 if moment == 99 else -9), run.stderr
+        assert Path("rows.csv").exists() == (moment == 99)
+        assert Path("rows.csv.part").exists() == (moment != 99)
+    assert "resuming after 15 files" in run.stderr
+    assert "22 files" in run.stderr
+    assert "1 error" in run.stderr
+    assert Path("rows.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert not list(Path().glob("rows.csv.*"))
+    for mine, other in (("sorted", "whole"), ("again", "grids")):
+        names = [sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*")) for folder in (mine, other)]
+        assert names[0] == names[1]
+        assert len(names[0])
+    with Path("rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows if " " not in row["path"]] == [str(archive / f"{i:02}.wav") for i in range(20)]
+    assert [row["label"] for row in rows if "long" in row["path"]] == ["no", "up", "yes", "no"]
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("style", ["table", "csv", "jsonl", "parquet"])
+@pytest.mark.usefixtures("small_groups")
+def test_every_format_can_be_resumed(
+    style: str, archive: Path, tiny_model_path: Path, heed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if style == "parquet":
+        pytest.importorskip("pyarrow")
+    command = ["classify", archive, "-m", tiny_model_path, "--format", style]
+    heed(*command, "-o", "whole")
+    write, left = Journal.write, 3
+
+    def stops(self: Journal, *arguments: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        write(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "write", stops)
+    stopped = heed(*command, "-o", "rows")
+    assert stopped.status == 1
+    assert "--resume goes on" in stopped.err
+    assert not Path("rows").exists()
+    result = heed(*command, "-o", "rows", "--resume")
+    assert "resuming after 6 files" in result.err
+    if style == "parquet":
+        from pyarrow import parquet
+
+        assert parquet.read_table("rows").to_pylist() == parquet.read_table("whole").to_pylist()
+        assert parquet.read_table("rows").num_rows == 25
+    else:
+        assert Path("rows").read_bytes() == Path("whole").read_bytes()
+        assert len(Path("rows").read_text().splitlines()) == 25 + (style in ("table", "csv"))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) -> None:
+    def stop() -> None:
+        with contextlib.suppress(StoppedError), Journal(Path("rows.csv"), identity) as begun:
+            begun.write("a line\n", batch.hear(hearing, files[:3]))
+            raise StoppedError
+
+    hearing = batch.Hearing(Recognizer(load(tiny_model_path)))
+    files = sorted(map(str, archive.iterdir()))
+    identity = {"model": "this"}
+    stop()
+    with pytest.raises(Exception, match="begun with another model; use the same, or start afresh without --resume"):
+        Journal(Path("rows.csv"), {"model": "that"}, resume=True)
+    other = Journal(Path("rows.csv"), identity, resume=True)
+    with pytest.raises(Exception, match="begun with other files: the first 3 are not what they were"), other:
+        other.left(iter(files[1:]))
+    with Journal(Path("rows.csv"), identity, resume=True) as same:
+        assert list(same.left(iter(files))) == files[3:]
+        same.write("another\n", [])
+    assert Path("rows.csv").read_text() == "a line\nanother\n"
+    with pytest.raises(Exception, match=r"nothing to resume: rows.csv is whole"):
+        Journal(Path("rows.csv"), identity, resume=True)
+    stop()
+    Path("rows.csv.part").write_text("a")
+    with pytest.raises(Exception, match="is shorter than it was; start afresh"):
+        Journal(Path("rows.csv"), identity, resume=True)
+    Path("rows.csv.resume.json").write_text("{")
+    with pytest.raises(Exception, match="is damaged; start afresh"):
+        Journal(Path("rows.csv"), identity, resume=True)
+    # Afresh, nothing of that matters; and what it said must not be believed after a kill.
+    with Journal(Path("rows.csv"), identity) as afresh:
+        assert not Path("rows.csv.resume.json").exists()
+        afresh.write("afresh\n")
+    assert Path("rows.csv").read_text() == "afresh\n"
+
+
+def test_a_list_of_nothing_gives_a_header(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "list").touch()
+    result = heed("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
+    assert result.status == 0
+    assert (tmp_path / "rows.csv").read_text().splitlines() == ["path,label,confidence,start,end,runners_up,error"]

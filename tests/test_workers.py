@@ -1,0 +1,138 @@
+"""The same work in threads, processes and on a real cluster: in order, and as safe as the workers are not."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+import sounds
+from command_line import Result
+from heed import batch
+from heed.errors import WorkerError
+from heed.recognizer import Recognizer
+from heed.workers import in_order, in_processes, on_cluster
+
+
+def test_threads_keep_the_order_and_take_few_items() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        while taken < 100:
+            taken += 1
+            yield taken - 1
+
+    for threads in (1, 3):
+        taken = 0
+        taken = 0
+        for place, result in enumerate(in_order(lambda item: item * item, items(), threads)):
+            assert result == place * place
+            assert taken <= place + 10
+
+
+def signalled(number: int, item: int) -> int:
+    """Be killed at item 5 by signal `number`, if that is one."""
+    if item == 5 and number:
+        os.kill(os.getpid(), number)
+    return item
+
+
+def test_processes_keep_the_order() -> None:
+    with in_processes(signalled, 0, 2) as work:
+        assert list(work(range(20))) == list(range(20))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_process_that_is_killed_is_said_in_one_line() -> None:
+    message = "a worker process died, perhaps for want of memory; take fewer with --workers, and --resume"
+    with pytest.raises(WorkerError, match=message), in_processes(signalled, signal.SIGKILL, 2) as work:
+        list(work(range(20)))
+
+
+def test_a_process_that_cannot_start_does_not_hang(tmp_path: Path) -> None:
+    script = (
+        "if __name__ != '__main__': raise SystemExit(1)\n"
+        "from heed.workers import in_processes\n"
+        "with in_processes(max, bytes(1_000_000), 2) as work: list(work(range(9)))\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    run = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
+    assert "WorkerError: a worker process died" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two worker processes of one core each, over TCP."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp://"
+    ) as cluster:
+        yield cluster
+
+
+def test_a_cluster_hears_the_same_though_a_worker_is_killed(
+    cluster: Any, tiny_recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(batch, "GROUP_FILES", 2)
+    names = [f"{number:02}.wav" for number in range(40)]
+    for number, name in enumerate(names):
+        soundfile.write(name, sounds.clip("yes", number), sounds.RATE)
+    soundfile.write(names[7], sounds.stream(["no", "up", "yes"])[0], sounds.RATE)
+    Path(names[11]).write_text("no sound")
+    names[20] = "missing.wav"
+    expected = batch.hear(batch.Hearing(tiny_recognizer), names)
+
+    def killing() -> Iterator[str]:
+        for place, name in enumerate(names):
+            if place == 25:
+                with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+                    victim, *_ = client.run(os.getpid).values()
+                os.kill(victim, signal.SIGKILL)
+            yield name
+
+    with batch.hearing(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
+        assert [heard for group in groups for heard in group] == expected
+
+
+def test_the_command_gives_the_same_rows_by_a_cluster(
+    cluster: Any, tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path, heed: Callable[..., Result]
+) -> None:
+    command = ["classify", tiny_corpus / "yes", tiny_corpus / "nothing.wav", "-m", tiny_model_path, "-o"]
+    assert heed(*command, tmp_path / "here.csv").status == 1
+    assert heed(*command, tmp_path / "there.csv", "--scheduler", cluster.scheduler_address).status == 1
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+
+def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heed.workers.PATIENCE", 1)
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with (
+        pytest.raises(WorkerError, match=r"cannot reach a Dask scheduler at tcp://127.0.0.1:9"),
+        on_cluster(signalled, 0, "tcp://127.0.0.1:9"),
+    ):
+        pass
+    with (
+        pytest.raises(WorkerError, match="cannot reach a Dask scheduler at nonsense"),
+        on_cluster(signalled, 0, "nonsense"),
+    ):
+        pass
+    with (
+        pytest.raises(WorkerError, match="lost its workers again and again"),
+        on_cluster(signalled, signal.SIGKILL, cluster.scheduler_address) as work,
+    ):
+        list(work(range(10)))
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(WorkerError, match=r'pip install "heed\[dask\]"'), on_cluster(signalled, 0, "tcp://x:1"):
+        pass
