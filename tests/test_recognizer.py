@@ -187,16 +187,18 @@ def test_as_many_looks_together_as_one_by_one(samples: int, tiny_recognizer: Rec
         np.testing.assert_allclose(mine.probabilities, live.probabilities, atol=1e-5)
 
 
-def test_a_clip_gives_the_same_bits_alone_and_among_others(tiny_recognizer: Recognizer) -> None:
+@pytest.mark.parametrize("name", ["tiny", "commands"])
+def test_a_clip_gives_the_same_bits_alone_and_among_others(name: str, tiny_recognizer: Recognizer) -> None:
+    recognizer = tiny_recognizer if name == "tiny" else heed.load(name)
     clips = [sounds.clip(word, seed)[: 16_000 - 700 * seed] for word in sounds.TONES for seed in range(9)]
-    together = tiny_recognizer.classify_clips(clips)
-    assert tiny_recognizer.classify_clips(clips[::-1]) == together[::-1]
-    assert [tiny_recognizer.classify_clips([clip])[0] for clip in clips] == together
+    together = recognizer.classify_clips(clips)
+    assert recognizer.classify_clips(clips[::-1]) == together[::-1]
+    assert [recognizer.classify_clips([clip])[0] for clip in clips] == together
     for clip, mine in zip(clips, together, strict=True):
-        alone = tiny_recognizer.classify(clip, sounds.RATE)
+        alone = recognizer.classify(clip, sounds.RATE)
         assert (mine.label, mine.start, mine.end) == (alone.label, alone.start, alone.end)
         assert mine.confidence == pytest.approx(alone.confidence, abs=1e-5)
-    assert tiny_recognizer.classify_clips([]) == []
+    assert recognizer.classify_clips([]) == []
 
 
 def test_a_long_file_gives_what_its_samples_give(

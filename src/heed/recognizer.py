@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float32]
 # Where there is more than one window at a time, so many are judged in one call, which costs half as much for each. It
 # is always just as many, filled up with zeros where fewer are left: BLAS sums up in another order for another shape,
 # and so a window's probabilities do not depend, to the last bit, on what it is judged with.
-TOGETHER = 16
+TOGETHER = 32
 
 
 class Look(NamedTuple):

@@ -1,0 +1,195 @@
+"""Measures `heed classify` on many clips, on an hour of sound and on a single file, beside what else might do it.
+
+Clips: one-second WAV files on a warm disk, each contender from its start to its end on the same cores:
+- decoding: the files are read with soundfile, in as many processes, and nothing else is done with them; heed's bar is
+  half its speed;
+- threads: heed's own work in threads of one process, instead of processes of their own;
+- librosa + scikit-learn: a script as a user might write it, MFCC by librosa and an MLPClassifier by scikit-learn, in as
+  many processes by joblib.
+An hour: its bar is 500 times real time and 300 MB. One file: six times as long as `python -c "import numpy"`.
+
+Example: python scripts/benchmark_batches.py --clips 8192 --cores 2
+"""
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarking import Run, measure, parser, pin, ratio, save
+
+RATE = 16_000
+HOUR = 3600
+# Files for one task of a process, as heed's groups.
+TOGETHER = 64
+ROUNDS = 3
+STARTS = 9
+DECODING_BAR, HOUR_BAR, MEMORY_BAR, START_BAR = 0.5, 500, 300, 6
+
+
+def main() -> None:
+    """Run the benchmark and print its figures, or be one of the contenders."""
+    options = parser(__doc__)
+    options.add_argument("--clips", type=int, default=4096, help="clips to classify (default: %(default)s)")
+    options.add_argument("--cores", type=int, default=2, help="cores to use (default: %(default)s)")
+    options.add_argument("--model", default="commands", help="a model (default: %(default)s)")
+    options.add_argument("--be", choices=CONTENDERS, help="be a contender, in the folder of --work")
+    options.add_argument("--work", type=Path)
+    arguments = options.parse_args()
+    pin(arguments.cores)
+    if arguments.be:
+        CONTENDERS[arguments.be](arguments.work, arguments.cores, arguments.model)
+        return
+    with tempfile.TemporaryDirectory(prefix="heed.") as folder:
+        work = Path(folder)
+        write_clips(work / "clips", arguments.clips)
+        train_peer(work)
+        figures = {
+            "clips": clips(work, arguments.clips, arguments.cores, arguments.model),
+            "hour": hour(work, arguments.cores, arguments.model),
+            "start": start(work, arguments.model),
+        }
+    save(figures, arguments.json)
+
+
+def write_clips(folder: Path, count: int) -> None:
+    """Write clips from the bundled corpus, each a little different from all others."""
+    from heed import audio
+    from heed.corpus import scan
+    from heed.model_file import bundled
+
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    spoken = [audio.fit(audio.load(clip.path, RATE), RATE)[0] for clip in scan(bundled("demo")).clips]
+    for number in range(count):
+        clip = spoken[number % len(spoken)] + rng.normal(0, 1e-3, RATE).astype(np.float32)
+        soundfile.write(folder / f"{number:06}.wav", clip, RATE, subtype="PCM_16")
+
+
+def clips(work: Path, count: int, cores: int, model: str) -> dict[str, float]:
+    """Classify the clips in turns with the other contenders."""
+    own = [sys.executable, __file__, "--work", str(work), "--cores", str(cores), "--model", model, "--be"]
+    heed = [sys.executable, "-m", "heed", "classify", str(work / "clips"), "-m", model, "--workers", str(cores)]
+    commands = {"heed": [*heed, "-o", str(work / "rows.csv")], **{name: [*own, name] for name in CONTENDERS}}
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            runs[name].append(measure(command))
+    seconds = {name: [run.seconds for run in each] for name, each in runs.items()}
+    print(f"{count:,} clips of a second on {cores} cores, {model}:")
+    for name, times in seconds.items():
+        took, against = statistics.median(times), ratio(times, seconds["heed"])
+        print(f"  {name:24}{took:7.2f} s  {count / took:8,.0f} clips/s   heed is {against:.2f} times as fast")
+    print(f"  the bar: heed at least {DECODING_BAR} times as fast as decoding")
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def hour(work: Path, cores: int, model: str) -> dict[str, float]:
+    """Find the words in an hour of sound."""
+    rng = np.random.default_rng(0)
+    some = [soundfile.read(path, dtype="float32")[0] for path in sorted((work / "clips").iterdir())[:500]]
+    with soundfile.SoundFile(work / "hour.wav", "w", RATE, 1, "PCM_16") as file:
+        for _ in range(HOUR // 4):
+            file.write(np.concatenate([some[rng.integers(len(some))], rng.normal(0, 1e-3, 3 * RATE)]))
+    command = [sys.executable, "-m", "heed", "classify", str(work / "hour.wav"), "-m", model]
+    command += ["--workers", str(cores), "--format", "jsonl"]
+    runs = [measure(command) for _ in range(ROUNDS)]
+    seconds = statistics.median(run.seconds for run in runs)
+    megabytes = max(run.megabytes for run in runs)
+    print(
+        f"an hour of sound on {cores} cores: {seconds:.2f} s, {HOUR / seconds:.0f} times real time (bar: {HOUR_BAR}), "
+        f"{megabytes:.0f} MB at most (bar: {MEMORY_BAR})"
+    )
+    return {"seconds": seconds, "megabytes": megabytes}
+
+
+def start(work: Path, model: str) -> dict[str, float]:
+    """Classify one file, in turns with importing NumPy."""
+    one = str(min((work / "clips").iterdir()))
+    seconds: dict[str, list[float]] = {"numpy": [], "heed": []}
+    for _ in range(STARTS):
+        seconds["numpy"].append(measure([sys.executable, "-c", "import numpy"]).seconds)
+        command = [sys.executable, "-m", "heed", "classify", one, "-m", model, "--format", "jsonl"]
+        seconds["heed"].append(measure(command).seconds)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    print(
+        f"one file: {medians['heed']:.2f} s, {ratio(seconds['heed'], seconds['numpy']):.1f} times "
+        f"`import numpy` (bar: {START_BAR})"
+    )
+    return medians
+
+
+def groups(work: Path) -> Iterator[list[str]]:
+    """Yield the clips in groups."""
+    paths = sorted(map(str, (work / "clips").iterdir()))
+    return (paths[first : first + TOGETHER] for first in range(0, len(paths), TOGETHER))
+
+
+def read(paths: list[str]) -> int:
+    """Decode files."""
+    return sum(len(soundfile.read(path, dtype="float32")[0]) for path in paths)
+
+
+def decoding(work: Path, cores: int, model: str) -> None:
+    """Read all clips with soundfile."""
+    with ProcessPoolExecutor(cores) as pool:
+        print(sum(pool.map(read, groups(work))))
+
+
+def threads(work: Path, cores: int, model: str) -> None:
+    """Do what heed does, in threads."""
+    from heed.batch import Hearing, hear
+    from heed.outputs import csv_line
+    from heed.recognizer import load
+    from heed.workers import in_order
+
+    hearing = Hearing(load(model))
+    with (work / "threads.csv").open("w", encoding="utf-8") as file:
+        for group in in_order(lambda paths: hear(hearing, paths), groups(work), cores):
+            file.writelines(csv_line(row) for heard in group for row in heard.rows())
+
+
+def features(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """Compute with librosa what scikit-learn's network is given."""
+    import librosa
+
+    samples, _ = librosa.load(path, sr=RATE)
+    samples = librosa.util.fix_length(samples, size=RATE)
+    return np.asarray(librosa.feature.mfcc(y=samples, sr=RATE, n_mfcc=40, n_fft=512, hop_length=320).ravel())
+
+
+def train_peer(work: Path) -> None:
+    """Train scikit-learn's network a little; what it knows does not change how long it takes."""
+    import joblib
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    paths = sorted(map(str, (work / "clips").iterdir()))[:240]
+    labels = [f"word {number % 12}" for number in range(len(paths))]
+    network = make_pipeline(StandardScaler(), MLPClassifier((256,), max_iter=3, random_state=0))
+    joblib.dump(network.fit(np.stack([features(path) for path in paths]), labels), work / "peer.joblib")
+
+
+def librosa_and_sklearn(work: Path, cores: int, model: str) -> None:
+    """Classify with librosa and scikit-learn, in processes by joblib."""
+    import joblib
+
+    network = joblib.load(work / "peer.joblib")
+    paths = sorted(map(str, (work / "clips").iterdir()))
+    rows = joblib.Parallel(cores)(joblib.delayed(features)(path) for path in paths)
+    probabilities = network.predict_proba(np.stack(rows))
+    with (work / "peer.csv").open("w", encoding="utf-8") as file:
+        for path, row in zip(paths, probabilities, strict=True):
+            file.write(f"{path},{network.classes_[row.argmax()]},{row.max():.4f}\n")
+
+
+CONTENDERS = {"decoding": decoding, "threads": threads, "librosa + scikit-learn": librosa_and_sklearn}
+
+if __name__ == "__main__":
+    main()
