@@ -34,7 +34,7 @@ ORDER = (
     ("teaching", "training"),
     ("preparation",),
     ("evaluation",),
-    ("batch",),
+    ("batch", "sweep"),
     ("journal", "outputs"),
     ("classifier", "explanation"),
     ("report",),

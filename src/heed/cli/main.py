@@ -18,6 +18,7 @@ from heed.cli.models import models
 from heed.cli.quickstart import quickstart
 from heed.cli.record import record
 from heed.cli.report import report
+from heed.cli.sweep import sweep
 from heed.cli.teach import teach
 from heed.cli.train import train
 from heed.errors import HeedError
@@ -42,6 +43,7 @@ for command in (
     record,
     teach,
     train,
+    sweep,
     evaluate,
     report,
     explain,
