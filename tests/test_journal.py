@@ -162,6 +162,12 @@ def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) ->
     assert Path("rows.csv").read_text() == "afresh\n"
 
 
+def test_what_fails_before_the_first_row_leaves_nothing(tmp_path: Path) -> None:
+    with contextlib.suppress(StoppedError), Journal(tmp_path / "rows.csv", {}):
+        raise StoppedError
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_list_of_nothing_gives_a_header(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
     (tmp_path / "list").touch()
     result = heed("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")

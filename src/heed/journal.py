@@ -202,6 +202,9 @@ class Journal:
             with self._file:
                 self._save()
             if error:
+                if not self._state.length:
+                    self._part.unlink()
+                    self._side.unlink()
                 return
             if self._finish:
                 self._finish(self._part, self._output)

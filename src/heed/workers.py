@@ -30,7 +30,7 @@ Work = Callable[[Iterable[Item]], Iterator[Result]]
 # Items on their way for each worker: one in work, and others waiting so that it never does.
 AHEAD = 3
 # Seconds in which a scheduler must answer, and have a worker.
-PATIENCE = 30
+PATIENCE = 15
 
 
 def cores() -> int:

@@ -88,10 +88,9 @@ def classify(
                 advance(delivery.take(group))
             delivery.end()
         except KeyboardInterrupt:
-            if output:
-                raise click.ClickException(f"stopped; {output}.part is kept, and --resume goes on from it") from None
-            raise
-    if style == "table" or output:
+            note(f"stopped; {output}.part is kept, and --resume goes on from it" if output else "stopped")
+            context.exit(1)
+    if output or (style == "table" and delivery.tally.files > 1):
         note(summary(delivery, time.perf_counter() - start))
     if output:
         note(f"saved {output}")

@@ -9,7 +9,6 @@ import click
 
 from heed.cli.console import note, percent, progress_bar, table
 from heed.cli.data import located
-from heed.errors import SettingsError
 
 if TYPE_CHECKING:
     from heed.sweep import Row
@@ -41,9 +40,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 1_000), help="How many run side by side. [default: half the cores]")
 @click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@click.pass_context
 def sweep(
-    directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...], words: str | None,
-    noise: Path | None, negatives: Path | None, config: str, workers: int | None, scheduler: str | None,
+    context: click.Context, directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...],
+    words: str | None, noise: Path | None, negatives: Path | None, config: str, workers: int | None,
+    scheduler: str | None,
 ) -> None:  # fmt: skip
     """Train on DIRECTORY with every combination of settings and seeds, and keep the best model by validation.
 
@@ -97,7 +98,8 @@ def sweep(
                 rows.append(row)
                 bar.advance(task)
     except KeyboardInterrupt:
-        raise SettingsError(f"stopped after {len(rows)} of {len(runs)} runs; the same command goes on") from None
+        note(f"stopped after {len(rows)} of {len(runs)} runs; the same command goes on")
+        context.exit(1)
     for run in runs:
         run.checkpoint.unlink(missing_ok=True)
     click.echo(_table(rows, list(varied)))
