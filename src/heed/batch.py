@@ -16,6 +16,7 @@ from heed.audio import Samples
 from heed.decision import Detection
 from heed.decoding import is_remote, read_chunks
 from heed.errors import AudioError
+from heed.nn.memory import keep_freed_memory
 from heed.recognizer import TOGETHER, Recognizer
 from heed.workers import Work, in_processes, on_cluster
 
@@ -189,6 +190,7 @@ def hear(hearing: Hearing, files: Sequence[str]) -> list[Heard]:
     """
     from threadpoolctl import threadpool_limits
 
+    keep_freed_memory()
     recognizer = hearing.recognizer
     rate = recognizer.model.features.sample_rate
     heard: list[Heard] = []
