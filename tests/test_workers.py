@@ -70,9 +70,15 @@ def test_a_process_that_cannot_start_does_not_hang(tmp_path: Path) -> None:
 def cluster() -> Iterator[Any]:
     """Two worker processes of one core each, over TCP."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp://"
-    ) as cluster:
+    import dask
+
+    # Others try for so long to reach a worker that was killed.
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp://"
+        ) as cluster,
+    ):
         yield cluster
 
 

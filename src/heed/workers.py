@@ -5,7 +5,6 @@ so that memory does not grow with their number.
 """
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
@@ -13,7 +12,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -86,6 +85,10 @@ def in_processes(
     work : callable
         Takes items and yields their results in order; it raises WorkerError if a process dies.
     """
+    # Not needed for a single file, which should not wait for them.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Python objects around small clips cost as much time as the mathematics, so that threads, which share one
     # interpreter, gain little (see scripts/benchmark_batches.py). Fresh processes, as a fork of one that has threads
     # may hang.
@@ -133,6 +136,8 @@ def _begin(orders: str) -> None:
 
 def _end_with_parent() -> None:
     """Leave when the process that wants the work is gone, as it is after a kill."""
+    import multiprocessing
+
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)
