@@ -84,9 +84,9 @@ def test_folders_are_walked_as_they_are_asked_for() -> None:
 
 def test_a_list_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     touch(Path(), "a.wav")
-    text = b"x y.wav\n\na.wav\r\n\xff.wav\na.wav"
+    text = b"x y.wav\n\na.wav\r\n\xff.wav\na.wav\n-"
     Path("list.txt").write_bytes(text)
-    names = ["x y.wav", "a.wav", os.fsdecode(b"\xff.wav"), "a.wav"]
+    names = ["x y.wav", "a.wav", os.fsdecode(b"\xff.wav"), "a.wav", "./-"]
     assert list(all_files([], "list.txt")) == names
     assert list(all_files(["a.wav"], "list.txt")) == ["a.wav", *names]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))

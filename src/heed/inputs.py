@@ -79,7 +79,8 @@ def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
 def _names(lines: Iterable[bytes]) -> Iterator[str]:
     for line in lines:
         if name := line.rstrip(b"\r\n"):
-            yield os.fsdecode(name)
+            # In a list, - is a file like any other.
+            yield "./-" if name == b"-" else os.fsdecode(name)
 
 
 def _is_sound(name: str) -> bool:

@@ -84,12 +84,3 @@ def progress_bar(*columns: str) -> Iterator[Progress]:
                    disable=not console.is_terminal)  # fmt: skip
     with bar:
         yield bar
-
-
-def tracked(items: Sequence[str], *columns: str) -> Iterator[str]:
-    """Go through items with a bar on stderr."""
-    with progress_bar(*columns) as bar:
-        task = bar.add_task("", total=len(items))
-        for item in items:
-            yield item
-            bar.advance(task)
