@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import sounds
-from heed import audio
+from heed import audio, clip_store
 from heed.clip_store import (
     ClipSet,
     ClipStore,
@@ -94,6 +94,21 @@ def test_the_number_of_threads_changes_nothing(tiny_corpus: Path) -> None:
     rows = scan(tiny_corpus).by_split("testing")
     one, many = (load_clips(rows, FEATURES, threads) for threads in (1, 5))
     assert one.rows == many.rows == rows
+    np.testing.assert_array_equal(one.samples, many.samples)
+
+
+def test_many_clips_are_read_in_other_processes_and_stay_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_store, "GROUP", 3)
+    for number in range(20):
+        soundfile.write(tmp_path / f"{number:02}.wav", np.full(16_000, number / 40), 16_000)
+    (tmp_path / "07.wav").write_text("no sound")
+    rows = [row(path) for path in sorted(tmp_path.iterdir())]
+    one, many = (load_clips(rows, FEATURES, workers) for workers in (1, 2))
+    assert one.rows == many.rows
+    assert one.skipped == many.skipped
+    assert [skipped.path.stem for skipped in many.skipped] == ["07"]
     np.testing.assert_array_equal(one.samples, many.samples)
 
 

@@ -50,7 +50,7 @@ def test_processes_keep_the_order() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_process_that_is_killed_is_said_in_one_line() -> None:
-    message = "a worker process died, perhaps for want of memory; take fewer with --workers, and --resume"
+    message = "a worker process died, perhaps for want of memory; free some, use fewer, and --resume"
     with pytest.raises(WorkerError, match=message), in_processes(signalled, signal.SIGKILL, 2) as work:
         list(work(range(20)))
 

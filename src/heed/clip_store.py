@@ -1,7 +1,8 @@
 """Clips in memory, each fitted to the window that the network sees, and fixed sets of them for measuring."""
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,15 @@ from heed import audio, augmentation
 from heed.config import SILENCE, UNKNOWN, FeatureSettings
 from heed.corpus import Clip, Skipped
 from heed.errors import AudioError
-from heed.spreading import spread
+from heed.workers import in_processes
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 FULL_SCALE = 32_767
+
+# Clips that a worker process reads at a time. Starting the processes takes as long as reading a few such groups.
+GROUP, FEW_GROUPS = 256, 4
 
 
 class ClipStore(NamedTuple):
@@ -69,9 +73,15 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) ->
     """
     samples = np.empty((len(rows), features.clip_samples), np.int16)
     reasons: list[str | None] = []
-    for part, why in spread(partial(_read, features), [row.path for row in rows], workers):
-        samples[len(reasons) : len(reasons) + len(part)] = part
-        reasons += why
+    paths = [row.path for row in rows]
+    groups = [paths[start : start + GROUP] for start in range(0, len(paths), GROUP)]
+    with contextlib.ExitStack() as stack:
+        parts: Iterator[tuple[NDArray[np.int16], list[str | None]]] = map(partial(_read, features), groups)
+        if workers > 1 and len(groups) > FEW_GROUPS:
+            parts = stack.enter_context(in_processes(_read, features, workers))(groups)
+        for part, why in parts:
+            samples[len(reasons) : len(reasons) + len(part)] = part
+            reasons += why
     good = [position for position, reason in enumerate(reasons) if reason is None]
     skipped = tuple(Skipped(row.path, reason) for row, reason in zip(rows, reasons, strict=True) if reason is not None)
     if skipped:

@@ -107,7 +107,7 @@ def in_processes(
             yield from _in_order(lambda item: pool.submit(_apply, item), items, AHEAD * workers)
         except BrokenExecutor as error:
             raise WorkerError(
-                "a worker process died, perhaps for want of memory; take fewer with --workers, and --resume"
+                "a worker process died, perhaps for want of memory; free some, use fewer, and --resume"
             ) from error
 
     try:
