@@ -130,7 +130,8 @@ def test_parts_heard_side_by_side_are_those_heard_alone(maker: StreamMaker, tiny
     assert sum(told) == pytest.approx(1230 / 3600)
     assert len(heard) == 3
     alone = hear(tiny_recognizer, maker.part(2, 30))
-    np.testing.assert_array_equal(heard[2].probabilities, alone.probabilities)
+    # BLAS may sum up in another order when it has more threads.
+    np.testing.assert_allclose(heard[2].probabilities, alone.probabilities, atol=1e-6)
     curve = trade_off(heard, settings, (0.3, 0.6, 0.9))
     assert curve[1][1] == result
     assert curve[0][1].hits >= curve[1][1].hits >= curve[2][1].hits

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heed.config import UNKNOWN, DecisionSettings, FeatureSettings
 from heed.decision import Decision, Detection
-from heed.recognizer import Recognizer
+from heed.recognizer import TOGETHER, Recognizer
 from heed.scores import wilson_interval
 from heed.streams import PART, Spoken, Stream, StreamMaker
 
@@ -186,7 +186,7 @@ class Heard:
 
 def hear(recognizer: Recognizer, stream: Stream) -> Heard:
     """Listen to a stream as live recognition does, and keep what the network says."""
-    looks = list(recognizer.looks([stream.samples]))
+    looks = list(recognizer.looks([stream.samples], TOGETHER))
     return Heard(
         replace(stream, samples=stream.samples[:0]),
         recognizer.labels,
