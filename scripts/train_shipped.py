@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+import hash_models
 from benchmarking import peak_memory
 from heed.cli.console import accuracy_line, percent, tell_skipped, warn
 from heed.cli.evaluate import noise_table, word_table
@@ -82,6 +83,8 @@ def main() -> None:
     )
     if arguments.test:
         measure(model, arguments.test, data, path, arguments.pictures)
+    if arguments.output == bundled("models"):
+        hash_models.write()
 
 
 def with_thresholds(model: Model, data: SpeechData) -> Model:

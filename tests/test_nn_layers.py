@@ -1,6 +1,7 @@
 """What every layer promises, and what single layers and the descriptions for a file do besides."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from heed.nn import (
 )
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
-from heed.nn.serialization import layer_from_dict, layer_to_dict
+from heed.nn.serialization import MOST_LAYERS, layer_from_dict, layer_to_dict
 from nn_cases import ALL, CASES, examples, filled, name
 
 every_layer = pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
@@ -44,6 +45,20 @@ def test_shapes_are_as_announced(layer: Layer, shape: Shape) -> None:
     assert y.shape == (*layer.output_shape(shape), 7)
     assert layer.forward(parameters.values, x, None)[0].shape == y.shape
     assert layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y)).shape == x.shape
+
+
+@every_layer
+def test_inference_holds_no_more_numbers_than_announced(layer: Layer, shape: Shape) -> None:
+    # A hundred examples, so that what Python itself allocates does not count.
+    parameters, x = filled(layer, shape), examples(shape, batch=100)
+    layer.forward(parameters.values, x, None)
+    tracemalloc.start()
+    try:
+        layer.forward(parameters.values, x, None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak + x.nbytes <= layer.workspace(shape) * 100 * x.itemsize + 8_000
 
 
 @every_layer
@@ -304,6 +319,14 @@ def test_descriptions_nested_without_end_are_refused() -> None:
     for _ in range(1000):
         description = {"kind": "Residual", "layers": [description]}
     with pytest.raises(ValueError, match=r"layer|Residual"):
+        layer_from_dict(description)
+
+
+def test_too_many_layers_are_refused() -> None:
+    description = {"kind": "Residual", "layers": [{"kind": "ReLU"}] * (MOST_LAYERS - 1)}
+    layer_from_dict(description)
+    description["layers"] *= 2
+    with pytest.raises(ValueError, match="more than 1000 layers"):
         layer_from_dict(description)
 
 

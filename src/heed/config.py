@@ -8,7 +8,7 @@ import contextlib
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,8 +22,16 @@ SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
-# Such a network still fits into a model file, whose size is limited.
-MOST_PARAMETERS = 100_000_000
+# What a network may ask for, many times what recognising words in NumPy has use for: a model file is from anybody, and
+# what is beyond this is refused before memory is asked for. The workspace is counted in numbers, for one example.
+MOST_PARAMETERS = 10_000_000
+MOST_MULTIPLY_ADDS = 250_000_000
+MOST_WORKSPACE = 2**24
+# Numbers in the overlapping frames of one clip, before their transform.
+MOST_FRAMED = 2**22
+# Labels of a model, and characters of one.
+MOST_LABELS = 1_000
+LONGEST_LABEL = 64
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,12 @@ class FeatureSettings:
             f"at least the window's {self.window_samples} samples and at most {2**15}",
         )
         _require(self.fft_size <= self.clip_samples, self, "clip", "at least one transform of fft_size samples")
+        _require(
+            self.frames * self.fft_size <= MOST_FRAMED,
+            self,
+            "hop",
+            f"so long that the {self.frames} frames of {self.fft_size} samples have at most {MOST_FRAMED} together",
+        )
         _require(0 <= self.low_frequency < self.high_frequency, self, "low_frequency", "below high_frequency")
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
@@ -229,7 +243,8 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(1 <= self.epochs <= 1_000_000, self, "epochs", "at least 1")
+        # Every epoch leaves a row in the model file.
+        _require(1 <= self.epochs <= 10_000, self, "epochs", "between 1 and 10000")
         _require(self.patience >= 0, self, "patience", "0 or more")
         _require(2 <= self.batch_size <= 65_536, self, "batch_size", "between 2 and 65536")
         _require(0 <= self.shard_size <= 65_536, self, "shard_size", "between 0 and 65536")
@@ -292,14 +307,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         try:
-            parameters = Chain(tuple(self.network.layers(classes=2))).parameters(
-                (self.features.width, self.features.frames)
-            )
+            chain = Chain(tuple(self.network.layers(classes=2)))
+            check_network(chain, (self.features.frames, self.features.width))
         except ValueError as error:
             raise SettingsError(f"network: {error}") from error
-        size = sum(parameter.size for _, parameter in flatten(parameters))
-        if size > MOST_PARAMETERS:
-            raise SettingsError(f"network has {size} parameters; expected at most {MOST_PARAMETERS}, make it smaller")
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -342,6 +353,57 @@ class Settings:
         parts = {part.name: asdict(getattr(self, part.name)) for part in fields(self)}
         parts["network"] = {"name": self.network.name, **parts["network"]}
         return parts
+
+
+def check_network(chain: Chain, input_shape: tuple[int, ...]) -> None:
+    """Make sure that a network asks for no absurd amount of memory or work; nothing is allocated for it.
+
+    Parameters
+    ----------
+    chain : Chain
+        Its layers.
+    input_shape : tuple of int
+        Shape of one example, (frames, width).
+
+    Raises
+    ------
+    ValueError
+        If it has too many parameters, holds too many numbers at once, costs too many multiply-adds, or its layers do
+        not fit each other.
+    """
+    shape = input_shape[::-1]
+    parameters = sum(parameter.size for _, parameter in flatten(chain.parameters(shape)))
+    for count, most, what in (
+        (parameters, MOST_PARAMETERS, "has {} parameters"),
+        (chain.workspace(shape), MOST_WORKSPACE, "holds {} numbers at once"),
+        (chain.multiply_adds(shape), MOST_MULTIPLY_ADDS, "costs {} multiply-adds"),
+    ):
+        if count > most:
+            raise ValueError(f"it {what.format(_rounded(count))}; expected at most {most:,}, make it smaller")
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Make sure that labels can be told apart, shown on a terminal and kept in a model file.
+
+    Control characters could command the terminal, and those that change the direction of writing could make one word
+    look like another.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two or too many, one stands twice, is empty, too long, or holds what cannot be printed.
+    """
+    for label in labels:
+        if not label or len(label) > LONGEST_LABEL or not label.isprintable():
+            shown = ascii(label[: LONGEST_LABEL + 1])
+            raise ValueError(f"the label {shown} is not a printable word of 1 to {LONGEST_LABEL} characters")
+    if len(set(labels)) != len(labels) or not 2 <= len(labels) <= MOST_LABELS:
+        raise ValueError(f"labels are not 2 to {MOST_LABELS} different words")
+
+
+def _rounded(count: int) -> str:
+    """Write a count in full, or what is absurdly large as a power of ten."""
+    return f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}" if count < 10**4000 else "endlessly many"
 
 
 def recipe(name: str) -> Path:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import heed
-from heed.config import DecisionSettings, FeatureSettings, build
+from heed.checksums import SHIPPED
+from heed.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from heed.errors import ModelError, SettingsError
 from heed.features import FeatureTables, Standardizer
 from heed.nn import Network
@@ -25,7 +26,10 @@ from heed.storage import write_atomically
 FORMAT = 1
 SUFFIX = ".safetensors"
 DEFAULT = "commands"
-MAX_BYTES = 512 * 2**20
+# Room for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
+MAX_BYTES = 128 * 2**20
+# Bytes of the header, which becomes many times as large once it is read.
+MAX_HEADER = 8 * 2**20
 _KEY = "heed"
 
 
@@ -101,7 +105,8 @@ def load(path: Path) -> Model:
     Raises
     ------
     ModelError
-        If there is no such file, or it is no model, truncated, of a newer format, or inconsistent.
+        If there is no such file, or it is no model, truncated, of a newer format, or inconsistent; if it stands among
+        the models that come with heed and is another than the one that came.
     """
     return _parse(path)[0]
 
@@ -112,6 +117,7 @@ def load_header(path: Path) -> dict[str, Any]:
 
 
 def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
+    _verify_shipped(path)
     arrays, header = _read(path)
     try:
         if header["format"] > FORMAT:
@@ -124,7 +130,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             standardizer=Standardizer(**_part(arrays, "standardizer")),
             network=_network(header["network"], _part(arrays, "network")),
             decision=build(DecisionSettings, header["decision"], "decision"),
-            training=dict(header["training"]),
+            training=_training(header["training"]),
             scores=dict(header["scores"]),
             rehearsal=_rehearsal(arrays),
         )
@@ -144,6 +150,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
+        _check_header_size(path)
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
             if text is None:
@@ -159,6 +166,30 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # TypeError and AttributeError: an array of a type that NumPy does not know.
         raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
+
+
+def _verify_shipped(path: Path) -> None:
+    """Make sure that a model from the folder of those that come with heed is the one that this heed was made with."""
+    if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
+        return
+    import hashlib
+
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = SHIPPED.get(path.stem)
+    if found != expected:
+        raise ModelError(
+            f"{path} is not the model that came with heed: its SHA-256 is {found}, expected {expected}; install heed "
+            "again, or keep a model of your own in another folder"
+        )
+
+
+def _check_header_size(path: Path) -> None:
+    """Refuse a header that is too large before it is read; what is no safetensors file at all is found later."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > MAX_HEADER:
+        raise ValueError(f"it declares a header of {size} bytes, a model has at most {MAX_HEADER}")
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -187,18 +218,23 @@ def _rehearsal(arrays: dict[str, np.ndarray]) -> Rehearsal | None:
 
 
 def _labels(labels: Any) -> tuple[str, ...]:
-    if not isinstance(labels, list) or not all(
-        isinstance(label, str) and label and label.isprintable() for label in labels
-    ):
-        raise ValueError("labels are not a list of printable words")
-    if len(set(labels)) != len(labels) or len(labels) < 2:
-        raise ValueError("labels are not two or more different words")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("labels are not a list of words")
+    check_labels(labels)
     return tuple(labels)
+
+
+def _training(training: Any) -> dict[str, Any]:
+    """Take what is told of the training; nothing is built from it, only what was taught is added to."""
+    if not isinstance(training, dict) or not isinstance(training.get("taught", []), list):
+        raise ValueError("what is told of the training is no table, or has no list of what was taught")
+    return training
 
 
 def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
     """Build the network, once its description is known to need just the arrays that are there."""
     layers, input_shape = Network.describe(description)
+    check_network(layers, input_shape)
     expected = {name: parameter.shape for name, parameter in flatten(layers.parameters(input_shape[::-1]))}
     found = {name: array.shape for name, array in arrays.items()}
     if expected != found:

@@ -22,7 +22,7 @@ from heed.clip_store import (
     load_negatives,
     load_noises,
 )
-from heed.config import SILENCE, UNKNOWN, Settings
+from heed.config import SILENCE, UNKNOWN, Settings, check_labels
 from heed.corpus import Corpus, Skipped
 from heed.dataset import TrainingSet
 from heed.errors import CorpusError, SettingsError
@@ -153,6 +153,10 @@ def choose_labels(
         raise CorpusError(
             f"only one word, {labels[0]!r}: there is nothing to tell it from; add recordings of other words"
         )
+    try:
+        check_labels(labels)
+    except ValueError as error:
+        raise CorpusError(f"{error}; rename the folder in {corpus.root}, or choose words with --words") from error
     return tuple(labels)
 
 

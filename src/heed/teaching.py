@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from heed.clip_store import ClipStore, FloatArray, Labels, load_clips, load_negatives, load_noises
-from heed.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings
+from heed.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings, check_labels
 from heed.corpus import Corpus, Skipped
 from heed.dataset import TrainingSet
 from heed.errors import CorpusError, ModelError
@@ -119,6 +119,10 @@ def teach(
     backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
     clips = _counted(words, store)
     labels = _labels(base.labels, words)
+    try:
+        check_labels(labels)
+    except ValueError as error:
+        raise CorpusError(f"{error}; rename the folder in {corpus.root}") from error
 
     body = _Body(base)
     places = np.array([labels.index(label) for label in base.labels])

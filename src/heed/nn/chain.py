@@ -50,6 +50,11 @@ class Chain(Layer):
         shapes = self.shapes(input_shape)
         return sum(layer.multiply_adds(shape) for layer, shape in zip(self.layers, shapes, strict=False))
 
+    def workspace(self, input_shape: Shape) -> int:
+        """Take the largest of the layers'; each is done before the next begins."""
+        shapes = self.shapes(input_shape)
+        return max((layer.workspace(shape) for layer, shape in zip(self.layers, shapes, strict=False)), default=0)
+
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, list[Any]]:
         """Compute y = f_k(... f_2(f_1(x)))."""
         caches = []

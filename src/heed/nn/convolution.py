@@ -100,6 +100,12 @@ class Convolution(TimeWindow):
         """Count one for each weight and moment of the output."""
         return self.channels * input_shape[0] * self.kernel * self.output_length(input_shape)
 
+    def workspace(self, input_shape: Shape) -> int:
+        """Count the columns beside the input, with its padding, and the output."""
+        inputs, time = input_shape
+        columns = inputs * self.kernel * self.output_length(input_shape)
+        return super().workspace((inputs, time + 2 * self.padding)) + columns
+
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, tuple[FloatArray, Shape]]:
@@ -175,6 +181,12 @@ class DepthwiseConvolution(TimeWindow):
     def multiply_adds(self, input_shape: Shape) -> int:
         """Count one for each weight and moment of the output; the zeros of the matrix do not count."""
         return input_shape[0] * self.kernel * self.output_length(input_shape)
+
+    def workspace(self, input_shape: Shape) -> int:
+        """Count the matrix, padding and all, beside the input and the output."""
+        channels, time = input_shape
+        matrix = channels * self.output_length(input_shape) * (time + 2 * self.padding)
+        return super().workspace(input_shape) + matrix
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None

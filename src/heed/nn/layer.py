@@ -4,6 +4,7 @@ Inside the network the batch is the last axis: activations are (features, batch)
 values and gradients are handed in; what backward needs of the forward pass, forward hands out as a cache.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -26,6 +27,10 @@ class Layer(ABC):
     def multiply_adds(self, input_shape: Shape) -> int:
         """Count the multiplications (each with its addition) that one example costs."""
         return 0
+
+    def workspace(self, input_shape: Shape) -> int:
+        """Count the numbers that inference on one example holds at most: input, output, and what lies between."""
+        return 2 * math.prod(input_shape) + 2 * math.prod(self.output_shape(input_shape))
 
     @abstractmethod
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, Any]:

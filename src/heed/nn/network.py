@@ -3,7 +3,8 @@
 Callers give (batch, time, channels) or (batch, features); inside, the batch is last, which is just the transpose.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -14,8 +15,10 @@ from heed.nn.loss import softmax, softmax_cross_entropy
 from heed.nn.parameters import FloatArray, Parameters, Shape, Views
 from heed.nn.serialization import layer_from_dict, layer_to_dict
 
-# Inference goes through the data in batches of this size, so that memory does not grow with the number of examples.
+# Inference goes through the data in batches of this size, so that memory does not grow with the number of examples;
+# of a network so large that a batch would hold more numbers at once than this, fewer examples are taken.
 INFERENCE_BATCH = 512
+MOST_NUMBERS = 2**26
 
 
 class Network:
@@ -43,6 +46,8 @@ class Network:
         if len(output_shape) != 1:
             raise ValueError(f"the network ends in an output of shape {output_shape}; put Flatten and Dense behind it")
         self.parameters = Parameters(self.chain.parameters(self.input_shape[::-1]), dtype)
+        workspace = max(self.chain.workspace(self.input_shape[::-1]), 1)
+        self._batch = max(min(INFERENCE_BATCH, MOST_NUMBERS // workspace), 1)
 
     @property
     def classes(self) -> int:
@@ -58,6 +63,10 @@ class Network:
     def multiply_adds(self) -> int:
         """Multiplications with additions that one example costs."""
         return self.chain.multiply_adds(self.input_shape[::-1])
+
+    def _batches(self, x: FloatArray) -> Iterator[FloatArray]:
+        """Cut examples in the layout inside the network into batches; without examples there is one of size 0."""
+        return (x[..., start : start + self._batch] for start in range(0, max(x.shape[-1], 1), self._batch))
 
     def initialise(self, rng: np.random.Generator) -> Self:
         """Give every parameter its initial value."""
@@ -100,10 +109,7 @@ class Network:
             If the examples do not have the shape that the network takes.
         """
         values, x = self.parameters.values, self.inside(x)
-        # Without examples there is one batch of size 0.
-        starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
-        batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
-        return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in batches])
+        return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in self._batches(x)])
 
     def last_inputs(self, x: FloatArray) -> FloatArray:
         """Compute what the last layer is given, for inference, shape (batch, width)."""
@@ -111,9 +117,7 @@ class Network:
         if len(shape) != 1:
             raise ValueError(f"the last layer is given {shape}; expected one number a feature")
         x = self.inside(x)
-        starts = range(0, max(x.shape[-1], 1), INFERENCE_BATCH)
-        batches = (x[..., start : start + INFERENCE_BATCH] for start in starts)
-        return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in batches])
+        return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in self._batches(x)])
 
     def probabilities(self, x: FloatArray) -> FloatArray:
         """Compute the softmax of the logits, shape (batch, classes)."""
@@ -172,4 +176,5 @@ class Network:
             raise ValueError("the network's description lacks its layers or its input shape")
         if not all(type(length) is int and length > 0 for length in shape):
             raise ValueError(f"the network has the input shape {shape}; expected whole numbers above 0")
-        return Chain(tuple(layer_from_dict(layer) for layer in layers)), tuple(shape)
+        numbers = count(1)
+        return Chain(tuple(layer_from_dict(layer, numbers) for layer in layers)), tuple(shape)

@@ -48,10 +48,7 @@ class Parameter:
     @property
     def size(self) -> int:
         """Count of numbers."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape)
 
 
 # Going through long vectors takes several passes. Taken in blocks that stay in the processor's cache, they are several

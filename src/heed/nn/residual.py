@@ -1,5 +1,6 @@
 """The residual connection: layers that learn what to add to their input, rather than a new output."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +50,11 @@ class Residual(Layer):
     def multiply_adds(self, input_shape: Shape) -> int:
         """Sum up both branches'."""
         return sum(branch.multiply_adds(input_shape) for branch in self.branches.values())
+
+    def workspace(self, input_shape: Shape) -> int:
+        """Count what the larger branch needs beside the input and the outputs that are added."""
+        kept = math.prod(input_shape) + 2 * math.prod(self.output_shape(input_shape))
+        return kept + max(branch.workspace(input_shape) for branch in self._branches.values())
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None

@@ -1,7 +1,8 @@
 """Layers as plain values for a file, and back: only the kinds listed here can come out of a file, and no code runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from itertools import count
 from typing import Any
 
 from heed.nn.activations import ReLU, Tanh
@@ -34,6 +35,8 @@ LAYERS: dict[str, type[Layer]] = {
 
 # Layers inside layers inside layers: no network of this library goes nearly as deep.
 DEEPEST = 16
+# Layers in all, those inside of others included.
+MOST_LAYERS = 1_000
 
 
 def layer_to_dict(layer: Layer) -> dict[str, Any]:
@@ -45,14 +48,26 @@ def layer_to_dict(layer: Layer) -> dict[str, Any]:
     return {"kind": type(layer).__name__, **settings}
 
 
-def layer_from_dict(description: Mapping[str, Any], depth: int = 0) -> Layer:
-    """Build the layer that `layer_to_dict` described; `depth` counts the layers that it stands in.
+def layer_from_dict(description: Mapping[str, Any], numbers: Iterator[int] | None = None, depth: int = 0) -> Layer:
+    """Build the layer that `layer_to_dict` described.
+
+    Parameters
+    ----------
+    description : mapping
+        The layer's kind and settings.
+    numbers : iterator of int, optional
+        Numbers the layers of the network that it belongs to, from 1.
+    depth : int
+        How many layers it stands in.
 
     Raises
     ------
     ValueError
-        If the kind or a setting is unknown, a setting has the wrong type or is missing.
+        If the kind or a setting is unknown, a setting has the wrong type or is missing, or there are too many layers.
     """
+    numbers = numbers or count(1)
+    if next(numbers) > MOST_LAYERS:
+        raise ValueError(f"there are more than {MOST_LAYERS} layers")
     if not isinstance(description, Mapping):
         raise ValueError(f"a layer is described by {description!r}; expected a mapping of its kind and settings")
     if depth > DEEPEST:
@@ -64,7 +79,7 @@ def layer_from_dict(description: Mapping[str, Any], depth: int = 0) -> Layer:
     known = {part.name: part.type for part in fields(kind)}  # type: ignore[arg-type]
     for name, value in settings.items():
         if known.get(name) == tuple[Layer, ...] and isinstance(value, list | tuple):
-            settings[name] = tuple(layer_from_dict(inner, depth + 1) for inner in value)
+            settings[name] = tuple(layer_from_dict(inner, numbers, depth + 1) for inner in value)
             continue
         # A file may hold a float without its fraction, such as 0 for 0.0.
         if known.get(name) is not type(value) and (known.get(name), type(value)) != (float, int):

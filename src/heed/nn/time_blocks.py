@@ -63,6 +63,12 @@ class TimeBlocks(Layer):
         """Count one for each weight and block."""
         return input_shape[0] * self.blocks * self.span * self.block
 
+    def workspace(self, input_shape: Shape) -> int:
+        """Count the windows beside the input, with its padding, and the output before it is cut."""
+        channels, time = input_shape
+        windows = self.blocks * (self.span + 2 * self.block)
+        return channels * (2 * self._covered(time) + windows)
+
     def _covered(self, time: int) -> int:
         """Moments from the first window's beginning to the last one's end, or to that of the input."""
         return max((self.blocks - 1) * self.step + self.span, self.padding + time)

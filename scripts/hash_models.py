@@ -1,0 +1,26 @@
+"""Write the SHA-256 of every shipped model into the code, which then refuses a file that is another.
+
+Example: python scripts/hash_models.py
+"""
+
+import hashlib
+from pathlib import Path
+
+from heed import checksums, model_file
+from heed.storage import write_atomically
+
+
+def write() -> None:
+    """Write src/heed/checksums.py anew from the files in models/."""
+    path = Path(checksums.__file__)
+    head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
+    entries = "".join(
+        f'    "{name}": "{hashlib.sha256(model.read_bytes()).hexdigest()}",\n'
+        for name, model in model_file.shipped().items()
+    )
+    write_atomically(path, f"{head}SHIPPED: dict[str, str] = {{\n{entries}}}\n".encode())
+    print(f"{path}:\n{entries}", end="")
+
+
+if __name__ == "__main__":
+    write()
