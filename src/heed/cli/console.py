@@ -1,10 +1,14 @@
-"""What the commands share in talking to people: numbers, tables, notes about what was skipped, progress on stderr."""
+"""What the commands share in talking to people: numbers, tables, notes about what was skipped, progress on stderr.
+
+Names of files and words come from anywhere, and some would command a terminal; all text for people goes through
+`printable`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,9 +36,35 @@ def accuracy_line(evaluation: Evaluation) -> str:
     )
 
 
+def accuracy(score: Any) -> str:
+    """Write the accuracy that a model file tells of, which may be anything."""
+    try:
+        return percent(float(score["accuracy"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return "unknown"
+
+
+def printable(text: str) -> str:
+    """Write text on one line of a terminal and nothing else: control characters and the like become escapes.
+
+    Also such that change the direction of writing, and bytes of a file name that are no text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def say(text: str, err: bool = False, **style: Any) -> None:
+    """Print lines of text on stdout, made printable; `style` as `click.style` takes it."""
+    click.secho("\n".join(map(printable, text.split("\n"))), err=err, **style)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
     """Lay out rows in columns, the first `left` of them flush left and the numbers flush right."""
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [list(map(printable, row)) for row in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(
@@ -51,9 +81,9 @@ def doubtful_table(recordings: Sequence[Doubtful]) -> str:
     return table(("doubtful recording: listen to it", "word", "sounds like", "loss"), rows, left=3)
 
 
-def note(text: str) -> None:
+def note(text: str, **style: Any) -> None:
     """Say something beside the results, on stderr."""
-    click.echo(text, err=True)
+    say(text, err=True, **style)
 
 
 def warn(text: str) -> None:
@@ -67,7 +97,7 @@ def tell_skipped(skipped: Sequence[Skipped]) -> None:
         return
     warn(f"{len(skipped)} files were skipped:")
     for item in skipped[:LISTED]:
-        note(f"  {item.path}: {item.reason}")
+        note(f"  {printable(f'{item.path}: {item.reason}')}")
     if len(skipped) > LISTED:
         note(f"  … and {len(skipped) - LISTED} more")
 

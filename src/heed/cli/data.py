@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heed.cli.console import LISTED, note, progress_bar, table, warn
+from heed.cli.console import LISTED, note, printable, progress_bar, say, table, warn
 
 if TYPE_CHECKING:
     from heed.datasets import DataSet
@@ -62,7 +62,7 @@ def list_sets(as_json: bool) -> None:
         )
         for fact in facts
     ]
-    click.echo(table(("name", "what it is", "folder", "download", "unpacked"), rows, left=3))
+    say(table(("name", "what it is", "folder", "download", "unpacked"), rows, left=3))
 
 
 @data.command()
@@ -90,12 +90,12 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
     if name not in KNOWN:
         raise click.UsageError(f"no data set {name}; there are {', '.join(KNOWN)}")
     place = _get(KNOWN[name], folder or data_folder(), mirror)
-    click.echo(place)
+    say(str(place))
     found = place if folder else name
     if name == "speech-commands-test":
-        click.echo(f"next: heed evaluate commands {found}")
+        say(f"next: heed evaluate commands {found}")
     else:
-        click.echo(f"next: heed train {found} -o model.safetensors")
+        say(f"next: heed train {found} -o model.safetensors")
 
 
 def _get(known: DataSet, folder: Path, mirror: str | None) -> Path:
@@ -191,14 +191,13 @@ def info(directory: Path, as_json: bool) -> None:
     }
     width = max(map(len, lines))
     for name, line in lines.items():
-        click.echo(f"{name:<{width}}  {line}")
+        say(f"{name:<{width}}  {line}")
     for item in facts["broken"][:LISTED]:
-        # A name need not be text; this replaces what cannot be printed.
-        click.echo(click.format_filename(f"  {item['path']}: {item['reason']}"))
+        say(f"  {printable(item['path'])}: {printable(item['reason'])}")
     if len(facts["broken"]) > LISTED:
-        click.echo(f"  … and {len(facts['broken']) - LISTED} more (--json lists them all)")
+        say(f"  … and {len(facts['broken']) - LISTED} more (--json lists them all)")
     rows = [
         (word, f"{sum(counts.values()):,}", *(f"{counts.get(split, 0):,}" for split in SPLITS))
         for word, counts in facts["words"].items()
     ]
-    click.echo(f"\n{table(('word', 'clips', *SPLITS), rows)}")
+    say(f"\n{table(('word', 'clips', *SPLITS), rows)}")

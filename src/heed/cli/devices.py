@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from heed.cli.console import table
+from heed.cli.console import say, table
 
 
 @click.command()
@@ -30,4 +30,4 @@ def devices(as_json: bool) -> None:
          f"{device.sample_rate:g}")
         for device in found
     ]  # fmt: skip
-    click.echo(table(("number", "name", "system", "channels", "rate (Hz)"), rows, left=3))
+    say(table(("number", "name", "system", "channels", "rate (Hz)"), rows, left=3))

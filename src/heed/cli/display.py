@@ -7,7 +7,7 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from heed.cli.console import percent
+from heed.cli.console import percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ class Display:
     def __init__(self, title: str, labels: tuple[str, ...], listening: Listening, stats: Any, console: Console) -> None:
         from rich.live import Live
 
-        self._title, self._labels, self._listening, self._stats = title, labels, listening, stats
+        self._title, self._labels, self._listening, self._stats = printable(title), labels, listening, stats
         self._log: deque[tuple[str, Detection]] = deque(maxlen=LOG)
         self._next = 0.0
         self._live = Live(console=console, auto_refresh=False, transient=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from heed.cli.console import note
+from heed.cli.console import note, say
 
 
 @click.command()
@@ -27,8 +27,9 @@ def doctor(context: click.Context, model: str | None, device: str | None) -> Non
     for finding in diagnose(load(model or DEFAULT), device, Surroundings.here()):
         broken |= finding.verdict == "problem"
         colour = {"ok": "green", "note": "yellow", "problem": "red"}[finding.verdict]
-        click.echo(f"{click.style(f'{finding.verdict:<8}', colour)} {finding.what}")
+        click.secho(f"{finding.verdict:<8} ", fg=colour, nl=False)
+        say(finding.what)
         if finding.remedy:
-            click.echo(f"{'':<8} → {finding.remedy}")
+            say(f"{'':<8} → {finding.remedy}")
     if broken:
         context.exit(1)

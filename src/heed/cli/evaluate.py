@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import accuracy_line, note, percent, table, tell_skipped, warn
+from heed.cli.console import accuracy_line, note, percent, say, table, tell_skipped, warn
 from heed.cli.data import located
 
 if TYPE_CHECKING:
@@ -111,11 +111,11 @@ def evaluate(
             facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
         click.echo(json.dumps(facts, indent=2))
         return
-    click.echo(f"accuracy {accuracy_line(evaluation)}\n")
-    click.echo(word_table(evaluation))
-    click.echo(f"\n{confusion_table(evaluation)}")
+    say(f"accuracy {accuracy_line(evaluation)}\n")
+    say(word_table(evaluation))
+    say(f"\n{confusion_table(evaluation)}")
     if noise:
-        click.echo(f"\n{noise_table(in_noise)}")
+        say(f"\n{noise_table(in_noise)}")
 
 
 def _ratios(text: str) -> list[float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import note, percent, progress_bar, table, tell_skipped, warn
+from heed.cli.console import note, percent, progress_bar, say, table, tell_skipped, warn
 
 if TYPE_CHECKING:
     from heed.config import DecisionSettings
@@ -70,7 +70,7 @@ def evaluate_stream(
             json.dumps({**facts, "thresholds": settings.words, **result.to_dict(), "trade_off": points}, indent=2)
         )
         return
-    click.echo(stream_table(result, settings))
+    say(stream_table(result, settings))
 
 
 def _hear_built(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from heed.cli.console import percent
+from heed.cli.console import accuracy, percent, printable, say
 
 
 @click.command()
@@ -28,7 +28,7 @@ def info(model: str, as_json: bool) -> None:
         "layers": header["network"]["layers"],
         "parameters": network.parameter_count,
         "multiply_adds": network.multiply_adds,
-        **{key: header[key] for key in ("features", "decision", "training", "scores", "versions")},
+        **{key: header.get(key) for key in ("features", "decision", "training", "scores", "versions")},
     }
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -46,25 +46,39 @@ def info(model: str, as_json: bool) -> None:
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
         "trained on": _data(loaded.training),
         "validation": _validation(loaded.training),
-        **{f"score, {name}": percent(score["accuracy"]) for name, score in loaded.scores.items()},
-        "made with": ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
+        **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
+        "made with": _versions(header.get("versions")),
     }
-    width = max(map(len, lines))
-    for name, line in lines.items():
-        click.echo(f"{name:<{width}}  {line}")
-    click.echo(f"\n{layer_table(network)}")
+    rows = [(printable(name), printable(line)) for name, line in lines.items()]
+    width = max(len(name) for name, _ in rows)
+    for name, line in rows:
+        say(f"{name:<{width}}  {line}")
+    say(f"\n{layer_table(network)}")
+
+
+# What a file tells of its making is for people alone, and may be missing or anything; nothing is built from it.
+_UNTOLD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def _data(training: dict[str, Any]) -> str:
-    data = training.get("data")
-    if not data:
+    try:
+        data, seed = training["data"], training["settings"]["training"]["seed"]
+        counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
+        return f"{data['corpus']} ({counts} clips), seed {seed}"
+    except _UNTOLD:
         return "unknown"
-    counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
-    return f"{data['corpus']} ({counts} clips), seed {training['settings']['training']['seed']}"
 
 
 def _validation(training: dict[str, Any]) -> str:
-    if "validation_accuracy" not in training:
+    try:
+        right, clips = percent(training["validation_accuracy"]), training["validation_clips"]
+        return f"{right} of {clips} clips, epoch {training['best_epoch']}"
+    except _UNTOLD:
         return "unknown"
-    accuracy, clips = percent(training["validation_accuracy"]), training["validation_clips"]
-    return f"{accuracy} of {clips} clips, epoch {training['best_epoch']}"
+
+
+def _versions(versions: Any) -> str:
+    try:
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+    except _UNTOLD:
+        return "unknown"

@@ -1,5 +1,6 @@
 """`heed`: the group of all commands, and what becomes of errors."""
 
+import io
 import os
 import sys
 
@@ -7,6 +8,7 @@ import click
 
 import heed
 from heed.cli.classify import classify
+from heed.cli.console import note, printable
 from heed.cli.data import data
 from heed.cli.devices import devices
 from heed.cli.doctor import doctor
@@ -58,8 +60,19 @@ for command in (
 
 def main() -> None:
     """Run heed; an error that the user can mend is one line on stderr and exit status 1."""
+    # A file name need not be text: what cannot be encoded is written as an escape, which JSON reads back as it was.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        cli()
+        status = cli(standalone_mode=False)
+    except click.ClickException as error:
+        said = io.StringIO()
+        error.show(said)
+        note(said.getvalue().rstrip("\n"))
+        sys.exit(error.exit_code)
+    except click.Abort:
+        note("aborted")
+        sys.exit(1)
     except BrokenPipeError:
         # Whoever read the output has seen enough. Python would complain once more when it flushes stdout at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,5 +80,8 @@ def main() -> None:
     except (HeedError, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        click.echo(f"error: {error}", err=True)
+        note(f"error: {printable(str(error))}")
         sys.exit(1)
+    if isinstance(status, int):
+        # What a command handed to `click.Context.exit`.
+        sys.exit(status)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from heed.cli.console import percent, table
+from heed.cli.console import accuracy, say, table
 
 
 @click.command()
@@ -40,9 +40,9 @@ def models(as_json: bool) -> None:
             f"{fact['multiply_adds'] / 1e6:.1f} M",
             f"{fact['bytes'] / 1e6:.1f} MB",
             # The first score is that on the test set as it is; those in noise follow.
-            next((percent(score["accuracy"]) for score in fact["scores"].values()), "unknown"),
+            next(map(accuracy, fact["scores"].values()), "unknown"),
             ", ".join(fact["labels"]),
         )
         for fact in facts
     ]
-    click.echo(table(("name", "parameters", "multiply-adds", "file", "accuracy", "labels"), rows))
+    say(table(("name", "parameters", "multiply-adds", "file", "accuracy", "labels"), rows))

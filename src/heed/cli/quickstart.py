@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from heed.cli.console import accuracy_line, note, percent, table
+from heed.cli.console import accuracy_line, note, percent, say, table
 
 
 @click.command()
@@ -56,15 +56,15 @@ def quickstart(output: Path, seed: int) -> None:
     save_learning_curve(training.history, training.best_epoch, curve)
     save_confusion(evaluation, confusion)
 
-    click.echo(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")
+    say(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")
     heard = []
     clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
     for clip in clips[::23]:  # no divisor of the number of voices, so that words and voices both change
         detection = recognizer.classify(clip.path)
         name = f"{clip.word}/{clip.path.name}"
         heard.append((name, clip.word, detection.label, percent(detection.confidence)))
-    click.echo(table(("clip", "spoken", "heard", "confidence"), heard, left=3))
-    click.echo(
+    say(table(("clip", "spoken", "heard", "confidence"), heard, left=3))
+    say(
         f"\nsaved {model_path}, {curve}, {confusion}\n\n"
         "what next:\n"
         f"  heed classify YOUR.wav -m {model_path}     words in your files (it knows synthetic voices only)\n"

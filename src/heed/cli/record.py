@@ -96,7 +96,7 @@ class Session:
     def word(self, word: str, count: int) -> None:
         """Record a word so many times, or until it is skipped."""
         while (kept := self._files.counts().get(word, 0)) < count:
-            note(click.style(f"\n{word}, {kept + 1} of {count}", bold=True))
+            note(f"\n{word}, {kept + 1} of {count}", bold=True)
             key = click.getchar()
             if key in ("\r", "\n", " "):
                 self._take(word)
@@ -128,7 +128,7 @@ class Session:
         for number in (3, 2, 1):
             click.echo(f"{number} … ", nl=False, err=True)
             time.sleep(COUNT)
-        note(click.style(f"say {word!r}", fg="green", bold=True))
+        note(f"say {word!r}", fg="green", bold=True)
         take = take_of(self._hear(TAKE), RATE)
         self._last = take.samples
         note(f"heard {len(take.samples) / RATE:.2f} s")
@@ -137,7 +137,7 @@ class Session:
 
     def _wanted(self, take: Take) -> bool:
         for problem in take.problems:
-            note(click.style(problem, fg="yellow"))
+            note(problem, fg="yellow")
         return not take.problems or _asked("keep it all the same?")
 
     def _hear(self, seconds: float) -> Samples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import doubtful_table, note, percent, table, tell_skipped, warn
+from heed.cli.console import doubtful_table, note, percent, say, table, tell_skipped, warn
 
 if TYPE_CHECKING:
     from heed.teaching import Taught
@@ -50,7 +50,7 @@ def teach(
     tell_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):
         warn(warning)
-    click.echo(_report(taught))
+    say(_report(taught))
     note(f"saved {output}")
 
 

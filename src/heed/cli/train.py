@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import doubtful_table, note, percent, table, warn
+from heed.cli.console import doubtful_table, note, percent, say, table, warn
 from heed.cli.data import located
 from heed.errors import SettingsError
 
@@ -125,16 +125,16 @@ def train(
     else:
         note("stopped; the best model so far is kept, --resume goes on")
     accuracy = percent(model.training["validation_accuracy"])
-    click.echo(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
+    say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
     evaluation, doubtful = review(Recognizer(model), prepared)
     if evaluation.mistakes:
         rows = [(true, said, f"{count} of {evaluation.words[true].clips}") for true, said, count in evaluation.mistakes]
-        click.echo("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
+        say("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
     if doubtful:
-        click.echo("\n" + doubtful_table(doubtful))
+        say("\n" + doubtful_table(doubtful))
     if report:
-        click.echo(f"\n{report}: open it in a browser")
-    click.echo(f"\nnext: heed evaluate {output} {directory}")
+        say(f"\n{report}: open it in a browser")
+    say(f"\nnext: heed evaluate {output} {directory}")
 
 
 def _advice(prepared: Prepared, directory: Path) -> list[str]:
