@@ -291,7 +291,7 @@ def write_words(folder: Path, **clips: int) -> Path:
         ({"yes": 20, "no": 20}, ["--words", "yes,maybe"], "no word 'maybe'"),
         ({"yes": 20, "no": 20}, ["--words", "yes,yes"], "asked for twice"),
         ({"yes": 20, "no": 20}, ["--network", "transformer"], "known networks are dense"),
-        ({"yes": 20, "no": 20}, ["--epochs", "0"], "epochs is 0; expected at least 1"),
+        ({"yes": 20, "no": 20}, ["--epochs", "0"], "epochs is 0; expected between 1 and 10000"),
         ({"yes": 20, "no": 20}, ["--learning-rate", "nan"], "learning_rate is nan"),
         ({"yes": 20, "no": 20}, ["--batch-size", "1"], "batch_size is 1"),
         ({"yes": 20, "no": 20}, ["--noise", "nowhere"], "no sound in nowhere"),

@@ -6,6 +6,7 @@ of any length needs little memory and reading it whole gives the same samples as
 
 import contextlib
 import io
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,8 @@ MOST_CHANNELS = 64
 # Full scale is 1. Some programs write floats in the range of 16-bit integers, which is still sound; far beyond that it
 # is not, and squaring it would overflow.
 LARGEST_SAMPLE = 1e6
+# Numbers decoded at a time, all channels together: a second of ordinary sound, and 16 MB of any.
+MOST_AT_ONCE = 2**22
 
 # libsndfile shortens a truncated file silently and notes it in its log: the bytes that the header declares, then those
 # there are.
@@ -56,7 +59,7 @@ _SHORTENED = re.compile(
 _ENDLESS = 0x7F00_0000
 
 
-def load(source: Source, sample_rate: int) -> Samples:
+def load(source: Source, sample_rate: int, longest: float = math.inf) -> Samples:
     """Read a whole sound file.
 
     Parameters
@@ -65,6 +68,8 @@ def load(source: Source, sample_rate: int) -> Samples:
         A path, the content of a file, or an open file, which is read from its beginning and left open.
     sample_rate : int
         Wanted samples a second.
+    longest : float
+        Seconds beyond which nothing is read and the sound is refused.
 
     Returns
     -------
@@ -76,9 +81,15 @@ def load(source: Source, sample_rate: int) -> Samples:
     AudioError
         If the file is missing, unreadable, empty, no sound file (then it is a FormatError), truncated or damaged; if it
         holds no samples, or samples that are NaN, infinite or absurdly large; if its rate is outside 1 kHz to 768 kHz
-        or it has more than 64 channels.
+        or it has more than 64 channels; if it is longer than `longest`.
     """
-    return np.concatenate(list(read_chunks(source, sample_rate)))
+    chunks, length = [], 0
+    for chunk in read_chunks(source, sample_rate):
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > longest * sample_rate:
+            raise AudioError(f"{_name(source)} is longer than {longest:g} s; cut it into clips of one word each")
+    return np.concatenate(chunks)
 
 
 def read_chunks(source: Source, sample_rate: int, chunk: float = 1.0) -> Iterator[Samples]:
@@ -193,7 +204,7 @@ def from_blocks(
     AudioError
         As `from_array`.
     """
-    _check_format(name, rate, channels)
+    check_format(name, rate, channels)
     yield from _resampled((_mono(block, name) for block in blocks), rate, sample_rate, name)
 
 
@@ -269,10 +280,14 @@ def fit(samples: Samples, length: int) -> tuple[Samples, int]:
     return window, start
 
 
+def _name(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else "the given sound"
+
+
 @contextlib.contextmanager
 def _opened(source: Source) -> Iterator[tuple[Any, str]]:
     """Open the source with libsndfile, check its header, and yield the SoundFile and the source's name in errors."""
-    name = str(source) if isinstance(source, str | Path) else "the given sound"
+    name = _name(source)
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(_binary_file(source, name))
         # libsndfile reads a file on disk by itself; through Python each of its small reads is a call.
@@ -284,7 +299,7 @@ def _opened(source: Source) -> Iterator[tuple[Any, str]]:
             content.seek(0)
             finished = content.read().replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff", 1)
             file = stack.enter_context(_sound_file(io.BytesIO(finished), name))
-        _check_format(name, file.samplerate, file.channels)
+        check_format(name, file.samplerate, file.channels)
         for found in _SHORTENED.finditer(log):
             declared, present = int(found["declared"]), int(found["present"])
             if present < declared < _ENDLESS:
@@ -337,7 +352,14 @@ def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
         ) from error
 
 
-def _check_format(name: str, rate: float, channels: int) -> None:
+def check_format(name: str, rate: float, channels: int) -> None:
+    """Refuse what is no format of sound; `name` is what the error calls it.
+
+    Raises
+    ------
+    AudioError
+        If the rate is outside 1 kHz to 768 kHz, or there are no channels or more than 64.
+    """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
             f"{name} has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE}; correct or convert it"
@@ -360,7 +382,7 @@ def _declared_frames(file: Any) -> int | None:
 
 def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
     """Yield the file's samples as blocks of `chunk` seconds, shape (n,), at the file's own rate."""
-    size = max(1, round(chunk * file.samplerate))
+    size = max(1, min(round(chunk * file.samplerate), MOST_AT_ONCE // file.channels))
     count, declared = 0, _declared_frames(file)
     while declared is None or count < declared:
         try:

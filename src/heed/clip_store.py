@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 FULL_SCALE = 32_767
+# Seconds of the longest file that is a clip of a word: a few bytes of FLAC can hold hours, which would fill the memory.
+LONGEST = 60.0
 
 # Clips that a worker process reads at a time. Starting the processes takes as long as reading a few such groups.
 GROUP, FEW_GROUPS = 256, 4
@@ -95,7 +97,7 @@ def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.
     reasons: list[str | None] = []
     for window, path in zip(samples, paths, strict=True):
         try:
-            clip, _ = audio.fit(audio.load(path, features.sample_rate), features.clip_samples)
+            clip, _ = audio.fit(audio.load(path, features.sample_rate, LONGEST), features.clip_samples)
         except AudioError as error:
             reasons.append(str(error))
             continue

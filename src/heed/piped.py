@@ -6,7 +6,7 @@ from io import BufferedReader
 
 import numpy as np
 
-from heed.audio import Samples, read_chunks, resampled
+from heed.audio import Samples, check_format, read_chunks, resampled
 from heed.errors import AudioError
 
 # Seconds of sound that are waited for.
@@ -64,6 +64,8 @@ def _wav_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
     kind = {2: "<i2", 4: "<i4"}.get(file.getsampwidth())
     if kind is None:
         raise AudioError(f"standard input is WAV of {8 * file.getsampwidth()} bits; expected 16 or 32; convert it")
+
+    check_format("standard input", file.getframerate(), file.getnchannels())
 
     def blocks() -> Iterator[Samples]:
         whole = file.getnchannels() * file.getsampwidth()

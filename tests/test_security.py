@@ -1,0 +1,226 @@
+"""What SECURITY.md promises of models and of what is printed: no code runs, no size is believed, no terminal is led."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import heed
+import sounds
+from command_line import Result
+from heed import checksums, config, model_file
+from heed.cli.console import printable, table
+from heed.config import FeatureSettings, Settings
+from heed.errors import ModelError
+from heed.features import FeatureTables, Standardizer
+from heed.model_file import Model
+from heed.nn import Dense, DepthwiseConvolution, Flatten, Layer, Network, ReLU, StatisticsPooling
+from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
+
+FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
+
+
+def written(tmp_path: Path, layers: Sequence[Layer], features: FeatureSettings = FEATURES) -> Path:
+    """Write a model of these layers, which is consistent but for what its layers ask for."""
+    path = tmp_path / "hostile.safetensors"
+    Model(
+        labels=("yes", "no"),
+        features=features,
+        tables=FeatureTables.from_settings(features),
+        standardizer=Standardizer(np.zeros(features.width, np.float32), np.ones(features.width, np.float32)),
+        network=Network(layers, (features.frames, features.width)).initialise(np.random.default_rng(0)),
+    ).save(path)
+    return path
+
+
+# Few weights, and yet gigabytes of activations or hours of work.
+GREEDY = {
+    "a matrix for every moment": ([DepthwiseConvolution(kernel=1, padding=65_536), StatisticsPooling()], "at once"),
+    "moments upon moments": (
+        [*(DepthwiseConvolution(kernel=1, padding=1_000, stride=1) for _ in range(9)), StatisticsPooling()],
+        "at once",
+    ),
+    "much work": ([DepthwiseConvolution(kernel=2_000, padding=1_999) for _ in range(40)] + [Flatten()], "at once"),
+    "layers without end": ([ReLU()] * 1_001 + [Flatten()], "more than 1000 layers"),
+}
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_a_network_that_asks_for_absurd_memory_or_work_is_refused(name: str, tmp_path: Path) -> None:
+    layers, message = GREEDY[name]
+    with pytest.raises(ModelError, match=message):
+        model_file.load(written(tmp_path, [*layers, Dense(2)]))
+
+
+def test_a_network_that_costs_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, [Flatten(), Dense(300), Dense(300), Dense(2)])
+    monkeypatch.setattr(config, "MOST_MULTIPLY_ADDS", 90_000)
+    with pytest.raises(ModelError, match=r"it costs 9\d,\d+ multiply-adds; expected at most 90,000"):
+        model_file.load(path)
+
+
+def test_what_can_be_trained_can_be_loaded() -> None:
+    # The bounds of settings are those of model files; the largest network that ships is far from them.
+    for network in (DenseArchitecture(), TdnnArchitecture()):
+        settings = Settings(network=network)
+        shape = (settings.features.frames, settings.features.width)
+        chain = Network(network.layers(12), shape).chain
+        config.check_network(chain, shape)
+        assert 10 * chain.workspace(shape[::-1]) < config.MOST_WORKSPACE
+
+
+def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", model_file.MAX_HEADER + 1))
+        file.truncate(model_file.MAX_HEADER + 100)  # takes no room on the disk
+    with pytest.raises(ModelError, match="declares a header of 8388609 bytes"):
+        model_file.load(path)
+
+
+@pytest.mark.parametrize("taught", [3, "x", {}])
+def test_what_is_told_of_the_training_is_only_told(
+    taught: object, tiny_model: Model, heed: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    dataclasses.replace(tiny_model, training={"taught": taught}).save(path)
+    with pytest.raises(ModelError, match="list of what was taught"):
+        model_file.load(path)
+    told = {"data": taught, "validation_accuracy": taught, "settings": [], "history": taught}
+    dataclasses.replace(tiny_model, training=told, scores={"\x1b[2J": taught, "b": {"accuracy": "high"}}).save(path)
+    result = heed("info", path)
+    assert result.status == 0
+    assert "trained on" in result.out
+    assert "unknown" in result.out
+    assert r"score, \x1b[2J" in result.out
+    assert "\x1b" not in result.out
+
+
+def test_loading_a_model_runs_and_writes_nothing(tiny_model_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from heed import model_file
+path = Path(sys.argv[1])
+model_file.load(path)  # imports what it needs
+seen = []
+sys.addaudithook(lambda event, arguments: seen.append((event, arguments)))
+model_file.load(path)
+allowed = {"open", "object.__getattr__", "os.listdir", "os.scandir"}
+strange = [entry for entry in seen if entry[0] not in allowed]
+opened = {str(arguments[0]) for event, arguments in seen if event == "open" and arguments[1] not in ("r", "rb", None)}
+print(strange, opened)
+assert seen and not strange and not opened
+"""
+    run = subprocess.run([sys.executable, "-c", script, tiny_model_path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_shipped_models_are_those_whose_sums_are_in_the_code() -> None:
+    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model_file.shipped().items()}
+    assert found == checksums.SHIPPED, "run: python scripts/hash_models.py"
+
+
+def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytearray(model_file.shipped()["commands-tiny"].read_bytes())
+    content[-200_000] ^= 1  # still a sound model
+    monkeypatch.setattr(model_file, "bundled", lambda kind: tmp_path)
+    path = tmp_path / "commands-tiny.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(
+        ModelError, match=r"is not the model that came with heed: its SHA-256 is .*, expected [0-9a-f]{64}"
+    ):
+        heed.load("commands-tiny")
+    with pytest.raises(ModelError, match="is not the model that came with heed"):
+        model_file.load(Path(os.path.relpath(path)))
+    (tmp_path / "mine").mkdir()
+    heed.load(str(path.rename(tmp_path / "mine" / "commands-tiny.safetensors")))
+
+
+NASTY = "a\x1b]0;x\x07\n\r\x9b2J\u202e\udcff"
+
+
+def test_what_is_no_plain_text_is_printed_as_escapes() -> None:
+    assert printable("Grüße, 世界 ✓") == "Grüße, 世界 ✓"
+    assert printable(NASTY) == r"a\x1b]0;x\x07\n\r\x9b2J\u202e\udcff"
+    assert printable(NASTY).isprintable()
+    assert table(["name"], [[NASTY]]).split("\n")[1] == printable(NASTY)
+
+
+@pytest.mark.parametrize("name", ["a\x1b]0;x\x07\n\x9b2J\u202e", os.fsdecode(b"a\xff")])
+def test_names_of_files_and_words_cannot_command_a_terminal(
+    name: str, heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    for word in ("yes", name):
+        (corpus / word).mkdir(parents=True)
+        for take in range(3):
+            soundfile.write(corpus / "yes" / "clip.wav", sounds.clip("yes", take), sounds.RATE)
+            (corpus / "yes" / "clip.wav").rename(corpus / word / f"{take}.wav")
+        (corpus / word / f"{name}.wav").write_bytes(b"no sound")
+    runs = [
+        ("data", "info", corpus),
+        ("evaluate", tiny_model_path, corpus, "--split", "training"),
+        ("train", corpus, "-o", tmp_path / "model"),
+        ("train", corpus, "-o", tmp_path / "model", "--words", name),
+        ("teach", corpus, "-o", tmp_path / "model", "--from", tiny_model_path),
+        ("info", corpus / name / f"{name}.wav"),
+        ("listen", "--input", corpus / name / f"{name}.wav", "-m", tiny_model_path),
+        ("train", corpus, "-o", tmp_path / "model", name),
+    ]
+    for arguments in runs:
+        result = heed(*arguments)
+        for text in (result.out, result.err):
+            assert all(line.isprintable() for line in text.split("\n")), (arguments, text)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a name that is no text")
+def test_a_name_that_is_no_text_comes_back_from_json(tiny_model_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.wav")
+    path.write_bytes(b"no sound")
+    run = subprocess.run(
+        [sys.executable, "-m", "heed", "classify", path, "--format", "jsonl", "-m", tiny_model_path],
+        capture_output=True,
+    )
+    assert b"Traceback" not in run.stderr
+    assert json.loads(run.stdout)["path"] == str(path)
+
+
+def test_a_few_bytes_that_hold_hours_are_no_clip(
+    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    for word in ("yes", "no"):
+        (tmp_path / word).mkdir()
+        soundfile.write(tmp_path / word / "good.wav", sounds.clip(word), sounds.RATE)
+        soundfile.write(tmp_path / word / "long.flac", np.zeros(1_200_000, np.int16), 1_000)
+    result = heed("evaluate", tiny_model_path, tmp_path, "--split", "training")
+    assert "long.flac is longer than 60 s; cut it into clips of one word each" in result.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs to know how much memory is in use")
+def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "wide.wav", np.zeros((400_000, 64), np.int16), 768_000)
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, 1, 65_535, 2**32 - 1, 0, 0, 32,
+                         b"data", 2**32 - 1)  # fmt: skip
+    (tmp_path / "pipe.wav").write_bytes(header + bytes(1_000))
+    script = (
+        "import resource, sys; from pathlib import Path; from heed import audio, piped; import soxr, wave\n"
+        "room = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize() + 2**27\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
+        "print(sum(map(len, audio.read_chunks(sys.argv[1] + '/wide.wav', 16_000))))\n"
+        "try: list(piped.piped_chunks(open(sys.argv[1] + '/pipe.wav', 'rb'), 16_000))\n"
+        "except audio.AudioError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "standard input has a rate of 4294967295 Hz" in run.stdout
