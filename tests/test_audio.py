@@ -401,3 +401,18 @@ def test_fit_centres_one_of_two_equal_words() -> None:
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_fit_takes_the_middle_of_silence(level: float) -> None:
     assert audio.fit(np.full(48_000, level, np.float32), RATE)[1] == 16_000
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes", "file"])
+def test_a_header_that_leads_to_before_the_beginning_is_met_in_silence(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = io.BytesIO()
+    soundfile.write(content, np.zeros(900), 16_000, format="AIFF", subtype="PCM_16")
+    damaged = content.getvalue()[:36] + b"\xff" * 4 + content.getvalue()[40:]
+    path = tmp_path / "damaged.aiff"
+    path.write_bytes(damaged)
+    with path.open("rb") as file, pytest.raises(AudioError):
+        audio.load({"path": path, "bytes": damaged, "file": file}[kind], 16_000)
+    # The library that reads sound prints what it cannot raise.
+    assert capfd.readouterr() == ("", "")

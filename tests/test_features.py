@@ -280,3 +280,12 @@ extractor(numpy.zeros((1, 16_000), numpy.float32))
 assert "librosa" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "tables.npz")], check=True)
+
+
+@pytest.mark.parametrize("name", ["window", "mel", "cosine"])
+@pytest.mark.parametrize("value", [101.0, -3e38, np.nan])
+def test_tables_with_absurd_numbers_are_refused(name, value):
+    tables = FeatureTables.from_settings(FeatureSettings())
+    getattr(tables, name).flat[3] = value
+    with pytest.raises(ValueError, match=f"feature table {name} has numbers beyond ±100"):
+        tables.check(FeatureSettings())

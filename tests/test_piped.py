@@ -2,8 +2,10 @@
 
 import io
 import os
+import struct
 import threading
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +93,11 @@ def test_chunks_come_before_the_pipe_ends() -> None:
 def test_what_cannot_be_read_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         through_a_pipe(data)
+
+
+def test_a_file_on_standard_input_that_declares_too_much_is_refused(tmp_path: Path) -> None:
+    # A shell's `< file` can seek, as a pipe cannot, and the part before the samples is skipped by seeking.
+    header = b"RIFF" + struct.pack("<I", 40) + b"WAVE" + b"LIST" + struct.pack("<I", 2**32 - 1) + bytes(20)
+    (tmp_path / "a.wav").write_bytes(header)
+    with (tmp_path / "a.wav").open("rb") as file, pytest.raises(AudioError, match="cannot be read as it comes"):
+        list(piped_chunks(file, sounds.RATE))

@@ -1,5 +1,6 @@
 """Recognition: the same word whatever form it comes in, and the same detections however the stream is cut."""
 
+import copy
 import dataclasses
 import io
 from pathlib import Path
@@ -18,6 +19,7 @@ from heed.config import SILENCE, UNKNOWN, DecisionSettings
 from heed.decision import Detection
 from heed.errors import AudioError, ModelError
 from heed.features import MfccExtractor
+from heed.model_file import Model
 from heed.recognizer import TOGETHER, Recognizer, reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
@@ -267,3 +269,13 @@ def test_a_model_is_loaded_by_its_path(tiny_model_path: Path) -> None:
         assert heed.load(path).classify(sounds.clip("up"), sounds.RATE).label == "up"
     with pytest.raises(ModelError, match="no model nothing"):
         heed.load("nothing")
+
+
+def test_a_model_of_absurdly_large_numbers_is_refused_when_it_is_used(
+    tiny_model: Model, recwarn: pytest.WarningsRecorder
+) -> None:
+    network = copy.deepcopy(tiny_model.network)
+    network.parameters.vector[:] = 1e30
+    with pytest.raises(ModelError, match="grow beyond all bounds"):
+        Recognizer(dataclasses.replace(tiny_model, network=network)).classify(sounds.clip("yes"), sounds.RATE)
+    assert not recwarn.list

@@ -1,5 +1,6 @@
 """Teaching: new words are learned, known ones stay, doubtful recordings are named, what cannot be taught is refused."""
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,11 @@ def test_a_damaged_rehearsal_is_refused(harm: str, tiny_model: Model, tmp_path: 
     dataclasses.replace(tiny_model, rehearsal=Rehearsal(inputs, labels)).save(path)
     with pytest.raises(ModelError, match="damaged or not made by heed"):
         model_file.load(path)
+
+
+@pytest.mark.usefixtures("recwarn")
+def test_a_model_of_absurdly_large_numbers_cannot_be_taught(tiny_model: Model, tmp_path: Path) -> None:
+    network = copy.deepcopy(tiny_model.network)
+    network.parameters.vector[:] = 1e30
+    with pytest.raises(ModelError, match="grow beyond all bounds"):
+        teach(dataclasses.replace(tiny_model, network=network), recordings(tmp_path, left=5))

@@ -1,15 +1,19 @@
 """Training: it learns, it is reproducible bit by bit, and it survives being stopped at any moment."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
@@ -117,7 +121,7 @@ def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process alone")
 def test_ctrl_c_keeps_the_best_model_and_the_checkpoint(tiny_corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "model.safetensors"
-    arguments = ["train", str(tiny_corpus), "-o", str(output), "--config", "quickstart", "--epochs", "100000"]
+    arguments = ["train", str(tiny_corpus), "-o", str(output), "--config", "quickstart", "--epochs", "10000"]
     with subprocess.Popen([sys.executable, "-m", "heed", *arguments], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -257,3 +261,42 @@ def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     said = expected.argmax(axis=1)
     recalls = balanced_accuracy_score(training.validation.labels, said)
     assert model.training["validation_accuracy"] == pytest.approx(recalls)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda header, arrays: header["best"].update(epoch=[1]),
+        lambda header, arrays: header["best"].update(epoch=7),
+        lambda header, arrays: header["best"].update(accuracy="high"),
+        lambda header, arrays: header["history"][0].update(loss=None),
+        lambda header, arrays: header.update(history=3),
+        lambda header, arrays: arrays["best"].fill(np.nan),
+        lambda header, arrays: arrays["average"].fill(np.inf),
+        lambda header, arrays: arrays.update(parameters=arrays["parameters"][:1]),
+        lambda header, arrays: arrays.update(best=arrays["best"].astype(np.float64)),
+    ],
+)
+def test_a_checkpoint_that_is_not_what_was_saved_is_refused(
+    harm: Callable[..., object], tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    settings, checkpoint = with_training(tiny_settings, epochs=1), tmp_path / "checkpoint"
+    training = start(tiny_corpus, settings, checkpoint)
+    next(training.epochs())
+    with safe_open(checkpoint, framework="numpy") as file:
+        header = json.loads(file.metadata()["checkpoint"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    harm(header, arrays)
+    save_file(arrays, checkpoint, {"checkpoint": json.dumps(header)})
+    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
+        training.resume(checkpoint)
+
+
+def test_a_training_that_diverges_says_so(
+    tiny_corpus: Path, tiny_settings: Settings, recwarn: pytest.WarningsRecorder
+) -> None:
+    training = start(tiny_corpus, with_training(tiny_settings, shard_size=8))
+    training.network.parameters.vector[:] = 1e30
+    with pytest.raises(SettingsError, match=r"training diverged.* take a smaller learning rate than 0\.01"):
+        next(training.epochs())
+    assert not recwarn.list

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -216,3 +217,15 @@ def test_what_was_unpacked_is_removed_when_it_cannot_be_finished(
     with pytest.raises(expected, match=message):
         unpack(path, tmp_path / "new", LIMIT, fail)
     assert [item.name for item in tmp_path.iterdir()] == ["archive"]
+
+
+def test_a_zip_with_a_file_without_a_name_is_refused(refuse: Callable[[Path, str], None], tmp_path: Path) -> None:
+    path = zipped(tmp_path / "archive", {"good.wav": b"sound", "x": b"nameless"})
+    content = path.read_bytes()
+    # Both headers of the file: its name is of length 0, and the x belongs to the extra field that follows.
+    for place in (content.index(b"x", content.index(b"PK\x03\x04", 1)), content.rindex(b"x")):
+        start = place - (30 if content[place - 30 : place - 28] == b"PK" else 46)
+        lengths = start + (26 if place - start == 30 else 28)
+        content = content[:lengths] + struct.pack("<HH", 0, 1) + content[lengths + 4 :]
+    path.write_bytes(content)
+    refuse(path, "a file without a name")

@@ -312,6 +312,25 @@ def _opened(source: Source) -> Iterator[tuple[Any, str]]:
         yield file, name
 
 
+class _Steady:
+    """A file that stays where it is when libsndfile, led by a damaged header, seeks to before its beginning.
+
+    An error could not pass through libsndfile: its traceback would be printed, and the reading go on.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tell, self.read = file.tell, file.read
+        if hasattr(file, "readinto"):
+            self.readinto = file.readinto
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return self._file.tell()
+
+
 @contextlib.contextmanager
 def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
     """Yield the source as a binary file that can seek, standing at its beginning; close it if it was opened here."""
@@ -343,7 +362,7 @@ def _system_path(name: str) -> str | bytes:
 
 def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
     try:
-        return soundfile.SoundFile(content)
+        return soundfile.SoundFile(_Steady(content))
     except (soundfile.SoundFileError, TypeError) as error:
         # TypeError: soundfile wants to be told the format of a headerless file, which it knows by the suffix .raw.
         reason = getattr(error, "error_string", "").rstrip(". ") or "it has no header"

@@ -94,7 +94,8 @@ class FeatureSettings:
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
         _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
-        _require(0 < self.floor < 1, self, "floor", "between 0 and 1")
+        # Single precision has no number much smaller.
+        _require(1e-30 <= self.floor < 1, self, "floor", "at least 1e-30 and below 1")
 
     @property
     def clip_samples(self) -> int:

@@ -21,6 +21,8 @@ _BLOCK_FRAMES = 512
 # Neighbouring mel filters weigh the same few bins: summing them eight at a time skips most of the zeros in the matrix,
 # and keeps each product so small that BLAS starts no threads of its own beside the caller's.
 _BANDS_AT_ONCE = 8
+# No number of a feature table is nearly as large; with such, the energy of the loudest sound is still finite.
+LARGEST = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class FeatureTables:
         Raises
         ------
         ValueError
-            If a table has another shape or type than the settings ask for.
+            If a table has another shape or type than the settings ask for, or absurdly large numbers.
         """
         shapes = {
             "window": (settings.fft_size,),
@@ -93,6 +95,8 @@ class FeatureTables:
                     f"feature table {name} is {table.dtype} of shape {table.shape}; the settings need float32 of shape "
                     f"{shape}; make the tables from the same settings"
                 )
+            if table.size and not np.abs(table).max() <= LARGEST:
+                raise ValueError(f"feature table {name} has numbers beyond ±{LARGEST:g}; make the tables anew")
 
 
 class MfccExtractor:

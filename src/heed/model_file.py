@@ -18,7 +18,7 @@ from heed.checksums import SHIPPED
 from heed.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from heed.errors import ModelError, SettingsError
 from heed.features import FeatureTables, Standardizer
-from heed.nn import Network
+from heed.nn import Dense, Network
 from heed.nn.parameters import flatten
 from heed.rehearsal import Rehearsal
 from heed.storage import write_atomically
@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
-        _check_header_size(path)
+        check_header_size(path)
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY)
             if text is None:
@@ -184,8 +184,14 @@ def _verify_shipped(path: Path) -> None:
         )
 
 
-def _check_header_size(path: Path) -> None:
-    """Refuse a header that is too large before it is read; what is no safetensors file at all is found later."""
+def check_header_size(path: Path) -> None:
+    """Refuse a header that is too large before it is read; what is no safetensors file at all is found later.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
     if size > MAX_HEADER:
@@ -261,7 +267,10 @@ def _check(model: Model) -> None:
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
     if model.rehearsal:
+        last = model.network.chain.layers[-1]
         width = model.network.chain.shapes(model.network.input_shape[::-1])[-2]
+        if type(last) is not Dense or not last.bias:
+            raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
         if model.rehearsal.inputs.shape[1:] != width or model.rehearsal.labels.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")
     if model.network.classes != len(model.labels):

@@ -55,7 +55,8 @@ def _raw_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
 def _wav_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
     try:
         file = wave.open(pipe)  # noqa: SIM115 - the pipe is not ours to close
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:
+        # RuntimeError: a part that declares more bytes than a file has, which is no pipe and can seek.
         reason = str(error) or "it ends too early"
         raise AudioError(
             f"standard input is WAV that cannot be read as it comes ({reason}); "

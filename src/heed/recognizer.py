@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from heed import audio, model_file
 from heed.audio import Source
 from heed.decision import Decision, Detection, ranking
+from heed.errors import ModelError
 from heed.features import FeatureStream, MfccExtractor
 from heed.model_file import Model
 from heed.nn.folding import folded
@@ -56,7 +57,8 @@ class Recognizer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._extractor = MfccExtractor(model.features, model.tables)
-        self._network = folded(model.network)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._network = folded(model.network)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -75,11 +77,22 @@ class Recognizer:
         -------
         probabilities : ndarray of float32, shape (windows, labels)
             Each row sums to 1.
+
+        Raises
+        ------
+        ModelError
+            If the model's weights are so large that there are none.
         """
         return self._judge(self._extractor(windows))
 
     def _judge(self, features: FloatArray) -> FloatArray:
-        return self._network.probabilities(self.model.standardizer.apply(features)).astype(np.float32, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            probabilities = self._network.probabilities(self.model.standardizer.apply(features))
+        if not np.isfinite(probabilities).all():
+            raise ModelError(
+                "the numbers of the model grow beyond all bounds, so that it can tell nothing; train or fetch it again"
+            )
+        return probabilities.astype(np.float32, copy=False)
 
     def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
         """Tell the word in one clip, whatever its length: it is decided where the most sound lies.

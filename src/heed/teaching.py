@@ -76,6 +76,7 @@ class _Examples(NamedTuple):
     labels: Labels
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def teach(
     base: Model,
     corpus: Corpus,
@@ -105,7 +106,7 @@ def teach(
     Raises
     ------
     ModelError
-        If the model remembers nothing, or knows no unknown speech to tell the words from.
+        If the model remembers nothing, knows no unknown speech to tell the words from, or has absurdly large weights.
     CorpusError
         If there is nothing to learn, or too little of a word.
     """
@@ -142,6 +143,10 @@ def teach(
     last = _learned(deepcopy(before), learn, labels.index(UNKNOWN), rng)
     # One layer of weights cannot learn single recordings by heart: what it contradicts may be mislabelled.
     simple = _learned(_direct(before), learn, labels.index(UNKNOWN), rng)
+    if not np.isfinite(last.parameters.vector).all():
+        raise ModelError(
+            "the model cannot be taught, as its numbers grow beyond all bounds; take one that comes with heed"
+        )
 
     source = {"corpus": corpus.root.resolve().name, "clips": clips, "seed": seed}
     model = replace(

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.clip_store import ClipSet
-from heed.config import UNKNOWN, Settings, TrainingSettings
+from heed.config import UNKNOWN, Settings, TrainingSettings, build
 from heed.dataset import TrainingSet
 from heed.errors import ModelError, SettingsError
 from heed.features import MfccExtractor
-from heed.model_file import Model
+from heed.model_file import Model, check_header_size
 from heed.nn import (
     SGD,
     AdamW,
@@ -96,6 +96,14 @@ def history_of(account: Mapping[str, Any]) -> list[EpochRow]:
         return rows if np.isfinite(np.array(numbers, float)).all() else []
     except (TypeError, ValueError):
         return []
+
+
+@dataclass(frozen=True)
+class _BestEpoch:
+    """What a checkpoint tells of the best epoch."""
+
+    epoch: int
+    accuracy: float
 
 
 @dataclass
@@ -179,6 +187,11 @@ class Training:
         ------
         row : EpochRow
             What the epoch showed.
+
+        Raises
+        ------
+        SettingsError
+            If the numbers grow beyond all bounds, as they do when the learning rate is too large.
         """
         from threadpoolctl import threadpool_limits
 
@@ -186,7 +199,7 @@ class Training:
         saved = 0.0
         while not self.finished:
             # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
-            with threadpool_limits(1, "blas"):
+            with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 row = self._epoch(len(self.history) + 1, advance)
             self.history.append(row)
             if row.validation_accuracy >= self._best.accuracy:
@@ -220,6 +233,8 @@ class Training:
             if batch % max(batches // NORM_SAMPLES, 1) == 0:
                 norms.append(list(self.network.parameters.norms(self.network.parameters.gradient).values()))
             advance(done, result.loss)
+        if not (np.isfinite(loss) and np.isfinite(self._trainer.averaged).all()):
+            raise self._diverged()
         self._fill(self._judge, self._trainer.averaged)
         logits, truth = self._judge.logits(self._validation_features), self.validation.labels
         targets = one_hot(truth, len(self.data.labels), training.label_smoothing)
@@ -235,6 +250,13 @@ class Training:
             layer_gradient_norms=[float(f"{mean:.3g}") for mean in np.mean(norms, axis=0)],
         )
 
+    def _diverged(self) -> SettingsError:
+        return SettingsError(
+            "training diverged, its numbers grew beyond all bounds; expected a loss that falls, so take a smaller "
+            f"learning rate than {self.settings.training.learning_rate:g}"
+        )
+
+    @np.errstate(over="ignore", invalid="ignore")
     def model(self) -> Model:
         """Return the model with the best weights so far, and with the examples that `heed teach` needs."""
         model = self.snapshot()
@@ -278,7 +300,10 @@ class Training:
             # The rarest label is not in every batch.
             if seen >= 2 * wanted:
                 break
-        return Rehearsal.of(np.concatenate(inputs), np.concatenate(labels), self.data.labels)
+        given = np.concatenate(inputs)
+        if not np.isfinite(given).all():
+            raise self._diverged()
+        return Rehearsal.of(given, np.concatenate(labels), self.data.labels)
 
     def _fill(self, network: Network, vector: FloatArray) -> Network:
         """Give a network these weights, made ready for use, where unknown speech is as likely as any word.
@@ -319,22 +344,36 @@ class Training:
         from safetensors import SafetensorError, safe_open
 
         try:
+            check_header_size(path)
             with safe_open(path, framework="numpy") as file:
                 header = json.loads(file.metadata()["checkpoint"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for name, ours in (("settings", self.settings.to_dict()), ("recordings", self.provenance)):
-                # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
-                if header[name] != json.loads(json.dumps(ours)):
-                    raise SettingsError(f"{path} was made with other {name}; use the same, or train without --resume")
-            self._trainer.restore(state)
-            self._best = _Best(state["best"], **header["best"])
-            self.history[:] = [EpochRow(**row) for row in header["history"]]
-        except SettingsError:
-            raise
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            made_with = {name: header[name] for name in ("settings", "recordings")}
+            history = [build(EpochRow, row, "history") for row in header["history"]]
+            best = build(_BestEpoch, header["best"], "best")
+            # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
+            now = json.loads(json.dumps({"settings": self.settings.to_dict(), "recordings": self.provenance}))
+            others = [name for name, value in made_with.items() if value != now[name]]
+            if not others:
+                self._check_state(state, best.epoch, len(history))
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(
                 f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"
             ) from error
+        if others:
+            raise SettingsError(f"{path} was made with other {others[0]}; use the same, or train without --resume")
+        self._trainer.restore(state)
+        self._best = _Best(state["best"], best.epoch, best.accuracy)
+        self.history[:] = history
+
+    def _check_state(self, state: Mapping[str, FloatArray], best: int, epochs: int) -> None:
+        """Make sure that the vectors of a checkpoint are such as this training has; raise ValueError otherwise."""
+        for name, ours in {**self._trainer.state(), "best": self._best.vector}.items():
+            given = state[name]
+            if given.shape != ours.shape or given.dtype != ours.dtype or not np.isfinite(given).all():
+                raise ValueError(f"{name} is not made of {ours.size} finite numbers")
+        if not 0 <= best <= epochs:
+            raise ValueError(f"its best epoch is {best} of {epochs}")
 
 
 def optimizer(training: TrainingSettings) -> Optimizer:

@@ -155,6 +155,8 @@ def _unpack_zip(file: IO[bytes], target: _Target) -> None:
         for member in archive.infolist():
             # The upper half holds the Unix mode, or nothing if the archive was made elsewhere.
             kind = stat.S_IFMT(member.external_attr >> 16)
+            if not member.filename:
+                raise _refusal("a file without a name")
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _refusal(f"{member.filename!r}, which is a link, a device or no regular file")
             if member.is_dir():

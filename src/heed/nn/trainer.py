@@ -119,9 +119,13 @@ class Trainer:
             self._shards.append((vector, parameters.views(vector)))
         parts = np.array_split(np.arange(len(x)), shards)
 
+        # How the caller wants to be told of overflow holds in the threads as well.
+        errors = np.geterr()
+
         def learn(shard: int) -> tuple[float, FloatArray]:
             part = slice(parts[shard][0], parts[shard][-1] + 1)
-            return self.network.loss_and_gradient(x[part], targets[:, part], rngs[shard], self._shards[shard][1])
+            with np.errstate(**errors):
+                return self.network.loss_and_gradient(x[part], targets[:, part], rngs[shard], self._shards[shard][1])
 
         rngs = rng.spawn(shards)
         with ThreadPoolExecutor(min(shards, os.cpu_count() or 1)) as pool:

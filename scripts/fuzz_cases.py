@@ -1,0 +1,348 @@
+"""The inputs of `fuzz.py`: for each number a command of heed, and files that somebody spoiled."""
+
+import io
+import itertools
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+import fuzz_mutations as mutations
+from environment import ROOT
+from fuzz_mutations import Rng, pick
+from heed import model_file
+from heed.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
+from heed.corpus import official_split, scan
+from heed.datasets import KNOWN, DataSet
+from heed.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
+from heed.preparation import prepare
+
+sys.path.insert(0, str(ROOT / "tests"))
+import sounds
+from file_server import FileServer
+
+WORDS = ("yes", "no", "up")
+# Formats of libsndfile: a container, and how samples are written in it.
+FORMATS = (
+    ("WAV", "PCM_16"), ("WAV", "PCM_U8"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"), ("WAV", "ULAW"),
+    ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAVEX", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"),
+    ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"), ("AU", "PCM_16"),
+    ("CAF", "ALAC_16"), ("W64", "PCM_16"), ("RF64", "PCM_16"),
+)  # fmt: skip
+SUFFIXES = (".wav", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".caf", ".w64", ".opus", ".raw", "")
+TOML = """[features]
+clip = 0.5
+window = 0.03
+hop = 0.02
+fft_size = 512
+mel_bands = 12
+coefficients = 8
+[augmentation]
+shift = 0.05
+speed = 0.1
+renewal = 2
+reverberation_probability = 0.1
+noise_snr = [0.0, 30.0]
+time_masks = 1
+[network]
+name = "tdnn"
+stem = 8
+channels = [8]
+kernels = [5]
+strides = [2]
+dropout = 0.1
+[training]
+batch_size = 4
+shard_size = 2
+optimizer = "adamw"
+learning_rate = 0.01
+schedule = "cosine"
+warmup = 0.1
+average_decay = 0.9
+[decision]
+step = 0.1
+smoothing = 3
+threshold = 0.6
+rearm = 0.3
+"""
+
+
+class Case(NamedTuple):
+    """A command to run: its arguments, and what comes on standard input."""
+
+    arguments: list[str]
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is spoiled.
+
+    Attributes
+    ----------
+    sounds : tuple of (str, bytes)
+        Sound files by suffix.
+    models : tuple of bytes
+        Model files.
+    checkpoint : bytes
+        A checkpoint of a training on the corpus.
+    corpus : Path
+        A folder of words, and `noise.wav` beside them.
+    """
+
+    sounds: tuple[tuple[str, bytes], ...]
+    models: tuple[bytes, ...]
+    checkpoint: bytes
+    corpus: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> "Material":
+        """Make everything in a folder: recordings of tones, and models that learned them in a moment."""
+        clip = sounds.clip("yes")[:12_000]
+        files = []
+        for container, subtype in FORMATS:
+            rate, channels = (16_000, 1) if container != "AIFF" else (44_100, 2)
+            packed = io.BytesIO()
+            soundfile.write(packed, np.column_stack([clip] * channels), rate, subtype, format=container)
+            files.append((f".{container.lower()}", packed.getvalue()))
+        corpus = make_corpus(folder / "corpus")
+        features = FeatureSettings(clip=0.5, mel_bands=12, coefficients=8)
+        networks: tuple[Architecture, ...] = (
+            TdnnArchitecture(stem=8, stem_kernel=3, channels=(8,), kernels=(5,), strides=(2,)), DenseArchitecture((8,)),
+        )  # fmt: skip
+        models = []
+        for network in networks:
+            settings = Settings(
+                features, network, AugmentationSettings(reverberation_probability=0.0),
+                TrainingSettings(epochs=2, batch_size=8, learning_rate=0.01),
+            )  # fmt: skip
+            training = prepare(scan(corpus), settings, WORDS, checkpoint=folder / "checkpoint").training
+            for _ in training.epochs():
+                pass
+            path = folder / f"{network.name}.safetensors"
+            training.model().save(path)
+            models.append(path.read_bytes())
+        models.append(model_file.shipped()["commands-tiny"].read_bytes())
+        # A checkpoint that `heed train` can go on from: its first model is that of TOML, after one of two epochs.
+        (folder / "tiny.toml").write_text(TOML)
+        settings = Settings.from_toml(folder / "tiny.toml")
+        settings = replace(settings, training=replace(settings.training, epochs=2))
+        training = prepare(scan(corpus), settings, (), checkpoint=folder / "checkpoint").training
+        next(training.epochs())
+        return cls(tuple(files), tuple(models), (folder / "checkpoint").read_bytes(), corpus)
+
+
+def make_corpus(root: Path) -> Path:
+    """Write a few clips of four words, of speakers that fall to every split, and a noise."""
+    voices: dict[str, str] = {}
+    for number in itertools.count():
+        voices.setdefault(official_split(f"{number:04x}"), f"{number:04x}")
+        if len(voices) == 3:
+            break
+    seeds = itertools.count()
+    for word, voice, take in itertools.product(sounds.TONES, voices.values(), range(2)):
+        (root / word).mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / word / f"{voice}_nohash_{take}.wav", sounds.clip(word, next(seeds)), sounds.RATE)
+    (root / "_background_noise_").mkdir()
+    hiss = sounds.hiss(2 * sounds.RATE, np.random.default_rng(0), 0.02)
+    soundfile.write(root / "_background_noise_" / "white.wav", hiss, sounds.RATE)
+    return root
+
+
+class Cases:
+    """Makes the case of each number.
+
+    Parameters
+    ----------
+    material : Material
+        What is spoiled.
+    work : Path
+        The folder in which the files of a case are written, and the command runs.
+    """
+
+    def __init__(self, material: Material, work: Path) -> None:
+        self._material, self._work = material, work
+        self._server: FileServer | None = None
+
+    def make(self, number: int, kind: str | None = None) -> tuple[str, Case]:
+        """Return the kind of a case and the case; its files are written."""
+        rng = np.random.default_rng([number, 2_024])
+        drawn = pick(rng, [name for name, (weight, _) in KINDS.items() for _ in range(weight)])
+        chosen = kind or drawn
+        return chosen, KINDS[chosen][1](self, rng)
+
+    def close(self) -> None:
+        """Stop the server, if one was needed."""
+        if self._server:
+            self._server.stop()
+
+    def _write(self, name: str, content: bytes | str) -> str:
+        path = self._work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+        return str(path)
+
+    def _model(self, rng: Rng) -> str:
+        return self._write("model.safetensors", self._material.models[int(rng.integers(2))])
+
+    def _corpus_folder(self) -> Path:
+        shutil.copytree(self._material.corpus, self._work / "corpus")
+        return self._work / "corpus"
+
+    def _sound(self, rng: Rng) -> tuple[str, bytes]:
+        """Spoil a sound file; return a suffix, mostly the right one, and the bytes."""
+        suffix, content = pick(rng, self._material.sounds)
+        if rng.random() < 0.3:
+            noise = rng.normal(0, 2_000, int(rng.integers(1, 9_000))).astype("<i2").tobytes()
+            suffix, content = ".wav", mutations.wav(rng, noise)
+        if suffix != ".wav" or rng.random() < 0.5:
+            content = mutations.spoiled(rng, content)
+        return (pick(rng, SUFFIXES) if rng.random() < 0.2 else suffix), content
+
+    def audio(self, rng: Rng) -> Case:
+        """Spoil a sound and let some command read it."""
+        suffix, content = self._sound(rng)
+        model, way = self._model(rng), float(rng.random())
+        if way < 0.35:
+            style = pick(rng, ("table", "csv", "jsonl"))
+            return Case(["classify", self._write(f"a{suffix}", content), "-m", model, "--format", style])
+        if way < 0.5:
+            return Case(
+                ["listen", "--input", self._write(f"a{suffix}", content), "-m", model, "--record", "session.wav"]
+            )
+        if way < 0.65:
+            style = pick(rng, ("text", "jsonl"))
+            return Case(["listen", "--input", "-", "-m", model, "--format", style, "--stats"], content)
+        if way < 0.7:
+            sound = self._write(f"a{suffix}", content)
+            labels = self._write("labels.txt", "0.1\t0.4\tyes\n")
+            return Case(["evaluate", model, sound, "--stream", "--labels", labels])
+        corpus = self._corpus_folder()
+        if way < 0.8:
+            self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
+            return Case(["data", "info", str(corpus), *pick(rng, ([], ["--json"]))])
+        if way < 0.88:
+            self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
+            return Case(["evaluate", model, str(corpus), "--split", "training", *pick(rng, ([], ["--json"]))])
+        noise = self._write(f"noise{suffix}", content)
+        if way < 0.92:
+            return Case(["evaluate", model, str(corpus), "--noise", noise, "--snr", "5"])
+        if way < 0.94:
+            return Case(["evaluate", model, str(corpus), "--stream", "--noise", noise, "--hours", "0.01"])
+        if way < 0.96:
+            return Case(["evaluate", model, str(corpus), "--stream", "--negatives", noise, "--hours", "0.01"])
+        self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
+        option = pick(rng, ("--noise", "--negatives"))
+        if way < 0.99:
+            return Case([*self._train(corpus), "--epochs", "1", option, noise])
+        shutil.rmtree(corpus / "up")
+        shutil.rmtree(corpus / "no")
+        return Case(["teach", str(corpus), "-o", "taught", "--from", model, option, noise])
+
+    def _train(self, corpus: Path) -> list[str]:
+        return ["train", str(corpus), "-o", "new.safetensors", "--config", self._write("tiny.toml", TOML)]
+
+    def model(self, rng: Rng) -> Case:
+        """Spoil a model and use it in every way."""
+        base = self._material.models[pick(rng, (0, 0, 1, 1, 2))]
+        model = self._write("bad.safetensors", mutations.safetensors(rng, base))
+        way = float(rng.random())
+        if way < 0.2:
+            return Case(["info", model, *pick(rng, ([], ["--json"]))])
+        if way < 0.25:
+            return Case(["doctor", "-m", model])
+        clip = self._write("a.wav", self._material.sounds[0][1])
+        if way < 0.6:
+            return Case(["classify", clip, "-m", model])
+        if way < 0.8:
+            return Case(["listen", "--input", clip, "-m", model, "--exec", "nothing=true"][: pick(rng, (5, 7))])
+        corpus = self._corpus_folder()
+        if way < 0.9:
+            return Case(["evaluate", model, str(corpus), *pick(rng, ([], ["--noise", clip, "--snr", "0"]))])
+        if way < 0.97:
+            return Case(
+                [
+                    "evaluate",
+                    model,
+                    str(corpus),
+                    "--stream",
+                    "--hours",
+                    "0.01",
+                    *pick(rng, ([], ["--choose-threshold"])),
+                ]
+            )
+        return Case(["teach", str(corpus), "-o", "taught", "--from", model])
+
+    def checkpoint(self, rng: Rng) -> Case:
+        """Go on from a spoiled checkpoint."""
+        self._write("new.safetensors.checkpoint", mutations.safetensors(rng, self._material.checkpoint))
+        return Case([*self._train(self._corpus_folder()), "--epochs", "2", "--resume"])
+
+    def config(self, rng: Rng) -> Case:
+        """Train with spoiled settings."""
+        config = self._write("bad.toml", mutations.toml(rng, TOML))
+        corpus = self._corpus_folder()
+        return Case(["train", str(corpus), "-o", "new.safetensors", "--config", config, "--epochs", "1"])
+
+    def labels(self, rng: Rng) -> Case:
+        """Give label files, lists of splits, names of words and actions that are odd."""
+        way, model = float(rng.random()), self._model(rng)
+        if way < 0.35:
+            labels = self._write("labels.txt", mutations.text_lines(rng, ("0.1\t0.4\tyes", "0.2\t0.3\tno", "\\\t1\t2")))
+            sound = self._write("a.wav", self._material.sounds[0][1])
+            return Case(["evaluate", model, sound, "--stream", "--labels", labels, *pick(rng, ([], ["--json"]))])
+        text = str(pick(rng, (*mutations.NAMES, *mutations.LINES))).replace("\0", "")
+        if way < 0.45:
+            return Case(["record", text, "-o", "recordings", "--speaker", pick(rng, ("anna", text))])
+        if way < 0.55:
+            sound = self._write("a.wav", self._material.sounds[0][1])
+            return Case(["listen", "--input", sound, "-m", model, "--exec", text or "x"])
+        corpus = self._corpus_folder()
+        if way < 0.65:
+            return Case([*self._train(corpus), "--epochs", "1", "--words", f"yes,{text}"])
+        if way < 0.7:
+            return Case(["evaluate", model, str(corpus), "--noise", str(corpus / "_background_noise_"), "--snr", text])
+        if way < 0.8:
+            for name in (text, f"{text}.wav"):
+                if (
+                    not set(name) & {"/"}
+                    and 0 < len(name.encode("utf-8", "surrogateescape")) < 250
+                    and name not in (".", "..")
+                ):
+                    (corpus / name).mkdir(exist_ok=True)
+                    shutil.copy(next((corpus / "yes").iterdir()), corpus / name / "0.wav")
+        else:
+            names = [f"{path.parent.name}/{path.name}" for path in sorted(corpus.rglob("*.wav"))]
+            for split in ("validation", "testing"):
+                self._write(f"corpus/{split}_list.txt", mutations.text_lines(rng, names))
+        command = pick(rng, (["data", "info", str(corpus)], ["evaluate", model, str(corpus)],
+                             [*self._train(corpus), "--epochs", "1"]))  # fmt: skip
+        return Case(command)
+
+    def archive(self, rng: Rng) -> Case:
+        """Download an archive that cannot be trusted, upon what a download left behind."""
+        content = mutations.archive(rng, self._material.sounds[0][1])
+        if not self._server:
+            self._server = FileServer()
+        self._server.files["fuzz.bin"] = content
+        KNOWN["fuzz"] = DataSet("fuzz", "odd things", self._server.address, "fuzz.bin", len(content), None, 100_000)
+        if rng.random() < 0.2:
+            self._write("data/fuzz.bin.part", content[: int(rng.integers(len(content) + 1))])
+            self._write("data/fuzz.bin.part.json", mutations.spoiled(rng, json.dumps({"url": "x"}).encode()))
+        return Case(["data", "download", "fuzz", "--dir", str(self._work / "data")])
+
+
+KINDS: dict[str, tuple[int, Callable[[Cases, Rng], Case]]] = {
+    "audio": (42, Cases.audio),
+    "model": (30, Cases.model),
+    "checkpoint": (4, Cases.checkpoint),
+    "config": (6, Cases.config),
+    "labels": (9, Cases.labels),
+    "archive": (9, Cases.archive),
+}
