@@ -1,0 +1,120 @@
+"""Listen for hours, faster than real time: the memory must stay flat, no moment be lost, and no time stamp drift.
+
+Example: python scripts/soak.py --hours 10
+
+Clips of the bundled corpus stand at known places in a sound that never ends, and go through the live path in chunks as
+a microphone would give them. Every step must look at the next moment, 0 samples late; each round of the clips must be
+heard as the first one was, at the same places to the sample; and from the tenth minute on memory must not grow. The
+exit status is 1 if any of that fails.
+"""
+
+import gc
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmark_listening import resident
+from benchmarking import parser, save
+from heed import audio, recognizer
+from heed.corpus import scan
+from heed.listening import Listening
+from heed.model_file import bundled
+
+# Seconds from clip to clip; samples in a chunk of the microphone, which divide neither a second nor a step.
+EVERY = 3.0
+CHUNK = 777
+SETTLED = 600.0
+MOST_GROWTH = 5.0
+
+
+def round_of_clips(rate: int, step: int) -> audio.Samples:
+    """Return one round: a clip of every word every few seconds over faint noise, a whole number of steps long."""
+    clips = {clip.word: clip.path for clip in scan(bundled("demo")).clips}
+    length = round(EVERY * rate)
+    samples = np.random.default_rng(0).normal(0, 1e-3, len(clips) * length).astype(np.float32)
+    for place, path in enumerate(clips.values()):
+        window, _ = audio.fit(audio.load(path, rate), rate)
+        samples[place * length : place * length + rate] += window
+    return samples[: len(samples) // step * step]
+
+
+def repeated(samples: audio.Samples, rounds: int) -> Iterator[audio.Samples]:
+    """Yield the samples again and again, cut into chunks; what is left of a round begins the next chunk."""
+    rest = np.empty(0, np.float32)
+    for _ in range(rounds):
+        rest = np.concatenate([rest, samples])
+        whole = len(rest) // CHUNK * CHUNK
+        yield from (rest[start : start + CHUNK] for start in range(0, whole, CHUNK))
+        rest = rest[whole:]
+    if len(rest):
+        yield rest
+
+
+def main() -> None:
+    """Listen, compare, print."""
+    options = parser(__doc__)
+    options.add_argument("model", nargs="?", default="commands", help="a model (default: commands)")
+    options.add_argument("--hours", type=float, default=10.0, help="hours of sound (default: 10)")
+    arguments = options.parse_args()
+    chosen = recognizer.load(arguments.model)
+    features = chosen.model.features
+    step = max(round(chosen.model.decision.step / features.hop), 1) * features.hop_samples
+    samples = round_of_clips(features.sample_rate, step)
+    rounds = max(round(arguments.hours * 3600 * features.sample_rate / len(samples)), 3)
+    listening = Listening(chosen, repeated(samples, rounds))
+    faults: list[str] = []
+    heard: list[list[tuple[str, int]]] = [[] for _ in range(rounds + 1)]
+    memory: list[float] = []
+    begun, expected, end = time.perf_counter(), 0, 0
+    for number, look in enumerate(listening.looks()):
+        if number == 0:
+            expected = look.end
+        if look.end != expected:
+            faults.append(f"look {number} ends at sample {look.end}, expected {expected}")
+        expected = look.end + step
+        end = look.end
+        if look.detection:
+            which = max(look.end - 1, 0) // len(samples)
+            if abs(look.detection.end * features.sample_rate - look.end) > 0.5:
+                faults.append(f"look {number} at sample {look.end} bears the time {look.detection.end} s")
+            heard[min(which, rounds)].append((look.detection.label, look.end - which * len(samples)))
+        if number % 6_000 == 0 and end / features.sample_rate >= SETTLED:
+            gc.collect()
+            memory.append(resident_now())
+    took = time.perf_counter() - begun
+    # The first round begins in silence and the last one ends in it.
+    typical = heard[1]
+    faults += [
+        f"round {place} heard {words}, the second one {typical}"
+        for place, words in enumerate(heard[2:-2], 2)
+        if words != typical
+    ]
+    looks = (rounds * len(samples) + 2 * (features.clip_samples // 2) - features.clip_samples) // step + 1
+    if listening.pace.looks < looks - 1:
+        faults.append(f"{listening.pace.looks} looks, expected {looks}")
+    growth = max(memory) - memory[0] if memory else 0.0
+    if growth > MOST_GROWTH:
+        faults.append(f"memory grew by {growth:.1f} MB")
+    hours = rounds * len(samples) / features.sample_rate / 3600
+    print(
+        f"{hours:.2f} h in {took:.0f} s, {3600 * hours / took:.0f} times as fast as real time: "
+        f"{listening.pace.looks} looks, {sum(map(len, heard))} detections, {len(typical)} in each of {rounds} rounds; "
+        f"memory {memory[0] if memory else resident_now():.1f} MB after 10 minutes, {growth:.1f} MB more at most"
+    )
+    for fault in faults[:20]:
+        print(f"fault: {fault}")
+    save({"hours": hours, "seconds": took, "looks": listening.pace.looks, "growth_megabytes": growth,
+          "memory_megabytes": memory, "faults": faults}, arguments.json)  # fmt: skip
+    sys.exit(1 if faults else 0)
+
+
+def resident_now() -> float:
+    """Return the memory of this process in MB."""
+    return resident(int(Path("/proc/self").resolve().name))
+
+
+if __name__ == "__main__":
+    main()
