@@ -8,16 +8,18 @@ import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
+OLDEST_FOLDER = ROOT / ".venv-oldest"
 OLDEST_PYTHON = (3, 11)
 
 
-def run(module: str, arguments: Sequence[str], extra: str = "") -> int:
+def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = False) -> int:
     """Run a module inside the environment and return its exit status.
 
     Parameters
@@ -28,13 +30,16 @@ def run(module: str, arguments: Sequence[str], extra: str = "") -> int:
         Its arguments.
     extra : str
         The group of optional dependencies that it needs, as named in pyproject.toml.
+    oldest : bool
+        Whether to take the oldest versions that pyproject.toml allows, in an environment of their own.
     """
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(
             f"error: this is Python {sys.version.split()[0]}, heed needs {'.'.join(map(str, OLDEST_PYTHON))} or newer"
         )
-    prepare(extra)
-    child = subprocess.Popen([str(_python()), "-m", module, *arguments])
+    folder = OLDEST_FOLDER if oldest else FOLDER
+    prepare(folder, extra, oldest)
+    child = subprocess.Popen([str(_python(folder)), "-m", module, *arguments])
     while True:
         try:
             return child.wait()
@@ -43,20 +48,30 @@ def run(module: str, arguments: Sequence[str], extra: str = "") -> int:
             continue
 
 
-def prepare(extra: str) -> None:
+def prepare(folder: Path, extra: str, oldest: bool) -> None:
     """Make the environment and install heed into it, unless that was done for this very pyproject.toml."""
-    stamp = FOLDER / f"installed{'-' + extra if extra else ''}"
+    stamp = folder / f"installed{'-' + extra if extra else ''}"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"preparing {FOLDER} (once, a minute or two)", file=sys.stderr, flush=True)
-    venv.create(FOLDER, with_pip=False)
+    print(f"preparing {folder} (once, a minute or two)", file=sys.stderr, flush=True)
+    venv.create(folder, with_pip=False)
     what = f"{ROOT}[{extra}]" if extra else str(ROOT)
-    pip = [sys.executable, "-m", "pip", "--python", str(_python()), "--disable-pip-version-check"]
-    if subprocess.run([*pip, "install", "--quiet", "--editable", what]).returncode:
+    pip = [sys.executable, "-m", "pip", "--python", str(_python(folder)), "--disable-pip-version-check"]
+    options = ["--constraint", str(_constraints(folder)), "--only-binary", ":all:"] if oldest else []
+    if subprocess.run([*pip, "install", "--quiet", *options, "--editable", what]).returncode:
         sys.exit("error: pip could not install heed (its own message stands above); mend that and run this again")
     stamp.write_text(wanted)
 
 
-def _python() -> Path:
-    return FOLDER / "Scripts" / "python.exe" if os.name == "nt" else FOLDER / "bin" / "python"
+def _constraints(folder: Path) -> Path:
+    """Write down the lower bounds of what heed and its tests need as the versions to take."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    path = folder / "oldest.txt"
+    path.write_text("\n".join(bounds).replace(">=", "==") + "\n", encoding="utf-8")
+    return path
+
+
+def _python(folder: Path) -> Path:
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
