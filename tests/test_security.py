@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -224,3 +225,15 @@ def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "standard input has a rate of 4294967295 Hz" in run.stdout
+
+
+def test_every_promise_of_the_page_names_a_test_that_is_there() -> None:
+    root = Path(__file__).resolve().parent.parent
+    page = (root / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")][2:]
+    assert len(rows) > 10
+    for row in rows:
+        named = re.findall(r"`(tests/\w+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert f"def {name}(" in (root / path).read_text(encoding="utf-8"), name
