@@ -74,7 +74,11 @@ def test_a_set_is_downloaded_and_used_by_its_name(
     ]  # fmt: skip
     assert "downloading speech_commands_v0.02.tar.gz" in fetched.err
     assert "warning: no hash of speech_commands_v0.02.tar.gz is known" in fetched.err
+    # What is left where a process is killed at its very end.
+    (home / "speech_commands_v0.02.tar.gz.part.json").write_text("{}")
+    (home / ".speech-commands.unpacking").mkdir()
     again = heed("data", "download", "speech-commands", "--version", "2", "--mirror", server.address)
+    assert {path.name for path in home.iterdir()} <= {"speech-commands", ".speech-commands.lock"}
     assert (again.status, again.err) == (0, "speech-commands is there already\n")
     assert len(server.requests) == 1
 

@@ -3,6 +3,7 @@
 It is unpacked into a hidden folder and renamed, so its name never stands for half of it, whenever the power goes.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -96,6 +97,13 @@ def _obtain(data_set: DataSet, target: Path, address: str, progress: StagedProgr
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
     forget(part)
+
+
+def tidy(data_set: DataSet, folder: Path) -> None:
+    """Delete what a process left behind that was killed when its data set was whole already, but not yet all done."""
+    with contextlib.suppress(OSError):
+        forget(folder / f"{data_set.archive}.part")
+    shutil.rmtree(folder / f".{data_set.name}.unpacking", ignore_errors=True)
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -102,9 +102,11 @@ def _get(known: DataSet, folder: Path, mirror: str | None) -> Path:
     """Download a data set and show how far it is."""
     from heed.datasets import is_whole
     from heed.download import download as fetch_set
+    from heed.download import tidy
 
     if is_whole(folder / known.name):
         note(f"{known.name} is there already")
+        tidy(known, folder)
         return folder / known.name
     note(f"downloading {known.archive} ({known.size / 1e6:,.1f} MB) from {mirror or known.address}")
     if not known.sha256:
