@@ -362,7 +362,7 @@ def _system_path(name: str) -> str | bytes:
 
 def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
     try:
-        return soundfile.SoundFile(_Steady(content))
+        return soundfile.SoundFile(content if isinstance(content, str | bytes) else _Steady(content))
     except (soundfile.SoundFileError, TypeError) as error:
         # TypeError: soundfile wants to be told the format of a headerless file, which it knows by the suffix .raw.
         reason = getattr(error, "error_string", "").rstrip(". ") or "it has no header"

@@ -91,9 +91,12 @@ def history_of(account: Mapping[str, Any]) -> list[EpochRow]:
     """Read the epochs out of a model's account of its training; none if it has none, or nothing that can be read."""
     try:
         rows = [EpochRow(**row) for row in account.get("history", ())]
-        told = [number for row in rows for number in (*asdict(row).values(), *row.layer_gradient_norms)]
-        numbers = [number for number in told if number is not None and not isinstance(number, list)]
-        return rows if np.isfinite(np.array(numbers, float)).all() else []
+        told = [asdict(row) | {"layer_gradient_norms": sum(row.layer_gradient_norms)} for row in rows]
+        # Only the loss on validation may be missing.
+        numbers = [
+            number for row in told for name, number in row.items() if (name, number) != ("validation_loss", None)
+        ]
+        return rows if np.isfinite(np.array(numbers, float)).all() and None not in numbers else []
     except (TypeError, ValueError):
         return []
 
@@ -349,7 +352,9 @@ class Training:
                 header = json.loads(file.metadata()["checkpoint"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             made_with = {name: header[name] for name in ("settings", "recordings")}
-            history = [build(EpochRow, row, "history") for row in header["history"]]
+            history = history_of(header)
+            if len(history) != len(header["history"]):
+                raise ValueError("its history is not made of finite numbers")
             best = build(_BestEpoch, header["best"], "best")
             # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
             now = json.loads(json.dumps({"settings": self.settings.to_dict(), "recordings": self.provenance}))

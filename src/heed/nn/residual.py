@@ -54,7 +54,7 @@ class Residual(Layer):
     def workspace(self, input_shape: Shape) -> int:
         """Count what the larger branch needs beside the input and the outputs that are added."""
         kept = math.prod(input_shape) + 2 * math.prod(self.output_shape(input_shape))
-        return kept + max(branch.workspace(input_shape) for branch in self._branches.values())
+        return kept + max(branch.workspace(input_shape) for branch in self.branches.values())
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
