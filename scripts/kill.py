@@ -228,7 +228,9 @@ class Download(Job):
 
     def result(self) -> str:
         """Return a digest of the finished work."""
-        left = {path.name for path in self.target.iterdir()} - {"tiny", ".tiny.lock"}
+        # A kill in the middle of writing leaves a hidden file, which nobody reads.
+        written = {path.name for path in self.target.iterdir() if not path.match(".heed.*.tmp")}
+        left = written - {"tiny", ".tiny.lock"}
         assert not left, f"left behind: {left}"
         return digest(*self.clips())
 
