@@ -56,7 +56,7 @@ def test_variations_are_written_as_in_toml_or_plainly(text: str, expected: objec
         ("epochs=1", "'epochs' is no setting; expected TABLE.NAME"),
         ("training.epoch=1", r"unknown setting training.epoch; known are epochs"),
         ("nothing.epochs=1", r"unknown table \[nothing\]"),
-        ("training.epochs=0", "epochs is 0; expected at least 1"),
+        ("training.epochs=0", "epochs is 0; expected between 1 and 10000"),
         ("training.epochs=many", "training.epochs is 'many'; expected a value of type int"),
     ],
 )

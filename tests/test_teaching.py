@@ -86,7 +86,7 @@ def test_before_anything_is_learned_the_known_words_are_told_as_before(
     tiny_model: Model, taught: Taught, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 0)
-    monkeypatch.setattr(teaching, "UNKNOWN_DRAWS", 1.0)
+    monkeypatch.setattr(teaching, "UNKNOWN_COUNTS", teaching.UNKNOWN_DRAWS)
     for model in (tiny_model, taught.model):
         more = teach(model, recordings(tmp_path / str(len(model.labels)), three=3)).model
         places = [more.labels.index(label) for label in model.labels]

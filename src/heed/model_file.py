@@ -18,9 +18,9 @@ from heed.checksums import SHIPPED
 from heed.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from heed.errors import ModelError, SettingsError
 from heed.features import FeatureTables, Standardizer
-from heed.nn import Dense, Network
+from heed.nn import Network
 from heed.nn.parameters import flatten
-from heed.rehearsal import Rehearsal
+from heed.rehearsal import Rehearsal, can_go_on
 from heed.storage import write_atomically
 
 FORMAT = 1
@@ -267,9 +267,8 @@ def _check(model: Model) -> None:
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
     if model.rehearsal:
-        last = model.network.chain.layers[-1]
         width = model.network.chain.shapes(model.network.input_shape[::-1])[-2]
-        if type(last) is not Dense or not last.bias:
+        if not can_go_on(model.network.chain.layers[-1]):
             raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
         if model.rehearsal.inputs.shape[1:] != width or model.rehearsal.labels.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")

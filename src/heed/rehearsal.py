@@ -7,10 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.config import UNKNOWN
+from heed.nn import Dense, Dropout, ReLU, Residual
+from heed.nn.layer import Layer
 
-# Examples of each label. Unknown speech is many words, and what a new word is most easily taken for: most of its
+# Examples of each label. Unknown speech is many words, and what a new word is most easily taken for; some of its
 # examples are recordings as they are, running speech before single words.
-EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN = 128, 2_240, 1_600
+EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN = 128, 1_040, 400
+
+
+def can_go_on(last: Layer) -> bool:
+    """Tell whether a last layer is one that teaching goes on from: a dense one, or what teaching made of it."""
+    if isinstance(last, Residual):
+        kinds = [type(layer) for layer in last.layers]
+        return (
+            kinds == [Dense, ReLU, Dropout, Dense]
+            and len(last.shortcut) == 1
+            and all(map(_is_whole, (last.layers[0], last.layers[-1], last.shortcut[0])))
+        )
+    return _is_whole(last)
+
+
+def _is_whole(layer: Layer) -> bool:
+    return type(layer) is Dense and layer.bias
 
 
 class Rehearsal(NamedTuple):

@@ -33,8 +33,9 @@ VARIED = 400
 # The hidden layer, and the part of its outputs that is silenced while it learns.
 HIDDEN, DROPOUT = 96, 0.3
 STEPS, BATCH, RATE = 1_500, 128, 0.003
-# Unknown speech is many words, and comes so many times as often as a word.
-UNKNOWN_DRAWS = 4.0
+# Unknown speech is many words, and comes so many times as often as a word. So much of it counts when the model is used:
+# a word that is known from few recordings has to be surer than one that is known from many.
+UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 1.4
 # Of what is remembered, this part is only measured on.
 HELD_OUT = 0.2
 FEWEST_CLIPS = 3
@@ -225,8 +226,8 @@ def _first_weights(base: Model, labels: Sequence[str], rng: np.random.Generator)
     classes, places = len(labels), [labels.index(label) for label in base.labels]
     taught = isinstance(known, Residual)
     width = learned["shortcut"]["0.Dense"]["weight"].shape[1] if taught else learned["weight"].shape[1]
-    branch = (Dense(HIDDEN), ReLU(), Dropout(DROPOUT), Dense(classes))
-    last = Network([Residual(branch, (Dense(classes),))], (width,)).initialise(rng)
+    hidden_layers = known.layers[:3] if isinstance(known, Residual) else (Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
+    last = Network([Residual((*hidden_layers, Dense(classes)), (Dense(classes),))], (width,)).initialise(rng)
     values = last.parameters.values["0.Residual"]
     hidden, added, direct = values["layers"]["0.Dense"], values["layers"]["3.Dense"], values["shortcut"]["0.Dense"]
     pairs = [(direct, learned["shortcut"]["0.Dense"] if taught else learned)]
@@ -262,7 +263,7 @@ def _learned(last: Network, examples: _Examples, unknown: int, rng: np.random.Ge
     last.parameters.vector[:] = trainer.averaged
     # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to them.
     *_, bias = (view for name, view in last.parameters.named().items() if name.endswith("bias"))
-    bias[unknown] -= np.log(UNKNOWN_DRAWS)
+    bias[unknown] -= np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS)
     return last
 
 
