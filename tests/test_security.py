@@ -19,13 +19,14 @@ import heed
 import sounds
 from command_line import Result
 from heed import checksums, config, model_file
-from heed.cli.console import printable, table
+from heed.cli.console import table
 from heed.config import FeatureSettings, Settings
 from heed.errors import ModelError
 from heed.features import FeatureTables, Standardizer
 from heed.model_file import Model
 from heed.nn import Dense, DepthwiseConvolution, Flatten, Layer, Network, ReLU, StatisticsPooling
 from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
+from heed.text import printable
 
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
 
@@ -177,6 +178,11 @@ def test_names_of_files_and_words_cannot_command_a_terminal(
         ("info", corpus / name / f"{name}.wav"),
         ("listen", "--input", corpus / name / f"{name}.wav", "-m", tiny_model_path),
         ("train", corpus, "-o", tmp_path / "model", name),
+        ("classify", corpus, "-m", tiny_model_path),
+        ("classify", corpus, "-m", tiny_model_path, "--format", "jsonl"),
+        ("report", tiny_model_path, corpus, "-o", tmp_path / f"{name}.html"),
+        ("explain", corpus / name / f"{name}.wav", "-m", tiny_model_path),
+        ("sweep", corpus, "-o", tmp_path / name, "--seeds", "0", "--set", "training.epochs=1"),
     ]
     for arguments in runs:
         result = heed(*arguments)

@@ -12,6 +12,7 @@ from heed.batch import Heard, Row
 from heed.decision import Detection
 from heed.errors import StorageError
 from heed.storage import replacing
+from heed.text import printable
 
 COLUMNS = ("path", "label", "confidence", "start", "end", "runners_up", "error")
 # Rows that are turned into Parquet at a time, each such part one row group of the file.
@@ -34,7 +35,8 @@ def plain(row: Row) -> dict[str, Any]:
 
 def jsonl_line(row: Row) -> str:
     """Write a row as one line of JSON."""
-    return json.dumps(plain(row), ensure_ascii=False) + "\n"
+    # What is not ASCII is escaped, so that no name can command a terminal.
+    return json.dumps(plain(row)) + "\n"
 
 
 def csv_line(row: Row) -> str:
@@ -62,16 +64,17 @@ def table_header(width: int) -> str:
 
 def table_line(row: Row, width: int) -> str:
     """Write a row in columns; a path that is wider than its column moves the others."""
+    path = printable(row.path)
     if row.error:
         # The error names the file itself.
-        return f"{row.path:<{width}}  error: {row.error}\n"
+        return f"{path:<{width}}  error: {printable(row.error)}\n"
     heard = row.detection
     if not heard:
-        return f"{row.path:<{width}}  (no word heard)\n"
+        return f"{path:<{width}}  (no word heard)\n"
     others = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in heard.runners_up)
     confidence = f"{100 * heard.confidence:.1f} %"
     times = f"{heard.start:>8.2f} {heard.end:>8.2f}"
-    return f"{row.path:<{width}}  {heard.label:<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
+    return f"{path:<{width}}  {heard.label:<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
 
 
 def check_parquet() -> None:

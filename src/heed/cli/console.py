@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heed.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -42,19 +44,6 @@ def accuracy(score: Any) -> str:
         return percent(float(score["accuracy"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return "unknown"
-
-
-def printable(text: str) -> str:
-    """Write text on one line of a terminal and nothing else: control characters and the like become escapes.
-
-    Also such that change the direction of writing, and bytes of a file name that are no text.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def say(text: str, err: bool = False, **style: Any) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heed.cli.console import LISTED, note, printable, progress_bar, say, table, warn
+from heed.cli.console import LISTED, note, progress_bar, say, table, warn
+from heed.text import printable
 
 if TYPE_CHECKING:
     from heed.datasets import DataSet

@@ -7,7 +7,8 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from heed.cli.console import percent, printable
+from heed.cli.console import percent
+from heed.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

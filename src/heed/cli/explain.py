@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from heed.cli.console import note, percent
+from heed.cli.console import note, percent, say
 
 CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
 
@@ -94,5 +94,5 @@ def _tell(lines: dict[str, str], output: Path) -> None:
     """Print what the page shows, and where it is."""
     width = max(map(len, lines))
     for name, line in lines.items():
-        click.echo(f"{name:<{width}}  {line}")
+        say(f"{name:<{width}}  {line}")
     note(f"saved {output}; open it in a browser")

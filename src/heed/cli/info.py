@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from heed.cli.console import accuracy, percent, printable, say
+from heed.cli.console import accuracy, percent, say
+from heed.text import printable
 
 
 @click.command()

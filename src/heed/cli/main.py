@@ -8,7 +8,7 @@ import click
 
 import heed
 from heed.cli.classify import classify
-from heed.cli.console import note, printable
+from heed.cli.console import note
 from heed.cli.data import data
 from heed.cli.devices import devices
 from heed.cli.doctor import doctor
@@ -24,6 +24,7 @@ from heed.cli.sweep import sweep
 from heed.cli.teach import teach
 from heed.cli.train import train
 from heed.errors import HeedError
+from heed.text import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import accuracy_line, note, progress_bar, tell_skipped, warn
+from heed.cli.console import accuracy_line, note, progress_bar, say, tell_skipped, warn
 from heed.cli.data import located
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def report(
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        click.echo(f"accuracy {accuracy_line(measured.answers.evaluation)}")
-    click.echo(f"{output}: open it in a browser")
+        say(f"accuracy {accuracy_line(measured.answers.evaluation)}")
+    say(f"{output}: open it in a browser")
 
 
 def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:

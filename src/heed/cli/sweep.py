@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heed.cli.console import note, percent, progress_bar, table
+from heed.cli.console import note, percent, progress_bar, say, table
 from heed.cli.data import located
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def sweep(
         context.exit(1)
     for run in runs:
         run.checkpoint.unlink(missing_ok=True)
-    click.echo(_table(rows, list(varied)))
-    click.echo(f"\nsaved {best}, {results}")
+    say(_table(rows, list(varied)))
+    say(f"\nsaved {best}, {results}")
 
 
 def _table(rows: list[Row], names: list[str]) -> str:

@@ -94,7 +94,8 @@ def save(page: str, path: Path) -> None:
     StorageError
         If it cannot be written.
     """
-    write_atomically(path, page.encode())
+    # A name of a file need not be text; what is not is shown as an escape.
+    write_atomically(path, page.encode(errors="backslashreplace"))
 
 
 def percent(share: float) -> str:
