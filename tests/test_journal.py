@@ -13,7 +13,7 @@ import soundfile
 import sounds
 from command_line import Result
 from heed import batch, journal
-from heed.journal import Journal
+from heed.journal import Journal, is_whole
 from heed.model_file import load
 from heed.recognizer import Recognizer
 
@@ -146,9 +146,9 @@ def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) ->
         assert list(same.left(iter(files))) == files[3:]
         same.write("another\n", [])
     assert Path("rows.csv").read_text() == "a line\nanother\n"
-    with pytest.raises(Exception, match=r"nothing to resume: rows.csv is whole"):
-        Journal(Path("rows.csv"), identity, resume=True)
+    assert is_whole(Path("rows.csv"))
     stop()
+    assert not is_whole(Path("rows.csv"))
     Path("rows.csv.part").write_text("a")
     with pytest.raises(Exception, match="is shorter than it was; start afresh"):
         Journal(Path("rows.csv"), identity, resume=True)
@@ -173,3 +173,15 @@ def test_a_list_of_nothing_gives_a_header(heed: Callable[..., Result], tiny_mode
     result = heed("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
     assert result.status == 0
     assert (tmp_path / "rows.csv").read_text().splitlines() == ["path,label,confidence,start,end,runners_up,error"]
+
+
+def test_a_batch_that_was_killed_just_after_its_end_is_done(
+    heed: Callable[..., Result], archive: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    command = ("classify", archive, "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
+    heed(*command)
+    rows = (tmp_path / "rows.csv").read_bytes()
+    again = heed(*command, "--resume")
+    assert again.status == 0
+    assert "is whole, there is nothing to resume" in again.err
+    assert (tmp_path / "rows.csv").read_bytes() == rows

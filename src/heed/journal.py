@@ -63,6 +63,15 @@ class _State:
     tally: Tally = field(default_factory=Tally)
 
 
+def is_whole(output: Path) -> bool:
+    """Tell whether a file of rows is there and no interrupted batch for it."""
+    return output.exists() and not _side(output).exists()
+
+
+def _side(output: Path) -> Path:
+    return output.with_name(output.name + ".resume.json")
+
+
 class Journal:
     """The output of a batch, as a context manager; it is kept for a resumption if the context fails.
 
@@ -100,7 +109,7 @@ class Journal:
         check_writable(output)
         self._output, self._finish = output, finish
         self._part = output.with_name(output.name + ".part")
-        self._side = output.with_name(output.name + ".resume.json")
+        self._side = _side(output)
         self._state = _State(dict(identity))
         self._names = hashlib.sha256()
         if resume:
@@ -120,8 +129,6 @@ class Journal:
 
     def _read(self) -> None:
         if not self._side.exists():
-            if self._output.exists():
-                raise SettingsError(f"nothing to resume: {self._output} is whole; to make it anew leave out --resume")
             # It was stopped before it had begun.
             return
         try:

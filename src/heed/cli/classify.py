@@ -63,6 +63,7 @@ def classify(
     from heed.cli.console import note
     from heed.cli.delivery import Delivery, journal_of, progress, summary
     from heed.inputs import all_files
+    from heed.journal import is_whole
     from heed.model_file import DEFAULT, find, load
     from heed.recognizer import Recognizer
     from heed.workers import cores
@@ -70,6 +71,10 @@ def classify(
     suffix = output.suffix[1:].lower() if output else ""
     style = style or (suffix if suffix in STYLES else "table")
     _check_usage(paths, listing, style, output, resume, scheduler, sort_into, copy)
+    if output and resume and is_whole(output):
+        # A kill may come just after the end: what calls until it succeeds shall succeed then.
+        note(f"{output} is whole, there is nothing to resume; without --resume it is made anew")
+        return
     annotations = {name: folder for name, folder in (("audacity", audacity), ("textgrid", textgrid)) if folder}
     file = find(model or DEFAULT)
     recognizer = Recognizer(load(file))
