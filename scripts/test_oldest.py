@@ -10,8 +10,9 @@ import environment
 
 # Where heed meets other libraries. What is our own arithmetic gives the same with any of them.
 NAMES = (
-    "audio", "cli", "cli_data", "classifier", "download", "evaluation", "features", "listening", "model_file",
-    "nn_trainer", "piped", "recognizer", "security", "stream_scores", "streams", "teaching", "training",
+    "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "inputs",
+    "listening", "model_file", "nn_trainer", "outputs", "page", "piped", "recognizer", "report", "security",
+    "stream_scores", "streams", "teaching", "training",
 )  # fmt: skip
 
 if __name__ == "__main__":
