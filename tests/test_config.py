@@ -18,7 +18,7 @@ from heed.config import (
 from heed.errors import SettingsError
 from heed.nn.architectures import DenseArchitecture
 
-RECIPES = sorted((Path(config.__file__).parent / "recipes").glob("*.toml"))
+RECIPES = sorted((Path(config.__file__).parents[1] / "recipes").glob("*.toml"))
 
 IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (FeatureSettings, "sample_rate", 3_999, "between 4000 and 192000"),

@@ -18,9 +18,9 @@ import soundfile
 import heed
 import sounds
 from command_line import Result
-from heed import checksums, config, model_file
+from heed import checksums, model_file
 from heed.cli.console import table
-from heed.config import FeatureSettings, Settings
+from heed.config import FeatureSettings, Settings, bounds
 from heed.errors import ModelError
 from heed.features import FeatureTables, Standardizer
 from heed.model_file import Model
@@ -65,7 +65,7 @@ def test_a_network_that_asks_for_absurd_memory_or_work_is_refused(name: str, tmp
 
 def test_a_network_that_costs_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, [Flatten(), Dense(300), Dense(300), Dense(2)])
-    monkeypatch.setattr(config, "MOST_MULTIPLY_ADDS", 90_000)
+    monkeypatch.setattr(bounds, "MOST_MULTIPLY_ADDS", 90_000)
     with pytest.raises(ModelError, match=r"it costs 9\d,\d+ multiply-adds; expected at most 90,000"):
         model_file.load(path)
 
@@ -76,8 +76,8 @@ def test_what_can_be_trained_can_be_loaded() -> None:
         settings = Settings(network=network)
         shape = (settings.features.frames, settings.features.width)
         chain = Network(network.layers(12), shape).chain
-        config.check_network(chain, shape)
-        assert 10 * chain.workspace(shape[::-1]) < config.MOST_WORKSPACE
+        bounds.check_network(chain, shape)
+        assert 10 * chain.workspace(shape[::-1]) < bounds.MOST_WORKSPACE
 
 
 def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
