@@ -22,8 +22,9 @@ import heed
 import sounds
 import test_readme as readme
 from heed import audio, microphone
+from heed.devices import Device, devices, find
 from heed.errors import MicrophoneError
-from heed.microphone import Device, Microphone, devices, find
+from heed.microphone import Microphone
 from heed.recognizer import Recognizer
 from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
 

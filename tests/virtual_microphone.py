@@ -130,9 +130,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicropho
 @pytest.fixture
 def microphones(server: VirtualMicrophones, monkeypatch: pytest.MonkeyPatch) -> VirtualMicrophones:
     """The virtual microphones, being all that this process can see of sound."""
-    from heed import microphone
+    from heed import devices
 
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    microphone.devices(refresh=True)
+    devices.devices(refresh=True)
     return server

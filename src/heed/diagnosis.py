@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from heed.devices import Device, devices, find, portaudio
 from heed.errors import MicrophoneError
 from heed.listening import Level, Listening
-from heed.microphone import Device, Microphone, devices, find, portaudio
+from heed.microphone import Microphone
 from heed.recognizer import Recognizer
 
 # Seconds that the microphone is listened to.

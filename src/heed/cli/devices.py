@@ -17,14 +17,14 @@ def devices(as_json: bool) -> None:
 
     Example: heed devices
     """
-    from heed import microphone
+    from heed import devices as sound
 
-    found = microphone.devices()
+    found = sound.devices()
     if as_json:
         click.echo(json.dumps([asdict(device) for device in found], indent=2))
         return
     # Says what to do if there is none.
-    microphone.find(None, found)
+    sound.find(None, found)
     rows = [
         (f"{'*' if device.default else ' '} {device.index}", device.name, device.api, str(device.channels),
          f"{device.sample_rate:g}")

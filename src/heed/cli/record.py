@@ -148,7 +148,7 @@ class Session:
             return self._microphone.record(seconds, meter.show)
 
     def _play(self) -> None:
-        from heed.microphone import play
+        from heed.devices import play
 
         if self._last is None:
             note("nothing has been recorded yet")
