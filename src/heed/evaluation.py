@@ -1,6 +1,5 @@
 """Measuring a model on recordings: the clips of a corpus or of a test archive, as they are and in noise."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ from heed.errors import CorpusError
 from heed.preparation import Prepared
 from heed.recognizer import Recognizer
 from heed.scores import Doubtful, Evaluation, doubtful
+from heed.workers import cores
 
 # Clips that are looked at together.
 CHUNK = 256
@@ -46,7 +46,7 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tu
     CorpusError
         If no clip of that split bears a label of the model.
     """
-    features, threads = recognizer.model.features, os.cpu_count() or 1
+    features, threads = recognizer.model.features, cores()
     rows = labelled(corpus.by_split(split) if not corpus.is_test_archive else corpus.clips, recognizer.labels)
     store = load_clips(rows, features, threads)
     if not store.rows:

@@ -4,7 +4,6 @@ Everything that a user can get wrong about the data is found here, before the fi
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from heed.dataset import TrainingSet
 from heed.errors import CorpusError, SettingsError
 from heed.features import FeatureTables, MfccExtractor
 from heed.training import Training
+from heed.workers import cores
 
 # A word needs one clip to learn from and one to judge by.
 FEWEST_CLIPS = 2
@@ -90,7 +90,7 @@ def prepare(
     SettingsError
         If a word is asked for that the corpus does not hold.
     """
-    threads = os.cpu_count() or 1
+    threads = cores()
     extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
     backgrounds, skipped = load_noises([*corpus.noises, *noises], settings.features)
     labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))

@@ -5,7 +5,6 @@ depends on; so a run that was killed and resumed ends with the same bits as one 
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -40,6 +39,7 @@ from heed.nn.trainer import Trainer
 from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN, Rehearsal
 from heed.scores import Evaluation
 from heed.storage import write_atomically
+from heed.workers import cores
 
 FloatArray = NDArray[np.float32]
 
@@ -148,7 +148,7 @@ class Training:
     extractor: MfccExtractor
     provenance: dict[str, Any]
     checkpoint: Path | None = None
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=cores)
     history: list[EpochRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -107,7 +107,8 @@ def in_processes(
             yield from _in_order(lambda item: pool.submit(_apply, item), items, AHEAD * workers)
         except BrokenExecutor as error:
             raise WorkerError(
-                "a worker process died, perhaps for want of memory; free some, use fewer, and --resume"
+                "a worker process died, perhaps for want of memory; free some, use fewer, and --resume "
+                '(in a script of your own, is the work under if __name__ == "__main__"?)'
             ) from error
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,11 +170,12 @@ def info(directory: Path, as_json: bool) -> None:
     """
     from heed.corpus import scan
     from heed.datasets import survey
+    from heed.workers import cores
 
     corpus = scan(located(directory))
     with progress_bar("{task.completed}/{task.total} files") as bar:
         task = bar.add_task("", total=len(corpus.clips) + len(corpus.noises))
-        facts = survey(corpus, os.cpu_count() or 1, lambda: bar.advance(task)).to_dict()
+        facts = survey(corpus, cores(), lambda: bar.advance(task)).to_dict()
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return

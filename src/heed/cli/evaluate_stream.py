@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +81,7 @@ def _hear_built(
     from heed.corpus import scan, sound_files
     from heed.stream_scores import hear_all
     from heed.streams import StreamMaker
+    from heed.workers import cores
 
     if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
@@ -99,7 +99,7 @@ def _hear_built(
         warn(warning)
     with progress_bar("{task.completed:.1f}/{task.total:.1f} hours") as bar:
         task = bar.add_task("", total=hours)
-        return hear_all(recognizer, maker, hours, os.cpu_count() or 1, lambda done: bar.advance(task, done))
+        return hear_all(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
 
 
 def stream_table(score: StreamScore, settings: DecisionSettings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +36,7 @@ def teach(
     from heed import model_file
     from heed.corpus import scan, sound_files
     from heed.teaching import teach as add_words
+    from heed.workers import cores
 
     corpus = scan(directory)
     noises = sound_files(noise)
@@ -45,7 +45,7 @@ def teach(
         noises = sound_files(model_file.bundled("demo") / "_background_noise_")
     base = base or model_file.DEFAULT
     model = model_file.load(model_file.find(base))
-    taught = add_words(model, corpus, noises, sound_files(negatives), os.cpu_count() or 1, seed)
+    taught = add_words(model, corpus, noises, sound_files(negatives), cores(), seed)
     taught.model.save(output)
     tell_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):

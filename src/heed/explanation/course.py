@@ -4,7 +4,6 @@ Its last hidden layer has two units, so what it thinks of a clip is a point in t
 each point is a map.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from heed.errors import CorpusError
 from heed.features import FeatureTables, MfccExtractor, Standardizer
 from heed.nn import SGD, CosineWithWarmup, Dense, Flatten, Network, ReLU, one_hot, softmax_cross_entropy
 from heed.nn.trainer import Trainer
+from heed.workers import cores
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -150,7 +150,7 @@ def _clips(root: Path, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArr
     rows = [clip for clip in corpus.clips if clip.word in words]
     if missing := [word for word in words if word not in {clip.word for clip in rows}]:
         raise CorpusError(f"{root} has no clip of {missing[0]!r}; give a corpus that has {', '.join(words)}")
-    store = load_clips(rows, FEATURES, os.cpu_count() or 1)
+    store = load_clips(rows, FEATURES, cores())
     if store.skipped:
         raise CorpusError(
             f"{store.skipped[0].path} cannot be learned from: {store.skipped[0].reason}; mend or remove it"
