@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -371,7 +372,8 @@ def test_a_reader_that_leaves_early_is_no_error(tiny_corpus: Path, tiny_model_pa
         pytest.skip("Windows has no such pipes")
     command = f'"{sys.executable}" -m heed classify "{tiny_corpus}" -m "{tiny_model_path}" | head -n 1'
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert run.stderr == ""
+    # If the reader was slow to leave, the batch came to its end and was summed up.
+    assert not run.stderr or re.fullmatch(r"\d+ files, .* as fast as real time\n", run.stderr), run.stderr
 
 
 def test_quickstart_does_what_it_promises(heed: Callable[..., Result], tmp_path: Path) -> None:
