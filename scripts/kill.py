@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ for number in range(400):
 """
 
 
-class Job:
+class Job(ABC):
     """A command that is killed and run again.
 
     Parameters
@@ -76,21 +77,21 @@ class Job:
         self.folder = folder
         folder.mkdir(parents=True)
 
+    @abstractmethod
     def command(self, again: bool) -> list[str]:
         """Return the command for the first run, or for the run after a kill."""
-        raise NotImplementedError
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - most leave nothing
         """Take away what runs have left."""
 
-    def check_at_any_moment(self) -> None:
+    def check_at_any_moment(self) -> None:  # noqa: B027
         """Raise if a half-written file can be taken for a whole one."""
 
+    @abstractmethod
     def result(self) -> str:
         """Return a digest of the finished work."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Let go of what it holds."""
 
 
