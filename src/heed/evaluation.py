@@ -1,7 +1,6 @@
 """Measuring a model on recordings: the clips of a corpus or of a test archive, as they are and in noise."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,7 +12,7 @@ from heed.errors import CorpusError
 from heed.preparation import Prepared
 from heed.recognizer import Recognizer
 from heed.scores import Doubtful, Evaluation, doubtful
-from heed.workers import cores
+from heed.workers import cores, in_order
 
 # Clips that are looked at together.
 CHUNK = 256
@@ -86,8 +85,8 @@ def review(recognizer: Recognizer, prepared: Prepared) -> tuple[Evaluation, tupl
     def said(start: int) -> FloatArray:
         return recognizer.probabilities(clips.windows(np.arange(start, min(start + CHUNK, len(clips.rows)))))
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        probabilities = np.concatenate(list(pool.map(said, range(0, len(clips.rows), CHUNK))))
+    with threadpool_limits(1, "blas"):
+        probabilities = np.concatenate(list(in_order(said, range(0, len(clips.rows), CHUNK), threads)))
     validation = prepared.training.validation
     return evaluate(recognizer, validation), doubtful(clips.rows, probabilities, recognizer.labels)
 
