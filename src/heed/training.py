@@ -196,13 +196,18 @@ class Training:
         SettingsError
             If the numbers grow beyond all bounds, as they do when the learning rate is too large.
         """
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
+        # Once, as it looks for libraries in a callback of C's, in which a Ctrl-C would be lost.
+        libraries = ThreadpoolController()
         keep_freed_memory()
         saved = 0.0
         while not self.finished:
             # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
-            with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            with (
+                libraries.limit(limits=1, user_api="blas"),
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+            ):
                 row = self._epoch(len(self.history) + 1, advance)
             self.history.append(row)
             if row.validation_accuracy >= self._best.accuracy:
