@@ -35,6 +35,7 @@ from heed.nn import (
     Dropout,
     Flatten,
     Layer,
+    Merging,
     Network,
     Pointwise,
     ReLU,
@@ -145,14 +146,14 @@ class Graph:
         # As old a format as goes with the operators, for older runtimes.
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPERATORS)], ir_version=8)
 
-    def _add(self, operator: str, *inputs: str | FloatArray, **attributes: Any) -> str:
+    def _add(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
         """Add a node whose inputs are outputs of others, by name, or constants; return the name of its output."""
         names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
         output = f"{operator} {len(self._nodes)}"
         self._nodes.append(self._onnx.helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def _constant(self, array: FloatArray) -> str:
+    def _constant(self, array: NDArray[Any]) -> str:
         name = f"constant {len(self._constants)}"
         self._constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
@@ -195,7 +196,23 @@ class Graph:
                 variance = self._add("ReduceMean", self._add("Mul", centred, centred), axes=[2])
                 deviation = self._add("Sqrt", self._add("Add", variance, np.full(1, layer.epsilon, np.float32)))
                 return self._add("Flatten", self._add("Concat", mean, deviation, axis=1))
+            case Merging():
+                return self._merged(layer, x)
         raise SystemExit(f"error: benchmark_inference.py knows no ONNX operator for {layer}; add one to Graph")
+
+    def _merged(self, layer: Merging, x: str) -> str:
+        """Add up the probabilities of a class and of its parts."""
+        before, own, after, parts = (
+            self._add("Slice", x, *(np.array([number], np.int64) for number in (start, end, 1)))
+            for start, end in (
+                (0, layer.into),
+                (layer.into, layer.into + 1),
+                (layer.into + 1, -layer.parts),
+                (-layer.parts, np.iinfo(np.int64).max),
+            )
+        )
+        whole = self._add("ReduceLogSumExp", self._add("Concat", own, parts, axis=1), axes=[1])
+        return self._add("Concat", before, whole, after, axis=1)
 
 
 def _window(layer: TimeWindow) -> dict[str, list[int]]:

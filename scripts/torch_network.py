@@ -16,6 +16,7 @@ from heed.nn import (
     Dropout,
     Flatten,
     Layer,
+    Merging,
     Network,
     Pointwise,
     ReLU,
@@ -55,6 +56,23 @@ class Pooled(torch.nn.Module):  # type: ignore[misc,unused-ignore]
         """Go from (batch, channels, time) to (batch, 2 x channels)."""
         variance, mean = torch.var_mean(x, dim=2, correction=0)
         return torch.cat([mean, torch.sqrt(variance + self.epsilon)], dim=1)
+
+
+class Merged(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    """Logits in which the last ones count as parts of another."""
+
+    def __init__(self, into: int, parts: int) -> None:
+        super().__init__()
+        self.into = into
+        self.parts = parts
+
+    def forward(self, x: Any) -> Any:
+        """Go from (batch, classes + parts) to (batch, classes)."""
+        before, own, after, parts = torch.split(
+            x, [self.into, 1, x.shape[1] - self.into - 1 - self.parts, self.parts], dim=1
+        )
+        whole = torch.logsumexp(torch.cat([own, parts], dim=1), dim=1, keepdim=True)
+        return torch.cat([before, whole, after], dim=1)
 
 
 class Sum(torch.nn.Module):  # type: ignore[misc,unused-ignore]
@@ -121,4 +139,6 @@ def _blank(layer: Layer, inputs: int) -> Any:
             return Flattened()
         case StatisticsPooling():
             return Pooled(layer.epsilon)
+        case Merging():
+            return Merged(layer.into, layer.parts)
     raise SystemExit(f"error: torch_network.py knows no PyTorch module for {layer}; add one to _blank")

@@ -14,11 +14,13 @@ from heed.nn import (
     DepthwiseConvolution,
     Dropout,
     Flatten,
+    Merging,
     Pointwise,
     ReLU,
     Residual,
     StatisticsPooling,
     Tanh,
+    softmax,
 )
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
@@ -135,6 +137,19 @@ def test_statistics_pooling_gives_means_then_deviations() -> None:
     np.testing.assert_allclose(y[3:], np.sqrt(x.var(axis=1) + 1e-3), rtol=1e-12)
     with pytest.raises(ValueError, match=r"StatisticsPooling takes an input of shape \(channels, time\), got \(12,\)"):
         StatisticsPooling().output_shape((12,))
+
+
+def test_merging_adds_up_probabilities() -> None:
+    x = examples((6,), dtype=np.float64)
+    x[:, 0] += 1_000  # no exponential of which is a number
+    y, _ = Merging(into=1, parts=3).forward({}, x, None)
+    before, after = softmax(x), softmax(y)
+    assert Merging(into=1, parts=3).output_shape((6,)) == (3,) == y.shape[:1]
+    np.testing.assert_allclose(after[1], before[1] + before[3:].sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], rtol=1e-12)
+    for shape in ((4,), (3,), (6, 2)):
+        with pytest.raises(ValueError, match="Merging takes more than 4 logits, its 3 parts behind them"):
+            Merging(into=1, parts=3).output_shape(shape)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, 2.0, float("nan")])
@@ -287,6 +302,9 @@ def test_a_whole_number_may_stand_for_a_float() -> None:
         {"kind": "DepthwiseConvolution", "kernel": 3, "padding": -1},
         {"kind": "DepthwiseConvolution", "kernel": 3, "channels": 4},
         {"kind": "StatisticsPooling", "epsilon": 0},
+        {"kind": "Merging", "into": 1, "parts": 0},
+        {"kind": "Merging", "into": -1, "parts": 2},
+        {"kind": "Merging", "into": 1},
         {"kind": "Residual"},
         {"kind": "Residual", "layers": None},
         {"kind": "Residual", "layers": 3},
@@ -309,7 +327,7 @@ def test_a_whole_number_may_stand_for_a_float() -> None:
     ids=repr,
 )
 def test_bad_descriptions_are_refused(description: object) -> None:
-    kinds = "layer|Dense|Pointwise|Convolution|Dropout|BatchNorm|ReLU|Residual|StatisticsPooling"
+    kinds = "layer|Dense|Pointwise|Convolution|Dropout|BatchNorm|ReLU|Residual|StatisticsPooling|Merging"
     with pytest.raises(ValueError, match=kinds):
         layer_from_dict(description)
 

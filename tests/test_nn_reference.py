@@ -21,6 +21,7 @@ from heed.nn import (
     DepthwiseConvolution,
     Flatten,
     Layer,
+    Merging,
     Network,
     Optimizer,
     Pointwise,
@@ -68,6 +69,11 @@ SETUPS = {
         ),
         shape=(12, 3),
         file="torch_reference_tdnn.npz",
+    ),
+    "merging": Setup(
+        (Flatten(), Dense(6), Tanh(), Dense(7), Merging(into=1, parts=3)),
+        shape=(4, 2),
+        file="torch_reference_merging.npz",
     ),
 }
 CLASSES, BATCH, STEPS = 4, 9, 10
@@ -118,6 +124,19 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
         def forward(self, x: Any) -> Any:
             return torch.cat([x.mean(2), torch.sqrt(x.var(2, unbiased=False) + self.epsilon)], dim=1)
 
+    class Merged(nn.Module):
+        """The sum of the probabilities of a class and of its parts."""
+
+        def __init__(self, into: int, parts: int) -> None:
+            super().__init__()
+            self.into, self.parts = into, parts
+
+        def forward(self, x: Any) -> Any:
+            shares = torch.softmax(x, dim=1)
+            whole = shares[:, : -self.parts].clone()
+            whole[:, self.into] += shares[:, -self.parts :].sum(dim=1)
+            return torch.log(whole) + torch.logsumexp(x, dim=1, keepdim=True)
+
     def build(layer: Layer, shape: tuple[int, ...]) -> tuple[nn.Module, dict[str, Any]]:
         inputs = shape[0]
         module: nn.Module
@@ -130,6 +149,8 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
                 return nn.Sequential(Swap(), nn.Flatten()), {}
             case StatisticsPooling():
                 return Statistics(layer.epsilon), {}
+            case Merging():
+                return Merged(layer.into, layer.parts), {}
             case Residual():
                 (first, parts), (second, others) = (torch_chain(part, shape) for part in (layer.layers, layer.shortcut))
                 names = {f"layers.{name}": tensor for name, tensor in parts.items()}

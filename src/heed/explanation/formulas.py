@@ -14,6 +14,7 @@ from heed.nn import (
     Dropout,
     Flatten,
     Layer,
+    Merging,
     Pointwise,
     ReLU,
     Residual,
@@ -146,6 +147,14 @@ FORMULAS: dict[type[Layer], Formulas] = {
         "The gradient is spread over all moments: alike for the mean, and for the deviation the more, the further a "
         "moment lies from the mean.",
         "dL/dx(t) = ( dL/dm + dL/ds (x(t) − m) / s ) / T",
+        {},
+    ),
+    Merging: Formulas(
+        "merging of classes",
+        "Several classes count as one, as do the words that all are unknown speech: their probabilities are added up.",
+        "y_c = log ∑_k exp x_k over the class and its parts; elsewhere y = x",
+        "Each member takes its share of the gradient: as much of it as it has of the probability.",
+        "dL/dx_k = exp(x_k − y_c) dL/dy_c",
         {},
     ),
     Flatten: Formulas(

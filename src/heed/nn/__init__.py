@@ -12,6 +12,7 @@ from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
 from heed.nn.loss import one_hot, softmax, softmax_cross_entropy
+from heed.nn.merging import Merging
 from heed.nn.network import Network
 from heed.nn.optimizers import SGD, AdamW, Optimizer
 from heed.nn.parameters import Parameter, Parameters
@@ -36,6 +37,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Layer",
+    "Merging",
     "Network",
     "OneCycle",
     "Optimizer",

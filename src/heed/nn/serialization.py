@@ -11,6 +11,7 @@ from heed.nn.convolution import Convolution, DepthwiseConvolution
 from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
+from heed.nn.merging import Merging
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
 from heed.nn.time_blocks import TimeBlocks
@@ -30,6 +31,7 @@ LAYERS: dict[str, type[Layer]] = {
         StatisticsPooling,
         Flatten,
         TimeBlocks,
+        Merging,
     )
 }
 
