@@ -98,7 +98,7 @@ def test_a_word_rearms_during_the_quiet() -> None:
     assert detections([look(yes=0.9), look(), *[look(yes=0.9)] * 6], settings) == [("yes", 0), ("yes", 5)]
 
 
-def test_looks_are_averaged() -> None:
+def test_looks_are_averaged_and_the_newest_counts_most() -> None:
     settings = dataclasses.replace(BARE, smoothing=3)
     assert detections([look(), look(), look(yes=0.9), look(), look()], settings) == []
     assert detections([look(), look(), look(yes=0.9), look(yes=0.9), look(yes=0.1)], settings) == [("yes", 3)]
@@ -109,7 +109,7 @@ def test_looks_are_averaged() -> None:
         assert decision.update(look(yes=probability), STEP * number) is None
     detection = decision.update(look(yes=0.8), 3 * STEP)
     assert detection is not None
-    assert detection.confidence == pytest.approx(0.7)
+    assert detection.confidence == pytest.approx((3 * 0.8 + 2 * 0.6 + 0.7) / 6)
 
 
 def test_what_a_detection_says() -> None:

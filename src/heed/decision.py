@@ -22,7 +22,7 @@ class Detection:
     label : str
         The word.
     confidence : float
-        Its probability, averaged over the looks that decided.
+        Its probability, averaged over the looks that decided; the newest counts most.
     start, end : float
         Where it was heard, in seconds from the beginning of the sound.
     runners_up : tuple of (str, float)
@@ -64,6 +64,9 @@ class Decision:
         self._window = window
         # The latest looks; each takes the place of the one that is too old.
         self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
+        # The newest counts most: so many looks are needed to tell a word from a sound that is like it for a moment, but
+        # a word that has been said shows in the newest of them.
+        self._weights: NDArray[np.floating] = np.arange(settings.smoothing, 0, -1, np.float32)
         self._looks = 0
         self._words = np.array([place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
         own = np.array([settings.words.get(self._labels[place], settings.threshold) for place in self._words])
@@ -90,10 +93,12 @@ class Decision:
         settings = self._settings
         if self._recent.dtype != probabilities.dtype:
             self._recent = self._recent.astype(probabilities.dtype)
+            self._weights = self._weights.astype(probabilities.dtype)
         self._recent[self._looks % settings.smoothing] = probabilities
         self._looks += 1
-        count = min(self._looks, settings.smoothing)
-        average = self._recent[:count].sum(axis=0) / count
+        newest_first = (self._looks - 1 - np.arange(min(self._looks, settings.smoothing))) % settings.smoothing
+        weights = self._weights[: len(newest_first)]
+        average = weights @ self._recent[newest_first] / weights.sum()
         heard = average[self._words]
         thresholds, rearm = self._limits.astype(heard.dtype)
         self._armed |= heard < rearm

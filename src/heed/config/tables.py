@@ -199,6 +199,8 @@ class TrainingSettings:
         weights.
     unknown_draws : float
         How many times as often as a word unknown speech is drawn: it is many words.
+    unknown_by_word : bool
+        Whether each word that is unknown speech is learned as a class of its own; their probabilities are added up.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -216,6 +218,7 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     average_decay: float = 0.998
     unknown_draws: float = 1.0
+    unknown_by_word: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -243,7 +246,8 @@ class DecisionSettings:
     step : float
         Seconds from one look at the sound to the next.
     smoothing : int
-        Number of the latest looks whose probabilities are averaged.
+        Number of the latest looks whose probabilities are averaged; the newest counts so many times as the oldest, and
+        from one to the next the weight falls evenly.
     threshold : float
         A word is detected when its average reaches this.
     words : dict of str to float
@@ -256,7 +260,7 @@ class DecisionSettings:
     """
 
     step: float = 0.1
-    smoothing: int = 5
+    smoothing: int = 7
     threshold: float = 0.6
     words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
