@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,16 @@ def tiny_model_path(tiny_corpus: Path, tiny_settings: Settings, tmp_path_factory
 def tiny_model(tiny_model_path: Path) -> model_file.Model:
     """The tiny model."""
     return model_file.load(tiny_model_path)
+
+
+@pytest.fixture(scope="session")
+def by_word_model(tiny_corpus: Path, tiny_settings: Settings) -> model_file.Model:
+    """A model like the tiny one, to which the word that is unknown speech is a class of its own."""
+    settings = replace(tiny_settings, training=replace(tiny_settings.training, unknown_by_word=True))
+    training = prepare(scan(tiny_corpus), settings, ASKED).training
+    for _ in training.epochs():
+        pass
+    return training.model()
 
 
 @pytest.fixture(scope="session")

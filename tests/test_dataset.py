@@ -113,6 +113,24 @@ def test_labels_belong_to_their_clips() -> None:
     }
 
 
+def test_words_of_unknown_speech_may_be_classes_of_their_own() -> None:
+    store = clips(yes=20, no=20, tree=30, bed=10, cat=9, **{UNKNOWN: 12})
+    settings = Settings(features=FEATURES, augmentation=AugmentationSettings(shift=0.01))
+    settings = dataclasses.replace(settings, training=dataclasses.replace(settings.training, unknown_by_word=True))
+    data = TrainingSet(store, noises(), LABELS, settings, EXTRACTOR)
+    # Of a word with fewer clips there is too little to learn; and running speech is no word.
+    assert data.parts == ("bed", "tree")
+    classes = (*LABELS, *data.parts)
+    for epoch in range(1, 6):
+        positions, learned = data._plan(epoch)
+        plain, labels = training_set(store)._plan(epoch)
+        np.testing.assert_array_equal(positions, plain)
+        np.testing.assert_array_equal(data.labels_of(learned), labels)
+        for position, right in zip(positions, learned, strict=True):
+            word = SILENCE if position < 0 else store.rows[position].word
+            assert classes[right] == (UNKNOWN if word == "cat" else word)
+
+
 def test_unknown_words_are_drawn_by_the_square_root_of_their_clips() -> None:
     store = clips(yes=60, no=60, tree=100, bed=4, **{UNKNOWN: 1})
     counts: Counter[str] = Counter()

@@ -163,7 +163,7 @@ def test_the_command_says_what_the_page_shows(heed: Heed, tiny_model_path: Path,
 
 def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
     sure = model_file.load(model_file.find(MODEL))
-    sure.network.parameters.values[sure.network.chain.names[-1]]["bias"][sure.labels.index("stop")] = 1e4
+    sure.network.parameters.values[sure.network.chain.names[sure.network.last]]["bias"][sure.labels.index("stop")] = 1e4
     assert "nothing left to learn" in explanation_page(explain_clip(sure, clip), str(clip), MODEL)
 
 

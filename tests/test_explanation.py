@@ -14,7 +14,7 @@ from heed.errors import AudioError, SettingsError
 from heed.explanation.clip import NUDGE, ClipExplanation, explain_clip
 from heed.explanation.formulas import FORMULAS, formulas_of
 from heed.model_file import Model
-from heed.nn import Dense, softmax_cross_entropy
+from heed.nn import Dense, Merging, softmax_cross_entropy
 from heed.nn.parameters import flatten
 from heed.nn.serialization import LAYERS
 from heed.recognizer import Recognizer
@@ -91,6 +91,16 @@ def test_one_weight_tried_out_gives_the_slope_that_was_found(explanation: ClipEx
     assert (weight.above - weight.below) / (2 * NUDGE) == pytest.approx(weight.gradient, rel=1e-5)
 
 
+def test_the_weight_leads_to_one_label_where_others_are_merged(by_word_model: Model, tmp_path: Path) -> None:
+    assert isinstance(by_word_model.network.chain.layers[-1], Merging)
+    soundfile.write(tmp_path / "clip.wav", sounds.clip("zero"), sounds.RATE)
+    weight = explain_clip(by_word_model, tmp_path / "clip.wav", "_unknown_").weight
+    assert weight is not None
+    assert by_word_model.labels[weight.output] in ("yes", "no", "up", "_silence_")
+    assert weight.gradient == pytest.approx(weight.error * weight.signal)
+    assert (weight.above - weight.below) / (2 * NUDGE) == pytest.approx(weight.gradient, rel=1e-5)
+
+
 def test_the_right_answer_is_asked_for_or_named_by_the_folder_or_guessed(tiny_model: Model, tmp_path: Path) -> None:
     (tmp_path / "no").mkdir()
     for path in (tmp_path / "clip.wav", tmp_path / "no" / "clip.wav"):
@@ -117,7 +127,7 @@ def test_a_clip_too_long_for_a_word_is_refused(tiny_model: Model, tmp_path: Path
 
 def test_a_network_that_is_quite_sure_has_nothing_to_learn(tiny_model: Model, clip: Path) -> None:
     sure = model_file.load(model_file.find("commands-tiny"))
-    last = sure.network.parameters.values[sure.network.chain.names[-1]]
+    last = sure.network.parameters.values[sure.network.chain.names[sure.network.last]]
     last["bias"][0] = 1e4
     found = explain_clip(sure, clip, "yes")
     assert found.descent.loss == found.descent.reached == found.descent.learning_rate == 0

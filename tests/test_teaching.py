@@ -15,6 +15,7 @@ from heed.corpus import Corpus, scan
 from heed.errors import CorpusError, ModelError
 from heed.features import MfccExtractor
 from heed.model_file import Model
+from heed.nn import Merging
 from heed.recognizer import Recognizer
 from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
 from heed.teaching import Taught, teach
@@ -75,7 +76,7 @@ def test_new_words_are_told_and_known_ones_stay(taught: Taught, tiny_model: Mode
 
 def test_only_the_last_layer_learns(taught: Taught, tiny_model: Model) -> None:
     before, after = tiny_model.network.parameters.named(), taught.model.network.parameters.named()
-    last = tiny_model.network.chain.names[-1]
+    last = tiny_model.network.chain.names[tiny_model.network.last]
     kept = {name for name in before if not name.startswith(f"{last}.")}
     assert len(kept) >= 4
     for name in kept:
@@ -83,16 +84,26 @@ def test_only_the_last_layer_learns(taught: Taught, tiny_model: Model) -> None:
 
 
 def test_before_anything_is_learned_the_known_words_are_told_as_before(
-    tiny_model: Model, taught: Taught, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny_model: Model, by_word_model: Model, taught: Taught, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 0)
     monkeypatch.setattr(teaching, "UNKNOWN_COUNTS", teaching.UNKNOWN_DRAWS)
-    for model in (tiny_model, taught.model):
-        more = teach(model, recordings(tmp_path / str(len(model.labels)), three=3)).model
+    for number, model in enumerate((tiny_model, by_word_model, taught.model)):
+        more = teach(model, recordings(tmp_path / str(number), three=3)).model
         places = [more.labels.index(label) for label in model.labels]
         windows = np.stack([clip(word, 7) for word in ("yes", "no", "left", "zero")])
-        features = tiny_model.standardizer.apply(MfccExtractor(model.features, model.tables)(windows))
+        features = model.standardizer.apply(MfccExtractor(model.features, model.tables)(windows))
         np.testing.assert_allclose(more.network.logits(features)[:, places], model.network.logits(features), atol=1e-4)
+
+
+def test_words_of_unknown_speech_stay_classes_of_their_own(by_word_model: Model, tmp_path: Path) -> None:
+    taught = teach(by_word_model, recordings(tmp_path / "left", left=6)).model
+    assert taught.network.chain.layers[-1] == Merging(into=taught.labels.index("_unknown_"), parts=1)
+    more = teach(taught, recordings(tmp_path / "right", right=6)).model
+    assert more.network.chain.layers[-1] == Merging(into=more.labels.index("_unknown_"), parts=1)
+    for word in ("left", "right", "yes"):
+        assert recall(more, word) >= 0.9, word
+    assert Recognizer(more).classify(clip("zero", 3), sounds.RATE).label == "_unknown_"
 
 
 def test_the_taught_model_is_kept_and_can_be_taught_again(taught: Taught, tmp_path: Path) -> None:

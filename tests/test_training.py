@@ -246,16 +246,25 @@ def test_each_epoch_tells_the_validation_loss_and_the_gradient_of_each_layer(
 def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     tiny_corpus: Path, tiny_settings: Settings
 ) -> None:
-    corpus, settings = scan(tiny_corpus), with_training(tiny_settings, unknown_draws=4.0, epochs=1)
+    corpus, settings = (
+        scan(tiny_corpus),
+        with_training(tiny_settings, unknown_draws=4.0, unknown_by_word=True, epochs=1),
+    )
     training = prepare(corpus, settings, ["yes", "no"]).training
     next(training.epochs())
     unknown = training.data.labels.index("_unknown_")
     features = training.standardizer.apply(training.extractor(training.validation.windows))
     model = training.model()
-    raw = Network(model.network.chain.layers, model.network.input_shape)
+    raw = Network(training.network.chain.layers, model.network.input_shape)
     raw.parameters.vector[:] = training._trainer.averaged
-    expected = raw.logits(features)
-    expected[:, unknown] -= np.log(4)
+    # Two words are unknown speech, and classes of their own behind the labels.
+    assert training.data.parts == ("up", "zero")
+    classes = raw.logits(features)
+    labels = len(training.data.labels)
+    assert classes.shape[1] == labels + 2
+    expected = classes[:, :labels]
+    members = np.column_stack([expected[:, unknown], classes[:, labels:]])
+    expected[:, unknown] = np.log(np.exp(members).sum(axis=1)) - np.log(4)
     np.testing.assert_allclose(model.network.logits(features), expected, atol=1e-5)
     # Validation judges the very model that is kept.
     said = expected.argmax(axis=1)

@@ -4,7 +4,7 @@ Batches are made in threads while the network learns. Each has a random generato
 position; so they do not depend on how many threads made them.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -17,6 +17,9 @@ from heed.corpus import Clip
 from heed.errors import CorpusError
 from heed.features import MfccExtractor, Standardizer
 from heed.varied_clips import VariedClips
+
+# A word of unknown speech with fewer clips is no class of its own.
+FEWEST_CLIPS = 10
 
 # Purposes of random numbers, so that no two of them share a sequence.
 _PLAN, _BATCH, _PLAIN = 0, 1, 2
@@ -40,6 +43,10 @@ class TrainingSet:
 
     Attributes
     ----------
+    labels : tuple of str
+        The labels of the model.
+    parts : tuple of str
+        Words that all are unknown speech, each of which is learned as a class of its own, behind the labels.
     batches : int
         Batches in one epoch, which draws as many clips of each label as a word has on average, and of unknown speech
         so many times as the settings ask for.
@@ -63,6 +70,8 @@ class TrainingSet:
         for label, pool in zip(self.labels, self._pools, strict=True):
             if not pool and not (label == SILENCE and noises):
                 raise CorpusError(f"no usable training clip of {label}; add recordings of it or leave it out")
+        self.parts = self._words_of_unknown_speech() if settings.training.unknown_by_word else ()
+        self._classes = np.array([self._class_of(row.word) for row in store.rows], np.int64)
         words = [sum(map(len, pool)) for label, pool in zip(self.labels, self._pools, strict=True)
                  if label not in (SILENCE, UNKNOWN)]  # fmt: skip
         share, unknown = max(round(np.mean(words)), 1), settings.training.unknown_draws
@@ -79,6 +88,21 @@ class TrainingSet:
                 words.setdefault(row.word, []).append(position)
         return [np.array(positions) for positions in words.values()]
 
+    def _words_of_unknown_speech(self) -> tuple[str, ...]:
+        clips = Counter(row.word for row in self._store.rows if row.word not in self.labels)
+        return tuple(sorted(word for word, count in clips.items() if count >= FEWEST_CLIPS))
+
+    def _class_of(self, word: str) -> int:
+        if word in self.parts:
+            return len(self.labels) + self.parts.index(word)
+        return self.labels.index(label_of(word, self.labels))
+
+    def labels_of(self, classes: Labels) -> Labels:
+        """Return the index of the label that each class stands for."""
+        unknown = [self.labels.index(UNKNOWN) for _ in self.parts]
+        labels: Labels = np.array([*range(len(self.labels)), *unknown])[classes]
+        return labels
+
     def epoch(self, epoch: int, standardizer: Standardizer, threads: int) -> Iterator[tuple[FloatArray, Labels]]:
         """Yield the batches of one epoch, made ahead by `threads` threads.
 
@@ -86,16 +110,16 @@ class TrainingSet:
         ------
         features : ndarray of float32, shape (batch, frames, width)
             Standardised features.
-        labels : ndarray of int, shape (batch,)
-            Index of the right label of each.
+        classes : ndarray of int, shape (batch,)
+            Index of the right label, or part, of each.
         """
-        positions, labels = self._plan(epoch)
+        positions, classes = self._plan(epoch)
         self._clips.renew(epoch, threads)
 
         def make(batch: int) -> tuple[FloatArray, Labels]:
             part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             rng = np.random.default_rng([self._settings.training.seed, _BATCH, epoch, batch])
-            return standardizer.apply(self._features(positions[part], rng)), labels[part]
+            return standardizer.apply(self._features(positions[part], rng)), classes[part]
 
         pool = ThreadPoolExecutor(threads)
         ahead: deque[Future[tuple[FloatArray, Labels]]] = deque()
@@ -136,8 +160,9 @@ class TrainingSet:
         drawn = zip(self._pools, self._counts, strict=True)
         positions = np.concatenate([self._draw(pool, count, rng) for pool, count in drawn])
         labels = np.repeat(np.arange(len(self.labels)), self._counts)
+        classes = np.where(positions < 0, labels, self._classes[positions])
         order = rng.permutation(len(positions))
-        return positions[order], labels[order]
+        return positions[order], classes[order]
 
     def _draw(self, pool: Sequence[Labels], draws: int, rng: np.random.Generator) -> Labels:
         """Draw clips of one label, each as often as any other, give or take one.

@@ -267,10 +267,11 @@ def _check(model: Model) -> None:
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
     if model.rehearsal:
-        width = model.network.chain.shapes(model.network.input_shape[::-1])[-2]
-        if not can_go_on(model.network.chain.layers[-1]):
+        if not can_go_on(model.network):
             raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
-        if model.rehearsal.inputs.shape[1:] != width or model.rehearsal.labels.max(initial=0) >= len(model.labels):
+        if model.rehearsal.inputs.shape[1:] != model.network.last_input_shape or model.rehearsal.labels.max(
+            initial=0
+        ) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")

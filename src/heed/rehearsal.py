@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed.config import UNKNOWN
-from heed.nn import Dense, Dropout, ReLU, Residual
+from heed.nn import Dense, Dropout, Merging, Network, ReLU, Residual
 from heed.nn.layer import Layer
 
 # Examples of each label. Unknown speech is many words, and what a new word is most easily taken for; some of its
@@ -15,8 +15,14 @@ from heed.nn.layer import Layer
 EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN = 128, 1_040, 400
 
 
-def can_go_on(last: Layer) -> bool:
-    """Tell whether a last layer is one that teaching goes on from: a dense one, or what teaching made of it."""
+def can_go_on(network: Network) -> bool:
+    """Tell whether a network ends in what teaching goes on from: a dense layer, or what teaching made of it.
+
+    Behind it classes may be merged.
+    """
+    last, *behind = network.chain.layers[network.last :] or (None,)
+    if [type(layer) for layer in behind] not in ([], [Merging]):
+        return False
     if isinstance(last, Residual):
         kinds = [type(layer) for layer in last.layers]
         return (
@@ -27,7 +33,7 @@ def can_go_on(last: Layer) -> bool:
     return _is_whole(last)
 
 
-def _is_whole(layer: Layer) -> bool:
+def _is_whole(layer: Layer | None) -> bool:
     return type(layer) is Dense and layer.bias
 
 

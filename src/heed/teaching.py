@@ -21,7 +21,7 @@ from heed.dataset import TrainingSet
 from heed.errors import CorpusError, ModelError
 from heed.features import MfccExtractor
 from heed.model_file import Model
-from heed.nn import AdamW, Dense, Dropout, Network, OneCycle, ReLU, Residual
+from heed.nn import AdamW, Dense, Dropout, Merging, Network, OneCycle, ReLU, Residual
 from heed.nn.folding import folded
 from heed.nn.parameters import Views
 from heed.nn.trainer import Trainer
@@ -222,12 +222,18 @@ class _Body:
 
 def _first_weights(base: Model, labels: Sequence[str], rng: np.random.Generator) -> Network:
     """Return a last layer that says just what the model's does, and nothing for labels that it does not know."""
-    known, learned = base.network.chain.layers[-1], base.network.parameters.values[base.network.chain.names[-1]]
-    classes, places = len(labels), [labels.index(label) for label in base.labels]
+    chain, place = base.network.chain, base.network.last
+    known, learned = chain.layers[place], base.network.parameters.values[chain.names[place]]
+    # Words of unknown speech may be classes of their own; they stay so.
+    parts = sum(layer.parts for layer in chain.layers[place:] if isinstance(layer, Merging))
+    outputs = len(labels) + parts
+    places = [*(labels.index(label) for label in base.labels), *range(len(labels), outputs)]
+    merging = [Merging(labels.index(UNKNOWN), parts)] if parts else []
     taught = isinstance(known, Residual)
     width = learned["shortcut"]["0.Dense"]["weight"].shape[1] if taught else learned["weight"].shape[1]
     hidden_layers = known.layers[:3] if isinstance(known, Residual) else (Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
-    last = Network([Residual((*hidden_layers, Dense(classes)), (Dense(classes),))], (width,)).initialise(rng)
+    block = Residual((*hidden_layers, Dense(outputs)), (Dense(outputs),))
+    last = Network([block, *merging], (width,)).initialise(rng)
     values = last.parameters.values["0.Residual"]
     hidden, added, direct = values["layers"]["0.Dense"], values["layers"]["3.Dense"], values["shortcut"]["0.Dense"]
     pairs = [(direct, learned["shortcut"]["0.Dense"] if taught else learned)]
@@ -245,8 +251,9 @@ def _first_weights(base: Model, labels: Sequence[str], rng: np.random.Generator)
 
 def _direct(last: Network) -> Network:
     """Return the shortcut of a last layer alone: one layer of weights."""
-    alone = Network([Dense(last.classes)], last.input_shape)
-    _copy(last.parameters.values["0.Residual"]["shortcut"], alone.parameters.values)
+    learned = last.parameters.values["0.Residual"]["shortcut"]
+    alone = Network([Dense(len(learned["0.Dense"]["bias"])), *last.chain.layers[1:]], last.input_shape)
+    _copy(learned, alone.parameters.values)
     return alone
 
 
@@ -263,16 +270,16 @@ def _learned(last: Network, examples: _Examples, unknown: int, rng: np.random.Ge
     last.parameters.vector[:] = trainer.averaged
     # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to them.
     *_, bias = (view for name, view in last.parameters.named().items() if name.endswith("bias"))
-    bias[unknown] -= np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS)
+    bias[[unknown, *range(last.classes, len(bias))]] -= np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS)
     return last
 
 
 def _joined(network: Network, last: Network) -> Network:
     """Put a new last layer behind the other layers of a network."""
-    joined = Network([*network.chain.layers[:-1], *last.chain.layers], network.input_shape)
-    for name in joined.chain.names[:-1]:
+    joined = Network([*network.chain.layers[: network.last], *last.chain.layers], network.input_shape)
+    for name in joined.chain.names[: network.last]:
         _copy(network.parameters.values[name], joined.parameters.values[name])
-    _copy(last.parameters.values["0.Residual"], joined.parameters.values[joined.chain.names[-1]])
+    _copy(last.parameters.values["0.Residual"], joined.parameters.values[joined.chain.names[network.last]])
     return joined
 
 

@@ -26,6 +26,7 @@ from heed.nn import (
     Constant,
     CosineWithWarmup,
     Dense,
+    Merging,
     Network,
     OneCycle,
     Optimizer,
@@ -62,7 +63,8 @@ class EpochRow:
     epoch : int
         Its number, from 1.
     loss, training_accuracy : float
-        Mean over the training clips as they were drawn and varied, dropout included.
+        Mean over the training clips as they were drawn and varied, dropout included; where the words of unknown speech
+        are classes of their own, they are told apart here.
     validation_accuracy : float
         On the validation clips, with the averaged weights; each label counts the same.
     learning_rate : float
@@ -155,7 +157,8 @@ class Training:
         settings = self.settings
         rng = np.random.default_rng([settings.training.seed, _START])
         shape = (settings.features.frames, settings.features.width)
-        layers = settings.network.layers(len(self.data.labels))
+        labels, parts = self.data.labels, self.data.parts
+        layers = settings.network.layers(len(labels) + len(parts))
         self.network = Network(layers, shape).initialise(rng)
         self._trainer = Trainer(
             self.network,
@@ -168,7 +171,8 @@ class Training:
         self.standardizer = self.data.standardizer(self.threads)
         self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
         # The averaged weights are judged in a network of their own, so that learning goes on undisturbed.
-        self._judge = Network(layers, shape)
+        merging = [Merging(labels.index(UNKNOWN), len(parts))] if parts else []
+        self._judge = Network([*layers, *merging], shape)
         self._best = _Best(self._trainer.averaged.copy())
 
     @property
@@ -272,7 +276,7 @@ class Training:
 
     def snapshot(self) -> Model:
         """Return the model with the best weights so far, without examples to teach it by; that takes but a moment."""
-        network = self._fill(Network(self.network.chain.layers, self.network.input_shape), self._best.vector)
+        network = self._fill(Network(self._judge.chain.layers, self._judge.input_shape), self._best.vector)
         return Model(
             labels=self.data.labels,
             features=self.settings.features,
@@ -293,7 +297,7 @@ class Training:
 
     def _rehearse(self, network: Network) -> Rehearsal | None:
         """Remember examples of the epoch that was learned last, and unknown speech as it is."""
-        if not isinstance(network.chain.layers[-1], Dense) or len(network.chain.layers) < 2:
+        if not isinstance(network.chain.layers[network.last], Dense) or not network.last:
             return None
         plain = self.data.plain_unknown(self.standardizer, UNKNOWN_PLAIN)
         inputs, labels, seen = [], [], 0
@@ -301,10 +305,10 @@ class Training:
             inputs.append(network.last_inputs(plain))
             labels.append(np.full(len(plain), self.data.labels.index(UNKNOWN)))
         wanted = EXAMPLES * (len(self.data.labels) - 1) + UNKNOWN_EXAMPLES - UNKNOWN_PLAIN
-        for features, truth in self.data.epoch(max(len(self.history), 1), self.standardizer, self.threads):
+        for features, classes in self.data.epoch(max(len(self.history), 1), self.standardizer, self.threads):
             inputs.append(network.last_inputs(features))
-            labels.append(truth)
-            seen += len(truth)
+            labels.append(self.data.labels_of(classes))
+            seen += len(classes)
             # The rarest label is not in every batch.
             if seen >= 2 * wanted:
                 break
@@ -323,7 +327,8 @@ class Training:
         if UNKNOWN in self.data.labels:
             # The views come in the order of the layers, so the last bias is that of the logits.
             *_, bias = (view for name, view in network.parameters.named().items() if name.endswith("bias"))
-            bias[self.data.labels.index(UNKNOWN)] -= np.log(self.settings.training.unknown_draws)
+            kinds = [self.data.labels.index(UNKNOWN), *range(len(self.data.labels), len(bias))]
+            bias[kinds] -= np.log(self.settings.training.unknown_draws)
         return network
 
     def _save_checkpoint(self, path: Path) -> None:

@@ -19,7 +19,7 @@ from heed.config import UNKNOWN
 from heed.errors import AudioError, SettingsError
 from heed.features import MfccExtractor
 from heed.model_file import Model
-from heed.nn import SGD, Dense, Network, one_hot, softmax, softmax_cross_entropy
+from heed.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cross_entropy
 from heed.nn.tracing import Trace, trace
 
 FloatArray = NDArray[np.floating[Any]]
@@ -270,11 +270,16 @@ def _descend(network: Network, features: FloatArray, way: Trace) -> Descent:
 
 def _weight(network: Network, features: FloatArray, way: Trace) -> Weight | None:
     """Pick the last layer's weight with the largest gradient, and try it out on a copy of the network."""
-    last = way.passages[-1]
+    last, *behind = way.passages[network.last :]
     if type(last.layer) is not Dense:
         return None
     gradients = last.gradients["weight"]
-    output, entry = (int(index) for index in np.unravel_index(np.abs(gradients).argmax(), gradients.shape))
+    candidates = np.abs(gradients[: network.classes])
+    for passage in behind:
+        if isinstance(passage.layer, Merging):
+            # One output of many that count as one label says little.
+            candidates[passage.layer.into] = 0
+    output, entry = (int(index) for index in np.unravel_index(candidates.argmax(), candidates.shape))
     nudged = copy.deepcopy(network)
     view = nudged.parameters.values[last.name]["weight"]
     value, losses = float(view[output, entry]), []
@@ -285,7 +290,7 @@ def _weight(network: Network, features: FloatArray, way: Trace) -> Weight | None
         output=output,
         input=entry,
         value=value,
-        error=float(way.error[output]),
+        error=float(last.grad_y[output]),
         signal=float(last.x[entry]),
         gradient=float(gradients[output, entry]),
         above=losses[0],

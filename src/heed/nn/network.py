@@ -111,9 +111,19 @@ class Network:
         values, x = self.parameters.values, self.inside(x)
         return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in self._batches(x)])
 
+    @property
+    def last(self) -> int:
+        """Position of the last layer that learns; behind it classes may be merged."""
+        return max((place for place, name in enumerate(self.chain.names) if self.parameters.values[name]), default=0)
+
+    @property
+    def last_input_shape(self) -> Shape:
+        """Shape of what the last layer that learns is given, without its batch axis."""
+        return self.chain.shapes(self.input_shape[::-1])[self.last]
+
     def last_inputs(self, x: FloatArray) -> FloatArray:
-        """Compute what the last layer is given, for inference, shape (batch, width)."""
-        body, shape = Chain(self.chain.layers[:-1]), self.chain.shapes(self.input_shape[::-1])[-2]
+        """Compute what the last layer that learns is given, for inference, shape (batch, width)."""
+        body, shape = Chain(self.chain.layers[: self.last]), self.last_input_shape
         if len(shape) != 1:
             raise ValueError(f"the last layer is given {shape}; expected one number a feature")
         x = self.inside(x)
