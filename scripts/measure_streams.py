@@ -4,9 +4,9 @@ Example: python scripts/measure_streams.py commands --data speech_commands_v0.02
     --test speech_commands_test_set_v0.02
 
 Half of what is said in a stream are the ten commands, evenly; the other half is unknown speech, half of that single
-words and half sentences and snippets of running speech. From the end of one to the start of the next it is 2 to 10
-seconds. Each stream is measured with the thresholds of the model, and with those of each word that on a stream of
-validation speakers and validation noise give at most one false alarm an hour and miss the fewest words.
+words, evenly, and half sentences and snippets of running speech. From the end of one to the start of the next there are
+2 to 10 seconds. Each stream is measured with the thresholds of the model, and with those of each word that on a longer
+stream of validation speakers and validation noise give at most one false alarm an hour and miss the fewest words.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from heed.streams import StreamMaker
 from speech_data import SpeechData
 
 SNR = 10.0
+# Streams by which thresholds are chosen are so many times as long as those that are measured.
+LONGER = 3
 
 
 def main() -> None:
@@ -54,7 +56,7 @@ def main() -> None:
     model = model_file.load(path)
     figures: dict[str, Any] = {}
     chosen = {}
-    for name, heard in hear_both(model, data, "validation", data.words, arguments.hours).items():
+    for name, heard in hear_both(model, data, "validation", data.words, LONGER * arguments.hours).items():
         curve = trade_off(heard, model.decision)
         thresholds = choose_thresholds(curve, arguments.false_alarms_per_hour)
         if thresholds is None:

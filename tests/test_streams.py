@@ -66,6 +66,18 @@ def test_more_speech_takes_turns_with_the_unknown_words(tiny_corpus: Path, tmp_p
     assert 0.2 < np.mean(np.array(lengths) > 2) < 0.8
 
 
+def test_each_other_word_is_said_equally_often(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = scan(tiny_corpus).by_split("testing")
+    rare = next(clip for clip in clips if clip.word == "up")
+    clips = [rare, *(clip for clip in clips if clip.word != "up")]
+    read: list[str] = []
+    load = streams.audio.load
+    monkeypatch.setattr(streams.audio, "load", lambda path, rate: read.append(path.parent.name) or load(path, rate))
+    StreamMaker(clips, [], [], 0.0, ("yes", "no", UNKNOWN), sounds.RATE).part(0, 1_500)
+    for word in ("up", "zero", "yes", "no"):
+        assert read.count(word) / len(read) == pytest.approx(0.25, abs=0.1), word
+
+
 def test_without_a_word_of_the_model_there_is_no_stream(tiny_corpus: Path) -> None:
     zero = [clip for clip in scan(tiny_corpus).clips if clip.word == "zero"]
     with pytest.raises(CorpusError, match="no recording of a word of the model"):

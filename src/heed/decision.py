@@ -66,7 +66,7 @@ class Decision:
         self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
         # The newest counts most: so many looks are needed to tell a word from a sound that is like it for a moment, but
         # a word that has been said shows in the newest of them.
-        self._weights: NDArray[np.floating] = np.arange(settings.smoothing, 0, -1, np.float32)
+        self._weights: NDArray[np.floating] = np.arange(settings.smoothing, 0, -1).astype(np.float32)
         self._looks = 0
         self._words = np.array([place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
         own = np.array([settings.words.get(self._labels[place], settings.threshold) for place in self._words])

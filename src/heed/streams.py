@@ -28,6 +28,10 @@ PART = 600.0
 FADE = 0.02
 
 
+Pool = list[tuple[str, Path]]
+"""Recordings to draw from, each with its label."""
+
+
 @dataclass(frozen=True)
 class Spoken:
     """Something said in a stream.
@@ -71,9 +75,10 @@ class StreamMaker:
     Attributes
     ----------
     words : sequence of Clip
-        Recordings of words; each label of the model is said equally often, other words are unknown speech.
+        Recordings of words; each label of the model is said equally often. Other words are unknown speech, each said
+        equally often, too.
     speech : sequence of Path
-        More unknown speech, of any length; it takes turns with the unknown words.
+        More unknown speech, of any length; it takes turns with the other words.
     noises : sequence of ndarray of float32
         Background noise; without any, the background is silent.
     snr : float
@@ -113,8 +118,8 @@ class StreamMaker:
         truth: list[Spoken] = []
         at = rng.uniform(*GAPS)
         while True:
-            kinds = words if not others or rng.random() < 0.5 else others
-            pool = kinds[rng.integers(len(kinds))]
+            pools = words if not others or rng.random() < 0.5 else others[rng.integers(len(others))]
+            pool = pools[rng.integers(len(pools))]
             label, path = pool[rng.integers(len(pool))]
             clip, start, end = self._spoken(path)
             first = round(at * rate)
@@ -125,14 +130,15 @@ class StreamMaker:
             truth.append(Spoken(label, (first + start) / rate, (first + end) / rate))
             at += len(clip) / rate + rng.uniform(*GAPS)
 
-    def _pools(self) -> tuple[list[list[tuple[str, Path]]], list[list[tuple[str, Path]]]]:
-        """Return the recordings of each word, and those of unknown speech: words, and the rest."""
-        words: defaultdict[str, list[tuple[str, Path]]] = defaultdict(list)
+    def _pools(self) -> tuple[list[Pool], list[list[Pool]]]:
+        """Return the recordings of each word of the model; and of unknown speech those of each word, and the rest."""
+        pools: defaultdict[str, Pool] = defaultdict(list)
         for clip in self.words:
-            words[label_of(clip.word, self.labels)].append((label_of(clip.word, self.labels), clip.path))
-        words.pop(SILENCE, None)
-        others = [words.pop(UNKNOWN, []), [(UNKNOWN, path) for path in self.speech]]
-        return [words[label] for label in self.labels if label in words], [pool for pool in others if pool]
+            if (label := label_of(clip.word, self.labels)) != SILENCE:
+                pools[clip.word].append((label, clip.path))
+        words = [pools.pop(label) for label in self.labels if label != UNKNOWN and label in pools]
+        others = [[pools[word] for word in sorted(pools)], [[(UNKNOWN, path) for path in self.speech]]]
+        return words, [kind for kind in others if any(kind)]
 
     def _spoken(self, path: Path) -> tuple[Samples, int, int]:
         """Read a recording at the level of speech, and where in it the speech starts and ends, in samples."""
