@@ -123,7 +123,7 @@ def test_impossible_values_are_refused(kind: type, name: str, value: Any, expect
 
 def test_every_setting_with_a_range_is_among_the_cases() -> None:
     tested = {(kind, name) for kind, name, _, _ in IMPOSSIBLE}
-    choices = {(TrainingSettings, "optimizer"), (TrainingSettings, "schedule")}
+    choices = {(TrainingSettings, name) for name in ("optimizer", "schedule", "unknown_by_word")}
     every = {(kind, part.name) for kind in KINDS.values() for part in dataclasses.fields(kind)}
     assert tested | choices == every
 
