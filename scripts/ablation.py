@@ -35,6 +35,7 @@ PARTS: dict[str, Changes] = {
     "without masks": {"augmentation": {"time_masks": 0, "frequency_masks": 0}},
     "without more unknown speech": {"data": {"negatives": None}},
     "unknown speech drawn like one word": {"training": {"unknown_draws": 1.0}},
+    "unknown speech as one class": {"training": {"unknown_by_word": False}},
     "without label smoothing": {"training": {"label_smoothing": 0.0}},
     "without dropout": {"network": {"dropout": 0.0}},
     "without averaged weights": {"training": {"average_decay": 0.0}},
