@@ -188,7 +188,8 @@ def hear(recognizer: Recognizer, stream: Stream) -> Heard:
     """Listen to a stream as live recognition does, and keep what the network says."""
     looks = list(recognizer.looks([stream.samples], TOGETHER))
     return Heard(
-        replace(stream, samples=stream.samples[:0]),
+        # A copy, as a view would keep all of the sound in memory.
+        replace(stream, samples=stream.samples[:0].copy()),
         recognizer.labels,
         recognizer.model.features,
         np.array([look.probabilities for look in looks]),
