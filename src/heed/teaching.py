@@ -31,11 +31,11 @@ from heed.scores import Doubtful, Evaluation, doubtful
 # Varied examples that are made of each new word.
 VARIED = 400
 # The hidden layer, and the part of its outputs that is silenced while it learns.
-HIDDEN, DROPOUT = 96, 0.3
+HIDDEN, DROPOUT = 96, 0.5
 STEPS, BATCH, RATE = 1_500, 128, 0.003
 # Unknown speech is many words, and comes so many times as often as a word. So much of it counts when the model is used:
 # a word that is known from few recordings has to be surer than one that is known from many.
-UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 1.4
+UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 2.0
 # Of what is remembered, this part is only measured on.
 HELD_OUT = 0.2
 FEWEST_CLIPS = 3
