@@ -2,6 +2,6 @@
 
 SHIPPED: dict[str, str] = {
     "commands": "eb52652fe245fabec0c089de97e358945d92befd3d3390982bad77fa42c07d7f",
-    "commands-tiny": "1ebd7198080796c3a98112d08debd74b889c74ee66c9ca0b248867cb781d4c2e",
-    "dense": "13de5afcf6565a3a35d7e545be502a4da77a2661423f98ef8f3e3dbdd5c72f16",
+    "commands-tiny": "8eabf9629c74448c35cace53001531e7e8081488762d9a086d69964eb486c18a",
+    "dense": "ff29947c4bb5a6abaf35e76e4bb3ed1c58d590df008bcd8326a5bcc2cdde446d",
 }
