@@ -29,13 +29,13 @@ from heed.config import COMMANDS, Settings, recipe
 from heed.corpus import scan
 from heed.errors import HeedError
 from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
+from heed.history import history_of
 from heed.model_file import SUFFIX, Model, bundled
 from heed.recognizer import Recognizer
 from heed.report.plots import save_confusion
 from heed.report.training_plots import save_learning_curve
 from heed.scores import Evaluation
 from heed.stream_scores import choose_thresholds, trade_off
-from heed.training import history_of
 from measure_streams import hear_both
 from speech_data import SpeechData
 

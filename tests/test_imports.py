@@ -15,7 +15,7 @@ ROOT = Path(heed.__file__).parent
 
 # Each may import from those above it; those in one line do not know each other. A folder is one module.
 ORDER = (
-    ("checksums", "errors", "text"),
+    ("checksums", "errors", "history", "text"),
     ("storage", "unpacking", "workers"),
     ("fetching",),
     ("nn",),

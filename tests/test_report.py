@@ -16,6 +16,7 @@ import sounds
 from command_line import Result
 from heed.config import Settings
 from heed.corpus import scan
+from heed.history import EpochRow, history_of
 from heed.model_file import Model
 from heed.preparation import prepare
 from heed.recognizer import Recognizer
@@ -26,7 +27,7 @@ from heed.report.measuring import RATIOS, measure, pink_noise
 from heed.report.model_page import Subject, draw, render
 from heed.report.plots import save
 from heed.report.training_plots import short_name, training_plots
-from heed.training import EpochRow, Training, history_of
+from heed.training import Training
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -266,6 +266,10 @@ def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     members = np.column_stack([expected[:, unknown], classes[:, labels:]])
     expected[:, unknown] = np.log(np.exp(members).sum(axis=1)) - np.log(4)
     np.testing.assert_allclose(model.network.logits(features), expected, atol=1e-5)
+    # What is remembered of a word that is a class of its own is unknown speech, varied and as it is.
+    assert model.rehearsal is not None
+    plain = sum(row.word in ("up", "zero") for row in training.data._store.rows)
+    assert (model.rehearsal.labels == unknown).sum() > plain
     # Validation judges the very model that is kept.
     said = expected.argmax(axis=1)
     recalls = balanced_accuracy_score(training.validation.labels, said)

@@ -71,7 +71,9 @@ class TrainingSet:
             if not pool and not (label == SILENCE and noises):
                 raise CorpusError(f"no usable training clip of {label}; add recordings of it or leave it out")
         self.parts = self._words_of_unknown_speech() if settings.training.unknown_by_word else ()
-        self._classes = np.array([self._class_of(row.word) for row in store.rows], np.int64)
+        places = {name: place for place, name in enumerate((*self.labels, *self.parts))}
+        names = (row.word if row.word in places else label_of(row.word, self.labels) for row in store.rows)
+        self._classes = np.array([places[name] for name in names], np.int64)
         words = [sum(map(len, pool)) for label, pool in zip(self.labels, self._pools, strict=True)
                  if label not in (SILENCE, UNKNOWN)]  # fmt: skip
         share, unknown = max(round(np.mean(words)), 1), settings.training.unknown_draws
@@ -91,11 +93,6 @@ class TrainingSet:
     def _words_of_unknown_speech(self) -> tuple[str, ...]:
         clips = Counter(row.word for row in self._store.rows if row.word not in self.labels)
         return tuple(sorted(word for word, count in clips.items() if count >= FEWEST_CLIPS))
-
-    def _class_of(self, word: str) -> int:
-        if word in self.parts:
-            return len(self.labels) + self.parts.index(word)
-        return self.labels.index(label_of(word, self.labels))
 
     def labels_of(self, classes: Labels) -> Labels:
         """Return the index of the label that each class stands for."""

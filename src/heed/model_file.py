@@ -269,9 +269,8 @@ def _check(model: Model) -> None:
     if model.rehearsal:
         if not can_go_on(model.network):
             raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
-        if model.rehearsal.inputs.shape[1:] != model.network.last_input_shape or model.rehearsal.labels.max(
-            initial=0
-        ) >= len(model.labels):
+        inputs, truth = model.rehearsal
+        if inputs.shape[1:] != model.network.last_input_shape or truth.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")

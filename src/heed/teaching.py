@@ -268,9 +268,7 @@ def _learned(last: Network, examples: _Examples, unknown: int, rng: np.random.Ge
         chosen = np.array([pools[label][rng.integers(len(pools[label]))] for label in labels])
         trainer.step(examples.inputs[chosen], labels, step / STEPS, rng)
     last.parameters.vector[:] = trainer.averaged
-    # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to them.
-    *_, bias = (view for name, view in last.parameters.named().items() if name.endswith("bias"))
-    bias[[unknown, *range(last.classes, len(bias))]] -= np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS)
+    last.raise_logit(unknown, -np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS))
     return last
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from heed.nn.chain import Chain
 from heed.nn.layer import Layer
 from heed.nn.loss import softmax, softmax_cross_entropy
+from heed.nn.merging import Merging
 from heed.nn.parameters import FloatArray, Parameters, Shape, Views
 from heed.nn.serialization import layer_from_dict, layer_to_dict
 
@@ -120,6 +121,22 @@ class Network:
     def last_input_shape(self) -> Shape:
         """Shape of what the last layer that learns is given, without its batch axis."""
         return self.chain.shapes(self.input_shape[::-1])[self.last]
+
+    def raise_logit(self, label: int, amount: float) -> None:
+        """Add a number to the logit of a class for good, in the biases from which it comes.
+
+        Parameters
+        ----------
+        label : int
+            Index of the class; if others are merged into it, their biases are raised alike, and so their sum is.
+        amount : float
+            In nats; below 0 to make the class less likely.
+        """
+        # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to it.
+        *_, bias = (view for name, view in self.parameters.named().items() if name.endswith("bias"))
+        behind = self.chain.layers[self.last + 1 :]
+        parts = sum(layer.parts for layer in behind if isinstance(layer, Merging) and layer.into == label)
+        bias[[label, *range(self.classes, self.classes + parts)]] += amount
 
     def last_inputs(self, x: FloatArray) -> FloatArray:
         """Compute what the last layer that learns is given, for inference, shape (batch, width)."""

@@ -12,13 +12,13 @@ import numpy as np
 
 from heed.config import SILENCE
 from heed.features import MfccExtractor
+from heed.history import history_of
 from heed.model_file import Model
 from heed.report import page, plots
 from heed.report.layers import layer_rows
 from heed.report.measuring import Measured
 from heed.report.plots import Plot
 from heed.report.training_plots import training_plots
-from heed.training import history_of
 
 # So many clips are shown, and so many kinds of mistakes are listed.
 WORST, MISTAKES = 12, 10

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heed.history import EpochRow
 from heed.report.page import BLUE, MUTED, ORANGE, PURPLE, WIDTH, number, percent, style
 from heed.report.plots import Plot, epochs_axis, legend, save, small_axes
-from heed.training import EpochRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
