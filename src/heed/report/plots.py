@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_OPAQUE = 0.42
 # Dots a inch of a PNG: what printers ask for.
 DPI = 300
+# Width and height of the label of a threshold, in inches.
+LABEL = np.array([0.3, 0.12])
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,13 +229,10 @@ def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamS
     misses = [100 * score.miss_rate for _, score in curve]
     axes.plot(rates, misses, color=BLUE, marker=".", label="one threshold for all words")
     axes.plot([in_use.false_alarm_rate], [100 * in_use.miss_rate], "o", color=ORANGE, markersize=7, label="in use")
-    for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
-        if round(tried * 10, 3).is_integer():
-            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
     hours, spoken = curve[0][1].hours, curve[0][1].words
     axes.set(
-        title=f"Misses against false alarms, {hours:.1f} h, {spoken} words",
-        xlabel="false alarms an hour",
+        title="Misses against false alarms",
+        xlabel=f"false alarms an hour ({hours:.1f} h, {spoken} words)",
         ylabel="words missed (%)",
         ylim=(0, max(min(100.0, 1.1 * max(misses)), 5.0)),
     )
@@ -242,6 +241,13 @@ def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamS
     axes.set_xlim(0, None)
     axes.grid(True)
     legend(axes)
+    # A label that would lie on the last one is left out.
+    last = np.full(2, -np.inf)
+    for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
+        place = axes.transData.transform((rate, miss))
+        if round(tried * 10, 3).is_integer() and (np.abs(place - last) > LABEL * figure.dpi).any():
+            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
+            last = place
     alt = f"Misses against false alarms an hour, over {hours:.1f} hours, at {len(curve)} thresholds."
     return Plot("stream", figure, alt)
 
