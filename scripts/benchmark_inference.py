@@ -30,6 +30,7 @@ from heed.nn import (
     BatchNorm,
     Chain,
     Convolution,
+    Convolution2d,
     Dense,
     DepthwiseConvolution,
     Dropout,
@@ -40,11 +41,14 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
 )
 from heed.nn.convolution import TimeWindow
-from heed.nn.parameters import Views
+from heed.nn.parameters import Shape, Views
+from heed.nn.spectrum import cosines
 from heed.recognizer import Recognizer
 
 FloatArray = NDArray[np.float32]
@@ -133,7 +137,7 @@ class Graph:
         """Return a whole network, from features of shape (1, time, channels) to logits and probabilities."""
         helper, number = self._onnx.helper, self._onnx.TensorProto.FLOAT
         x = self._add("Transpose", "features", perm=[0, 2, 1])
-        x = self._chain(network.chain, network.parameters.values, x)
+        x = self._chain(network.chain, network.parameters.values, x, network.input_shape[::-1])
         self._nodes.append(helper.make_node("Identity", [x], ["logits"]))
         self._nodes.append(helper.make_node("Softmax", [x], ["probabilities"]))
         graph = helper.make_graph(
@@ -158,18 +162,27 @@ class Graph:
         self._constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def _chain(self, chain: Chain, values: Views, x: str) -> str:
-        for layer, name in zip(chain.layers, chain.names, strict=True):
-            x = self._layer(layer, values[name], x)
+    def _chain(self, chain: Chain, values: Views, x: str, shape: Shape) -> str:
+        for layer, name, taken in zip(chain.layers, chain.names, chain.shapes(shape), strict=False):
+            x = self._layer(layer, values[name], x, taken)
         return x
 
-    def _layer(self, layer: Layer, values: Views, x: str) -> str:
-        """Add what a layer computes in inference."""
+    def _layer(self, layer: Layer, values: Views, x: str, shape: Shape) -> str:
+        """Add what a layer computes in inference from an example of that shape."""
         bias = [values["bias"].ravel()] if "bias" in values else []
         match layer:
             case Residual():
                 branches = {"layers": Chain(layer.layers), "shortcut": Chain(layer.shortcut)}
-                return self._add("Add", *(self._chain(chain, values[name], x) for name, chain in branches.items()))
+                return self._add(
+                    "Add", *(self._chain(chain, values[name], x, shape) for name, chain in branches.items())
+                )
+            case Convolution2d():
+                window = {
+                    "strides": [layer.band_stride, layer.stride],
+                    "dilations": [1, layer.dilation],
+                    "pads": [0, layer.padding] * 2,
+                }
+                return self._add("Conv", x, values["weight"], *bias, **window)
             case Convolution():
                 return self._add("Conv", x, values["weight"], *bias, **_window(layer))
             case DepthwiseConvolution():
@@ -196,6 +209,11 @@ class Graph:
                 variance = self._add("ReduceMean", self._add("Mul", centred, centred), axes=[2])
                 deviation = self._add("Sqrt", self._add("Add", variance, np.full(1, layer.epsilon, np.float32)))
                 return self._add("Flatten", self._add("Concat", mean, deviation, axis=1))
+            case Spectrum():
+                bands = cosines(shape[0], np.dtype(np.float32)).T
+                return self._add("Unsqueeze", self._add("MatMul", bands, x), np.array([1], np.int64))
+            case Stack():
+                return self._add("Reshape", x, np.array([1, -1, shape[-1]], np.int64))
             case Merging():
                 return self._merged(layer, x)
         raise SystemExit(f"error: benchmark_inference.py knows no ONNX operator for {layer}; add one to Graph")

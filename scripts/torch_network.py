@@ -5,12 +5,14 @@ Activations are laid out as PyTorch's convolutions want them: (batch, channels, 
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from heed.nn import (
     BatchNorm,
     Chain,
     Convolution,
+    Convolution2d,
     Dense,
     DepthwiseConvolution,
     Dropout,
@@ -21,10 +23,13 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
 )
 from heed.nn.parameters import Shape, Views
+from heed.nn.spectrum import cosines
 
 # Where PyTorch keeps what a layer of heed has learned.
 NAMES = {
@@ -56,6 +61,18 @@ class Pooled(torch.nn.Module):  # type: ignore[misc,unused-ignore]
         """Go from (batch, channels, time) to (batch, 2 x channels)."""
         variance, mean = torch.var_mean(x, dim=2, correction=0)
         return torch.cat([mean, torch.sqrt(variance + self.epsilon)], dim=1)
+
+
+class Cosines(torch.nn.Module):  # type: ignore[misc,unused-ignore]
+    """The picture that cepstral coefficients describe."""
+
+    def __init__(self, coefficients: int) -> None:
+        super().__init__()
+        self.register_buffer("bands", torch.tensor(cosines(coefficients, np.dtype(np.float32)).T), False)
+
+    def forward(self, x: Any) -> Any:
+        """Go from (batch, coefficients, time) to (batch, 1, bands, time)."""
+        return (self.bands @ x)[:, None]
 
 
 class Merged(torch.nn.Module):  # type: ignore[misc,unused-ignore]
@@ -104,7 +121,7 @@ def _module(layer: Layer, values: Views, inputs: Shape) -> Any:
     if isinstance(layer, Residual):
         branches = {"layers": Chain(layer.layers), "shortcut": Chain(layer.shortcut)}
         return Sum(**{name: _sequence(branch, values[name], inputs) for name, branch in branches.items()})
-    module = _blank(layer, inputs[0])
+    module = _blank(layer, inputs)
     state = module.state_dict()
     for name, value in values.items():
         place = state[NAMES[name]]
@@ -112,9 +129,20 @@ def _module(layer: Layer, values: Views, inputs: Shape) -> Any:
     return module
 
 
-def _blank(layer: Layer, inputs: int) -> Any:
-    """Return the module for a layer with that many channels, or features, as its input."""
+def _blank(layer: Layer, shape: Shape) -> Any:
+    """Return the module for a layer that is given examples of that shape."""
+    inputs = shape[0]
     match layer:
+        case Convolution2d():
+            return torch.nn.Conv2d(
+                inputs,
+                layer.channels,
+                (layer.band_kernel, layer.kernel),
+                (layer.band_stride, layer.stride),
+                (0, layer.padding),
+                (1, layer.dilation),
+                bias=layer.bias,
+            )
         case Convolution():
             return torch.nn.Conv1d(
                 inputs, layer.channels, layer.kernel, layer.stride, layer.padding, layer.dilation, bias=layer.bias
@@ -128,7 +156,8 @@ def _blank(layer: Layer, inputs: int) -> Any:
         case Dense():
             return torch.nn.Linear(inputs, layer.units, bias=layer.bias)
         case BatchNorm():
-            return torch.nn.BatchNorm1d(inputs, layer.epsilon)
+            kind = torch.nn.BatchNorm2d if len(shape) == 3 else torch.nn.BatchNorm1d
+            return kind(inputs, layer.epsilon)
         case ReLU():
             return torch.nn.ReLU()
         case Tanh():
@@ -139,6 +168,10 @@ def _blank(layer: Layer, inputs: int) -> Any:
             return Flattened()
         case StatisticsPooling():
             return Pooled(layer.epsilon)
+        case Spectrum():
+            return Cosines(inputs)
+        case Stack():
+            return torch.nn.Flatten(1, 2)
         case Merging():
             return Merged(layer.into, layer.parts)
     raise SystemExit(f"error: torch_network.py knows no PyTorch module for {layer}; add one to _blank")

@@ -6,6 +6,7 @@ from heed.nn import (
     BatchNorm,
     Chain,
     Convolution,
+    Convolution2d,
     Dense,
     DepthwiseConvolution,
     Dropout,
@@ -14,6 +15,8 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
     TdnnArchitecture,
@@ -35,6 +38,18 @@ SMALL_TDNN = TdnnArchitecture(
     dropout=0.2,
 )
 
+SMALL_SPECTRAL_TDNN = TdnnArchitecture(
+    spectral_channels=(2, 3),
+    spectral_kernels=(3, 2),
+    spectral_strides=(2, 1),
+    stem=4,
+    stem_kernel=1,
+    channels=(4,),
+    kernels=(3,),
+    strides=(1,),
+    layers_per_block=1,
+)
+
 CASES: dict[str, list[Case]] = {
     "Dense": [(Dense(4), (3,)), (Dense(1), (7,)), (Dense(6, bias=False), (1,)), (Dense(40), (90,))],
     "Pointwise": [(Pointwise(4), (3, 5)), (Pointwise(1), (7, 1)), (Pointwise(6, bias=False), (1, 4))],
@@ -47,6 +62,13 @@ CASES: dict[str, list[Case]] = {
         (Convolution(channels=3, kernel=7, padding=3), (2, 2)),  # longer than its input
         (Convolution(channels=2, kernel=6), (3, 6)),  # one output
         (Convolution(channels=4, kernel=3, stride=2, padding=1), (2, 1)),
+    ],
+    "Convolution2d": [
+        (Convolution2d(channels=3, band_kernel=3, kernel=3), (2, 5, 7)),
+        (Convolution2d(channels=2, band_kernel=4, band_stride=2, kernel=3, stride=2, padding=1), (3, 8, 6)),
+        (Convolution2d(channels=3, band_kernel=2, band_stride=3, kernel=2, dilation=2, bias=False), (1, 7, 5)),
+        (Convolution2d(channels=1, band_kernel=1, kernel=1), (2, 3, 4)),
+        (Convolution2d(channels=2, band_kernel=5, kernel=5, padding=2), (2, 5, 2)),  # one band, longer than its input
     ],
     "DepthwiseConvolution": [
         (DepthwiseConvolution(kernel=3), (3, 7)),
@@ -64,6 +86,8 @@ CASES: dict[str, list[Case]] = {
         (TimeBlocks(moments=4, block=2, span=2, step=3), (2, 9)),  # not all of the input is seen
         (TimeBlocks(moments=1, block=1, span=1, step=1), (4, 1)),
     ],
+    "Spectrum": [(Spectrum(), (4, 5)), (Spectrum(), (1, 3))],
+    "Stack": [(Stack(), (2, 3, 4)), (Stack(), (1, 5, 2))],
     "StatisticsPooling": [
         (StatisticsPooling(), (3, 4)),
         (StatisticsPooling(epsilon=0.1), (1, 6)),
@@ -99,6 +123,8 @@ CHAINS: list[Case] = [
     (Chain((Dense(4), BatchNorm())), (3,)),
     (Chain((ReLU(), Residual((Tanh(), ReLU(), Pointwise(2)), (Dropout(0.3),)), Tanh(), StatisticsPooling())), (2, 4)),
     (Chain(tuple(SMALL_TDNN.layers(3))), (3, 9)),
+    (Chain(tuple(SMALL_SPECTRAL_TDNN.layers(3))), (8, 6)),
+    (Chain((Spectrum(), Convolution2d(channels=2, band_kernel=2, kernel=1), Tanh(), Stack(), Tanh())), (4, 3)),
 ]
 
 ALL: list[Case] = [case for cases in CASES.values() for case in cases] + CHAINS

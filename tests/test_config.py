@@ -16,7 +16,7 @@ from heed.config import (
     TrainingSettings,
 )
 from heed.errors import SettingsError
-from heed.nn.architectures import DenseArchitecture
+from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
 
 RECIPES = sorted((Path(config.__file__).parents[1] / "recipes").glob("*.toml"))
 
@@ -195,6 +195,13 @@ def test_a_range_that_is_not_finite_is_refused(name: str, value: tuple[float, fl
 def test_what_cannot_be_understood_is_refused(content: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Settings.from_dict(content)
+
+
+def test_layers_over_frequency_want_coefficients() -> None:
+    spectral = TdnnArchitecture(spectral_channels=(4,), spectral_kernels=(5,), spectral_strides=(2,))
+    Settings(network=spectral)
+    with pytest.raises(SettingsError, match=r"made for MFCC; set features\.coefficients above 0"):
+        Settings(FeatureSettings(coefficients=0), spectral)
 
 
 def test_the_network_is_judged_by_the_input_that_the_features_give() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from heed.config import FeatureSettings
 from heed.features import FeatureStream, FeatureTables, MfccExtractor, Standardizer
+from heed.nn import Spectrum
 
 SETTINGS = {
     "heed's own": FeatureSettings(),
@@ -76,6 +77,16 @@ def test_log_mel_without_coefficients_is_the_result():
     extractor = extractor_for(chosen)
     log_mel = extractor.log_mel(sound(2, chosen.clip_samples))
     assert extractor.cepstra(log_mel) is log_mel
+
+
+def test_a_network_finds_the_spectrum_in_the_coefficients_again():
+    settings = FeatureSettings()
+    extractor = MfccExtractor(settings, FeatureTables.from_settings(settings))
+    log_mel = extractor.log_mel(np.random.default_rng(0).normal(0, 0.1, (2, 16_000)).astype(np.float32))
+    weighed = extractor.cepstra(log_mel) * np.arange(1, settings.coefficients + 1, dtype=np.float32)
+    # Inside a network time and batch come last.
+    picture, _ = Spectrum().forward({}, weighed.T, None)
+    np.testing.assert_allclose(picture[0], log_mel.T, rtol=1e-4, atol=1e-2)
 
 
 def test_decibels_are_made_in_place():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heed.nn import Convolution, DepthwiseConvolution
+from heed.nn import Convolution, Convolution2d, DepthwiseConvolution
 from heed.nn.convolution import TimeWindow
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
@@ -78,6 +78,51 @@ def test_convolution_is_its_definition(
 
     check(layer, (inputs, time), batch, y, gradients)
     assert layer.multiply_adds((inputs, time)) == channels * inputs * layer.kernel * outputs
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    channels=st.integers(1, 3),
+    bias=st.booleans(),
+    band_kernel=st.integers(1, 4),
+    band_stride=st.integers(1, 3),
+    bands=st.integers(1, 6),
+    time=TIME,
+    inputs=INPUTS,
+    **WINDOWS,
+)
+def test_convolution_over_frequency_and_time_is_its_definition(
+    channels: int, bias: bool, band_kernel: int, band_stride: int, bands: int, time: int, inputs: int, **window: int
+) -> None:
+    layer = Convolution2d(channels=channels, bias=bias, band_kernel=band_kernel, band_stride=band_stride, **window)
+    (outputs, moments), shape, batch = seen(layer, time), (inputs, bands, time), 2
+    if outputs == 0 or bands < band_kernel:
+        with pytest.raises(ValueError, match=r"Convolution2d spans \d+ (moments|bands), its input has"):
+            layer.output_shape(shape)
+        return
+    lowest = range(0, bands - band_kernel + 1, band_stride)
+    places = [(f, j, low + j, *rest) for f, low in enumerate(lowest) for j in range(band_kernel) for rest in moments]
+    values, x = filled(layer, shape, np.float64).values, examples(shape, batch, np.float64)
+    weight = values["weight"]
+    y = np.zeros((channels, len(lowest), outputs, batch))
+    for o in range(channels):
+        if bias:
+            y[o] += values["bias"][o]
+        for c in range(inputs):
+            for f, j, g, t, i, u in places:
+                y[o, f, t] += weight[o, c, j, i] * x[c, g, u]
+
+    def gradients(grad_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        grad_x, grad_weight = np.zeros_like(x), np.zeros_like(weight)
+        for o in range(channels):
+            for c in range(inputs):
+                for f, j, g, t, i, u in places:
+                    grad_x[c, g, u] += weight[o, c, j, i] * grad_y[o, f, t]
+                    grad_weight[o, c, j, i] += np.sum(grad_y[o, f, t] * x[c, g, u])
+        return grad_x, grad_weight
+
+    check(layer, shape, batch, y, gradients)
+    assert layer.multiply_adds(shape) == weight.size * len(lowest) * outputs
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,6 +7,7 @@ from heed.nn import (
     BatchNorm,
     Chain,
     Convolution,
+    Convolution2d,
     Dense,
     DenseArchitecture,
     DepthwiseConvolution,
@@ -17,6 +18,8 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
     TdnnArchitecture,
@@ -26,7 +29,18 @@ from heed.nn import (
 from heed.nn.folding import folded
 
 SHAPE = (11, 3)
-SMALL = TdnnArchitecture(4, 3, 2, channels=(4, 5), kernels=(3, 5), strides=(1, 2), layers_per_block=2, dropout=0.2)
+SMALL = TdnnArchitecture(
+    spectral_channels=(2,),
+    spectral_kernels=(3,),
+    spectral_strides=(2,),
+    stem=4,
+    stem_kernel=3,
+    stem_stride=2,
+    channels=(4, 5),
+    kernels=(3, 5),
+    strides=(1, 2),
+    dropout=0.2,
+)
 
 
 def learned(layers: list[Layer], dtype: type = np.float64) -> Network:
@@ -112,6 +126,7 @@ def test_both_branches_of_a_residual_are_folded() -> None:
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
+        *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3, padding=1), ReLU(), Stack()),
         *(Convolution(channels=4, kernel=3, stride=2, padding=1), ReLU()),
         *(Residual((*separable, *separable[:2])), ReLU(), Residual(tuple(wider), (shortcut,)), ReLU()),
         *(StatisticsPooling(), Dense(4)),

@@ -12,6 +12,7 @@ from heed.nn import (
     BatchNorm,
     Constant,
     Convolution,
+    Convolution2d,
     Dense,
     DenseArchitecture,
     DepthwiseConvolution,
@@ -21,6 +22,8 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
     TdnnArchitecture,
@@ -210,7 +213,7 @@ def test_architectures_lay_out_what_they_are_asked_for() -> None:
 
 def test_a_tdnn_is_laid_out_block_by_block() -> None:
     architecture = TdnnArchitecture(
-        8, 5, 2, channels=(8, 8, 6), kernels=(3, 5, 7), strides=(1, 2, 1), layers_per_block=2, dropout=0.2
+        stem=8, stem_stride=2, channels=(8, 8, 6), kernels=(3, 5, 7), strides=(1, 2, 1), layers_per_block=2, dropout=0.2
     )
 
     def separable(kernel: int, channels: int, stride: int = 1) -> tuple:
@@ -227,8 +230,24 @@ def test_a_tdnn_is_laid_out_block_by_block() -> None:
         *(Residual((*separable(7, 6), ReLU(), *separable(7, 6)), shortcut(6, 1)), ReLU(), Dropout(0.2)),
         *(StatisticsPooling(), Dense(4)),
     ]
-    plain = TdnnArchitecture(8, channels=(8,), kernels=(3,), strides=(1,), layers_per_block=1, dropout=0.0)
+    plain = TdnnArchitecture(stem=8, channels=(8,), kernels=(3,), strides=(1,), layers_per_block=1, dropout=0.0)
     assert plain.layers(4)[3:] == [Residual(separable(3, 8)), ReLU(), StatisticsPooling(), Dense(4)]
+
+
+def test_layers_over_frequency_and_time_come_before_the_stem() -> None:
+    sizes = {"spectral_channels": (4, 6), "spectral_kernels": (5, 3), "spectral_strides": (2, 1)}
+    layers = TdnnArchitecture(stem=8, stem_kernel=1, **sizes).layers(4)
+    window = {"kernel": 3, "padding": 1, "bias": False}
+    assert layers[:10] == [
+        *(Spectrum(), Convolution2d(channels=4, band_kernel=5, band_stride=2, **window), BatchNorm(), ReLU()),
+        *(Convolution2d(channels=6, band_kernel=3, band_stride=1, **window), BatchNorm(), ReLU()),
+        *(Stack(), Convolution(channels=8, kernel=1, bias=False), BatchNorm()),
+    ]
+    network = Network(layers, (9, 13))
+    # 13 coefficients give 13 bands, of which 5 at every second leave 5, and 3 of those again 3.
+    assert network.chain.shapes((13, 9))[1:9:3] == [(1, 13, 9), (4, 5, 9), (6, 3, 9)]
+    with pytest.raises(ValueError, match="Convolution2d spans 5 bands, its input has 4; make band_kernel smaller"):
+        Network(layers, (9, 4))
 
 
 @pytest.mark.parametrize("time", [1, 2, 7, 98])
@@ -250,6 +269,14 @@ def test_a_tdnn_takes_any_time(time: int) -> None:
         ({"stem_kernel": 4}, "tdnn has a kernel of 4; expected odd numbers"),
         ({"kernels": (3, 3, 6)}, "tdnn has a kernel of 6; expected odd numbers"),
         ({"stem": 0}, "Convolution has 0 channels"),
+        (
+            {"spectral_channels": (4, 8), "spectral_kernels": (3,)},
+            "2 spectral_channels, 1 spectral_kernels and 0 spectral",
+        ),
+        (
+            {"spectral_channels": (4,), "spectral_kernels": (0,), "spectral_strides": (1,)},
+            "has band_kernel 0; expected",
+        ),
         ({"layers_per_block": 0}, "0 layers_per_block; expected at least 1"),
         ({"dropout": 1.0}, "Dropout has rate"),
     ],
@@ -267,7 +294,7 @@ def test_a_tdnn_learns_an_order_wherever_it_happens() -> None:
     start = np.where(clip < 300, rng.integers(1, 6, size=400), rng.integers(8, 13, size=400))
     x[clip, start, labels] += 2
     x[clip, start + 2, 1 - labels] += 2
-    layers = TdnnArchitecture(8, 3, 1, channels=(8,), kernels=(3,), strides=(1,), dropout=0.0).layers(2)
+    layers = TdnnArchitecture(stem=8, stem_kernel=3, channels=(8,), kernels=(3,), strides=(1,), dropout=0.0).layers(2)
     network = Network(layers, (16, 2)).initialise(rng)
     trainer = Trainer(network, AdamW(), Constant(0.01), shard_size=30)
     for _ in range(20):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.fft
 
 from heed.nn import (
     SGD,
@@ -17,6 +18,7 @@ from heed.nn import (
     BatchNorm,
     Constant,
     Convolution,
+    Convolution2d,
     Dense,
     DepthwiseConvolution,
     Flatten,
@@ -27,6 +29,8 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
     one_hot,
@@ -69,6 +73,19 @@ SETUPS = {
         ),
         shape=(12, 3),
         file="torch_reference_tdnn.npz",
+    ),
+    "spectral": Setup(
+        (
+            *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3, padding=1), Tanh()),
+            *(
+                BatchNorm(),
+                Convolution2d(channels=3, band_kernel=2, kernel=2, stride=2, dilation=2, bias=False),
+                Tanh(),
+            ),
+            *(BatchNorm(), Stack(), Pointwise(3), StatisticsPooling(epsilon=1e-3), Dense(4)),
+        ),
+        shape=(8, 7),
+        file="torch_reference_spectral.npz",
     ),
     "merging": Setup(
         (Flatten(), Dense(6), Tanh(), Dense(7), Merging(into=1, parts=3)),
@@ -137,6 +154,17 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
             whole[:, self.into] += shares[:, -self.parts :].sum(dim=1)
             return torch.log(whole) + torch.logsumexp(x, dim=1, keepdim=True)
 
+    class Cosines(nn.Module):
+        """The spectrum that SciPy finds in weighed coefficients."""
+
+        def __init__(self, count: int) -> None:
+            super().__init__()
+            lifter = np.diag(1 / np.arange(1, count + 1))
+            self.cosines = torch.from_numpy(scipy.fft.idct(lifter, axis=0, norm="ortho"))
+
+        def forward(self, x: Any) -> Any:
+            return (self.cosines @ x)[:, None]
+
     def build(layer: Layer, shape: tuple[int, ...]) -> tuple[nn.Module, dict[str, Any]]:
         inputs = shape[0]
         module: nn.Module
@@ -149,6 +177,10 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
                 return nn.Sequential(Swap(), nn.Flatten()), {}
             case StatisticsPooling():
                 return Statistics(layer.epsilon), {}
+            case Spectrum():
+                return Cosines(inputs), {}
+            case Stack():
+                return nn.Flatten(1, 2), {}
             case Merging():
                 return Merged(layer.into, layer.parts), {}
             case Residual():
@@ -156,13 +188,20 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
                 names = {f"layers.{name}": tensor for name, tensor in parts.items()}
                 return Sum(first, second), names | {f"shortcut.{name}": tensor for name, tensor in others.items()}
             case BatchNorm():
-                module = nn.BatchNorm1d(inputs, layer.epsilon).double()
+                kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+                module = kind(inputs, layer.epsilon).double()
                 parts = {"scale": module.weight, "shift": module.bias}
                 return module, parts | {"mean": module.running_mean, "variance": module.running_var}
             case Pointwise():
                 module = nn.Conv1d(inputs, layer.units, 1, bias=layer.bias)
             case Dense():
                 module = nn.Linear(inputs, layer.units, layer.bias)
+            case Convolution2d():
+                over_both = [
+                    *((layer.band_kernel, layer.kernel), (layer.band_stride, layer.stride)),
+                    *((0, layer.padding), (1, layer.dilation)),
+                ]
+                module = nn.Conv2d(inputs, layer.channels, *over_both, bias=layer.bias)
             case Convolution():
                 window = (layer.kernel, layer.stride, layer.padding, layer.dilation)
                 module = nn.Conv1d(inputs, layer.channels, *window, bias=layer.bias)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from heed.nn import Dense, Flatten, Network, one_hot, softmax_cross_entropy
+from heed.nn import Dense, Flatten, Network, Stack, one_hot, softmax_cross_entropy
 from heed.nn.layer import Layer
 from heed.nn.parameters import Shape
 from heed.nn.tracing import Passage, trace
@@ -16,7 +16,7 @@ STEP = 1e-6
 
 def traced_network(layer: Layer, shape: Shape) -> tuple[Network, np.ndarray, np.ndarray]:
     """Put an output of three classes behind a layer, in double precision, with an example and its targets."""
-    flat = [] if len(layer.output_shape(shape)) == 1 else [Flatten()]
+    flat = {1: [], 2: [Flatten()], 3: [Stack(), Flatten()]}[len(layer.output_shape(shape))]
     network = Network([layer, *flat, Dense(3)], shape[::-1], np.float64)
     rng = np.random.default_rng(0)
     network.parameters.vector[:] = rng.uniform(0.5, 1.5, len(network.parameters.vector))

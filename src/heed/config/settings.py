@@ -13,6 +13,7 @@ from heed.config.tables import AugmentationSettings, DecisionSettings, FeatureSe
 from heed.errors import SettingsError
 from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
 from heed.nn.chain import Chain
+from heed.nn.spectrum import Spectrum
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Settings:
     def __post_init__(self) -> None:
         try:
             chain = Chain(tuple(self.network.layers(classes=2)))
+            if not self.features.coefficients and any(isinstance(layer, Spectrum) for layer in chain.layers):
+                raise ValueError("layers over frequency are made for MFCC; set features.coefficients above 0")
             check_network(chain, (self.features.frames, self.features.width))
         except ValueError as error:
             raise SettingsError(f"network: {error}") from error

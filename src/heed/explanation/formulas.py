@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from heed.nn import (
     BatchNorm,
     Convolution,
+    Convolution2d,
     Dense,
     DepthwiseConvolution,
     Dropout,
@@ -18,6 +19,8 @@ from heed.nn import (
     Pointwise,
     ReLU,
     Residual,
+    Spectrum,
+    Stack,
     StatisticsPooling,
     Tanh,
     TimeBlocks,
@@ -79,6 +82,15 @@ FORMULAS: dict[type[Layer], Formulas] = {
         "An input was seen by several outputs, and the gradient from each of them is added up.",
         "dL/dx(u) = ∑_i W_i^T dL/dy(t) , u = s · t + i − P",
         {"weight": "dL/dW_i = ∑_t dL/dy(t) x(s · t + i − P)^T", "bias": "dL/db = ∑_t dL/dy(t)"},
+    ),
+    Convolution2d: Formulas(
+        "convolution over frequency and time",
+        "Every output is a weighted sum of what all channels held around its band and moment; the weights are the same "
+        "everywhere in the picture. r and s are the strides over frequency and time, P the padding.",
+        "y(f, t) = ∑_ji W_ji x(r · f + j, s · t + i − P) + b",
+        "An input was seen by several outputs, and the gradient from each of them is added up.",
+        "dL/dx(g, u) = ∑_ji W_ji^T dL/dy(f, t) , g = r · f + j , u = s · t + i − P",
+        {"weight": "dL/dW_ji = ∑_ft dL/dy(f, t) x(r · f + j, s · t + i − P)^T", "bias": "dL/db = ∑_ft dL/dy(f, t)"},
     ),
     DepthwiseConvolution: Formulas(
         "depthwise convolution over time",
@@ -155,6 +167,23 @@ FORMULAS: dict[type[Layer], Formulas] = {
         "y_c = log ∑_k exp x_k over the class and its parts; elsewhere y = x",
         "Each member takes its share of the gradient: as much of it as it has of the probability.",
         "dL/dx_k = exp(x_k − y_c) dL/dy_c",
+        {},
+    ),
+    Spectrum: Formulas(
+        "spectrum of the coefficients",
+        "The cosines C that the cepstral coefficients stand for are added up to the picture of frequency and time that "
+        "they describe, each weighed as it is in speech.",
+        "y(f, t) = ∑_k C_kf x_k(t) / (k + 1)",
+        "The gradient of the bands is turned into that of the coefficients by the cosine transform itself.",
+        "dL/dx_k(t) = ∑_f C_kf dL/dy(f, t) / (k + 1)",
+        {},
+    ),
+    Stack: Formulas(
+        "bands as channels",
+        "Each band of each channel becomes a channel of its own.",
+        "y = x",
+        "Each number's gradient goes back to where the number came from.",
+        "dL/dx = dL/dy",
         {},
     ),
     Flatten: Formulas(

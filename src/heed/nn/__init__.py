@@ -7,7 +7,7 @@ from heed.nn.activations import ReLU, Tanh
 from heed.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture, TdnnArchitecture
 from heed.nn.batch_norm import BatchNorm
 from heed.nn.chain import Chain
-from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.convolution import Convolution, Convolution2d, DepthwiseConvolution
 from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
@@ -19,6 +19,7 @@ from heed.nn.parameters import Parameter, Parameters
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
 from heed.nn.schedules import Constant, CosineWithWarmup, OneCycle, Schedule, StepDecay
+from heed.nn.spectrum import Spectrum, Stack
 from heed.nn.time_blocks import TimeBlocks
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Chain",
     "Constant",
     "Convolution",
+    "Convolution2d",
     "CosineWithWarmup",
     "Dense",
     "DenseArchitecture",
@@ -47,6 +49,8 @@ __all__ = [
     "ReLU",
     "Residual",
     "Schedule",
+    "Spectrum",
+    "Stack",
     "StatisticsPooling",
     "StepDecay",
     "Tanh",

@@ -5,12 +5,16 @@ from typing import ClassVar, Literal, Protocol
 
 from heed.nn.activations import ReLU, Tanh
 from heed.nn.batch_norm import BatchNorm
-from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.convolution import Convolution, Convolution2d, DepthwiseConvolution
 from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
+from heed.nn.spectrum import Spectrum, Stack
+
+# Moments that a layer over frequency and time sees: what lies beyond is for the blocks.
+SPECTRAL_KERNEL = 3
 
 
 class Architecture(Protocol):
@@ -68,13 +72,17 @@ def hidden_layers(sizes: tuple[int, ...], activation: str, batch_norm: bool, dro
 class TdnnArchitecture:
     """A time-delay network: residual blocks of depthwise-separable convolutions over time.
 
-    A full convolution (the stem) turns the features into channels; blocks follow, each of a few separable convolutions
-    (depthwise, pointwise, batch normalisation, ReLU) around which a shortcut leads; mean and deviation over time and
-    one dense layer end it. The last normalisation of a block has no ReLU of its own: that one comes
-    after the shortcut was added.
+    Convolutions over frequency and time come first, if there are any: they turn the coefficients into a spectrum again
+    and look at its neighbouring bands. A full convolution (the stem) makes channels of that; blocks follow, each of a
+    few separable convolutions (depthwise, pointwise, batch normalisation, ReLU) around which a shortcut leads; mean and
+    deviation over time and one dense layer end it. The last normalisation of a block has no ReLU of its own: that one
+    comes after the shortcut was added.
 
     Attributes
     ----------
+    spectral_channels, spectral_kernels, spectral_strides : tuple of int
+        Channels of each layer over frequency and time, the bands that it sees, and the bands from one of its outputs to
+        the next. They are made for MFCC; without any the stem is given the features as they are.
     stem : int
         Channels of the stem.
     stem_kernel, stem_stride : int
@@ -90,6 +98,9 @@ class TdnnArchitecture:
 
     name: ClassVar[str] = "tdnn"
 
+    spectral_channels: tuple[int, ...] = ()
+    spectral_kernels: tuple[int, ...] = ()
+    spectral_strides: tuple[int, ...] = ()
     stem: int = 64
     stem_kernel: int = 5
     stem_stride: int = 1
@@ -106,6 +117,12 @@ class TdnnArchitecture:
                 f"tdnn has {len(self.channels)} channels, {len(self.kernels)} kernels and {len(self.strides)} strides; "
                 "give one of each for every block"
             )
+        spectral = (self.spectral_channels, self.spectral_kernels, self.spectral_strides)
+        if len({len(sizes) for sizes in spectral}) > 1:
+            raise ValueError(
+                f"tdnn has {len(spectral[0])} spectral_channels, {len(spectral[1])} spectral_kernels and "
+                f"{len(spectral[2])} spectral_strides; give one of each for every layer over frequency and time"
+            )
         if self.layers_per_block < 1:
             raise ValueError(f"tdnn has {self.layers_per_block} layers_per_block; expected at least 1")
         if even := [kernel for kernel in (self.stem_kernel, *self.kernels) if kernel % 2 == 0]:
@@ -117,7 +134,7 @@ class TdnnArchitecture:
             padding=self.stem_kernel // 2,
             bias=False,
         )
-        layers: list[Layer] = [stem, BatchNorm(), ReLU()]
+        layers = [*self._spectral(), stem, BatchNorm(), ReLU()]
         width = self.stem
         for channels, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
             layers += [self._block(width, channels, kernel, stride), ReLU()]
@@ -125,6 +142,23 @@ class TdnnArchitecture:
                 layers.append(Dropout(self.dropout))
             width = channels
         return [*layers, StatisticsPooling(), Dense(classes)]
+
+    def _spectral(self) -> list[Layer]:
+        """Lay out what comes before the stem."""
+        layers: list[Layer] = []
+        for channels, bands, stride in zip(
+            self.spectral_channels, self.spectral_kernels, self.spectral_strides, strict=True
+        ):
+            window = Convolution2d(
+                channels=channels,
+                band_kernel=bands,
+                band_stride=stride,
+                kernel=SPECTRAL_KERNEL,
+                padding=SPECTRAL_KERNEL // 2,
+                bias=False,
+            )
+            layers += [window, BatchNorm(), ReLU()]
+        return [Spectrum(), *layers, Stack()] if layers else []
 
     def _block(self, width: int, channels: int, kernel: int, stride: int) -> Residual:
         """Lay out one block that takes `width` channels; its first layer takes the stride."""

@@ -5,6 +5,7 @@ a moment is a weighted sum of the inputs around it. The full convolution sums ov
 stays within each channel, and a `Pointwise` layer then mixes them: together they need a fraction of the weights.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,46 +91,46 @@ class Convolution(TimeWindow):
         return self.channels, self.output_length(input_shape)
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
-        """Return the weight (channels, input channels, kernel) and the bias (channels, 1)."""
-        inputs = input_shape[0]
-        weight = Parameter((self.channels, inputs, self.kernel), he_normal(inputs * self.kernel))
+        """Return the weight (channels, input channels, kernel; two axes in a picture) and the bias (channels, 1)."""
+        seen = self._seen(input_shape)
+        weight = Parameter((self.channels, *seen), he_normal(math.prod(seen)))
         bias = {"bias": Parameter((self.channels, 1), zeros, "bias")} if self.bias else {}
         return {"weight": weight, **bias}
 
+    def _seen(self, input_shape: Shape) -> Shape:
+        """Return the shape of what one output sees."""
+        return input_shape[0], self.kernel
+
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each weight and moment of the output."""
-        return self.channels * input_shape[0] * self.kernel * self.output_length(input_shape)
+        """Count one for each weight and place of the output that it is used at."""
+        channels, *places = self.output_shape(input_shape)
+        return channels * math.prod(self._seen(input_shape)) * math.prod(places)
 
     def workspace(self, input_shape: Shape) -> int:
         """Count the columns beside the input, with its padding, and the output."""
-        inputs, time = input_shape
-        columns = inputs * self.kernel * self.output_length(input_shape)
-        return super().workspace((inputs, time + 2 * self.padding)) + columns
+        *channels, time = input_shape
+        return (
+            super().workspace((*channels, time + 2 * self.padding)) + self.multiply_adds(input_shape) // self.channels
+        )
 
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, tuple[FloatArray, Shape]]:
-        """Lay what each output sees in a column, (input channels x kernel, time x batch), and multiply once."""
-        inputs, _, batch = x.shape
-        time = self.output_length(x.shape[:2])
-        padded = _padded(x, self.padding)
-        channel, moment, example = padded.strides
-        steps = (channel, self.dilation * moment, self.stride * moment, example)
-        taps = np.ndarray((inputs, self.kernel, time, batch), x.dtype, padded, 0, steps)
-        rows = taps.reshape(inputs * self.kernel, time * batch)
-        y = values["weight"].reshape(self.channels, -1) @ rows
+        """Lay what each output sees in a column, (weights of an output, places x batch), and multiply once."""
+        columns = self._columns(_padded(x, self.padding), self.output_shape(x.shape[:-1]))
+        y = values["weight"].reshape(self.channels, -1) @ columns
         if self.bias:
             y += values["bias"]
-        return y.reshape(self.channels, time, batch), (rows, x.shape)
+        return y.reshape(*self.output_shape(x.shape[:-1]), x.shape[-1]), (columns, x.shape)
 
     def backward_parameters(
         self, values: Views, gradients: Views, cache: tuple[FloatArray, Shape], grad_y: FloatArray
     ) -> None:
         """Gradient of the parameters.
 
-        Laid out in columns s, the convolution is the dense layer y = W s + b with one example for each moment of each
-        clip, and so are its gradients: dL/dW = dL/dy s^T and dL/db = the sum of dL/dy. A weight is used at every moment
-        and collects the gradients of all of them: that is what sharing it over time means.
+        Laid out in columns s, the convolution is the dense layer y = W s + b with one example for each place of each
+        clip, and so are its gradients: dL/dW = dL/dy s^T and dL/db = the sum of dL/dy. A weight is used at every place
+        and collects the gradients of all of them: that is what sharing it means.
         """
         columns, _ = cache
         rows = grad_y.reshape(self.channels, -1)
@@ -142,23 +143,96 @@ class Convolution(TimeWindow):
     ) -> FloatArray:
         """Gradient of the parameters (see there), then that of the input.
 
-        As in a dense layer dL/ds = W^T dL/dy. An input stands in up to `kernel` columns, once for each output that sees
-        it, and the gradient from every one of them is added up where the input came from.
+        As in a dense layer dL/ds = W^T dL/dy. An input stands in several columns, once for each output that sees it,
+        and the gradient from every one of them is added up where the input came from.
         """
         self.backward_parameters(values, gradients, cache, grad_y)
-        _, (inputs, length, batch) = cache
-        time = grad_y.shape[1]
+        *channels, length, batch = cache[1]
         grad_columns = values["weight"].reshape(self.channels, -1).T @ grad_y.reshape(self.channels, -1)
+        grad_padded = np.zeros((*channels, length + 2 * self.padding, batch), grad_y.dtype)
+        self._add_up(grad_columns, grad_padded, grad_y.shape)
+        return grad_padded[..., self.padding : self.padding + length, :]
+
+    def _columns(self, padded: FloatArray, output_shape: Shape) -> FloatArray:
+        """Copy what each output sees into a column."""
+        inputs, _, batch = padded.shape
+        time = output_shape[-1]
+        channel, moment, example = padded.strides
+        steps = (channel, self.dilation * moment, self.stride * moment, example)
+        taps = np.ndarray((inputs, self.kernel, time, batch), padded.dtype, padded, 0, steps)
+        return taps.reshape(inputs * self.kernel, time * batch)
+
+    def _add_up(self, grad_columns: FloatArray, grad_padded: FloatArray, output_shape: Shape) -> None:
+        """Add the gradient of the columns to that of the input, where each number came from."""
+        inputs, _, batch = grad_padded.shape
+        time = output_shape[-2]
         taps = grad_columns.reshape(inputs, self.kernel, time, batch)
-        grad_padded = np.zeros((inputs, length + 2 * self.padding, batch), grad_y.dtype)
         for tap in range(self.kernel):
             grad_padded[:, self._seen_by(tap, time)] += taps[:, tap]
-        return grad_padded[:, self.padding : self.padding + length]
 
     def _seen_by(self, tap: int, time: int) -> slice:
         """Moments of the padded input that one tap sees, output by output."""
         start = tap * self.dilation
         return slice(start, start + (time - 1) * self.stride + 1, self.stride)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution2d(Convolution):
+    """Convolution over frequency and time: y_o(f, t) = sum_cji W_ocji x_c(f s + j, t stride + i - padding) + b_o.
+
+    Its input is a picture, (channels, bands, time), and the same weights look at each part of it: a sound is known
+    wherever in the spectrum it lies, as a high voice and a low one have the same vowels in neighbouring bands.
+    Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+
+    Attributes
+    ----------
+    band_kernel, band_stride : int
+        Bands that one output sees, and bands (s) from one output to the next; there is no padding over frequency. Over
+        time, `kernel`, `stride`, `dilation` and `padding` say as much.
+    """
+
+    band_kernel: int
+    band_stride: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("band_kernel", "band_stride"):
+            if not 1 <= getattr(self, name) <= MOST_MOMENTS:
+                raise ValueError(
+                    f"Convolution2d has {name} {getattr(self, name)}; expected between 1 and {MOST_MOMENTS}"
+                )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (channels, bands, time) of the output."""
+        if len(input_shape) != 3:
+            raise ValueError(f"Convolution2d takes an input of shape (channels, bands, time), got {input_shape}")
+        inputs, bands, time = input_shape
+        if bands < self.band_kernel:
+            raise ValueError(
+                f"Convolution2d spans {self.band_kernel} bands, its input has {bands}; make band_kernel smaller"
+            )
+        return self.channels, (bands - self.band_kernel) // self.band_stride + 1, self.output_length((inputs, time))
+
+    def _seen(self, input_shape: Shape) -> Shape:
+        return input_shape[0], self.band_kernel, self.kernel
+
+    def _columns(self, padded: FloatArray, output_shape: Shape) -> FloatArray:
+        inputs, _, _, batch = padded.shape
+        _, bands, time = output_shape
+        channel, band, moment, example = padded.strides
+        steps = (channel, band, self.dilation * moment, self.band_stride * band, self.stride * moment, example)
+        shape = (inputs, self.band_kernel, self.kernel, bands, time, batch)
+        taps = np.ndarray(shape, padded.dtype, padded, 0, steps)
+        return taps.reshape(math.prod(shape[:3]), math.prod(shape[3:]))
+
+    def _add_up(self, grad_columns: FloatArray, grad_padded: FloatArray, output_shape: Shape) -> None:
+        inputs, _, _, batch = grad_padded.shape
+        _, bands, time, _ = output_shape
+        taps = grad_columns.reshape(inputs, self.band_kernel, self.kernel, bands, time, batch)
+        for lowest in range(self.band_kernel):
+            seen = slice(lowest, lowest + (bands - 1) * self.band_stride + 1, self.band_stride)
+            for tap in range(self.kernel):
+                grad_padded[:, seen, self._seen_by(tap, time)] += taps[:, lowest, tap]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,10 +317,10 @@ class DepthwiseConvolution(TimeWindow):
 
 
 def _padded(x: FloatArray, padding: int) -> FloatArray:
-    """Put zeros before the beginning and after the end of (channels, time, batch)."""
+    """Put zeros before the beginning and after the end of (..., time, batch)."""
     if padding == 0:
         return np.ascontiguousarray(x)
-    channels, time, batch = x.shape
-    padded = np.zeros((channels, time + 2 * padding, batch), x.dtype)
-    padded[:, padding : padding + time] = x
+    *channels, time, batch = x.shape
+    padded = np.zeros((*channels, time + 2 * padding, batch), x.dtype)
+    padded[..., padding : padding + time, :] = x
     return padded

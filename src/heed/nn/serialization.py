@@ -7,13 +7,14 @@ from typing import Any
 
 from heed.nn.activations import ReLU, Tanh
 from heed.nn.batch_norm import BatchNorm
-from heed.nn.convolution import Convolution, DepthwiseConvolution
+from heed.nn.convolution import Convolution, Convolution2d, DepthwiseConvolution
 from heed.nn.dense import Dense, Flatten, Pointwise
 from heed.nn.dropout import Dropout
 from heed.nn.layer import Layer
 from heed.nn.merging import Merging
 from heed.nn.pooling import StatisticsPooling
 from heed.nn.residual import Residual
+from heed.nn.spectrum import Spectrum, Stack
 from heed.nn.time_blocks import TimeBlocks
 
 LAYERS: dict[str, type[Layer]] = {
@@ -22,6 +23,7 @@ LAYERS: dict[str, type[Layer]] = {
         Dense,
         Pointwise,
         Convolution,
+        Convolution2d,
         DepthwiseConvolution,
         ReLU,
         Tanh,
@@ -31,6 +33,8 @@ LAYERS: dict[str, type[Layer]] = {
         StatisticsPooling,
         Flatten,
         TimeBlocks,
+        Spectrum,
+        Stack,
         Merging,
     )
 }

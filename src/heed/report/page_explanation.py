@@ -176,11 +176,12 @@ def _layer(passage: Passage, number: str) -> LayerView:
 def _shape(values: FloatArray) -> str:
     if values.ndim == 1:
         return f"{len(values)} numbers"
-    return f"{len(values)} channels × {values.shape[1]} moments"
+    *channels, moments = values.shape
+    return f"{channels[0]} channels × {''.join(f'{bands} bands × ' for bands in channels[1:])}{moments} moments"
 
 
 def _picture(values: FloatArray, alt: str) -> Markup:
-    """Draw activations or gradients: time to the right and channels upwards, or a list of numbers in rows."""
+    """Draw activations or gradients: time to the right, channels (and in each its bands) upwards, or a list in rows."""
     limit = _limit(values)
     if values.ndim == 1:
         rows = -(-len(values) // ROW)
@@ -188,6 +189,7 @@ def _picture(values: FloatArray, alt: str) -> Markup:
         folded[: len(values)] = values
         # The list starts at the top.
         values = folded.reshape(rows, -1)[::-1]
+    values = values.reshape(-1, values.shape[-1])
     return page.picture(values, f"{alt}; the full colour stands for {page.number(limit)} and more", limit)
 
 
