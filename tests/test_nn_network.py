@@ -241,7 +241,7 @@ def test_layers_over_frequency_and_time_come_before_the_stem() -> None:
     assert layers[:10] == [
         *(Spectrum(), Convolution2d(channels=4, band_kernel=5, band_stride=2, **window), BatchNorm(), ReLU()),
         *(Convolution2d(channels=6, band_kernel=3, band_stride=1, **window), BatchNorm(), ReLU()),
-        *(Stack(), Convolution(channels=8, kernel=1, bias=False), BatchNorm()),
+        *(Stack(), Pointwise(8, bias=False), BatchNorm()),
     ]
     network = Network(layers, (9, 13))
     # 13 coefficients give 13 bands, of which 5 at every second leave 5, and 3 of those again 3.

@@ -127,14 +127,7 @@ class TdnnArchitecture:
             raise ValueError(f"tdnn has {self.layers_per_block} layers_per_block; expected at least 1")
         if even := [kernel for kernel in (self.stem_kernel, *self.kernels) if kernel % 2 == 0]:
             raise ValueError(f"tdnn has a kernel of {even[0]}; expected odd numbers, which have a middle")
-        stem = Convolution(
-            channels=self.stem,
-            kernel=self.stem_kernel,
-            stride=self.stem_stride,
-            padding=self.stem_kernel // 2,
-            bias=False,
-        )
-        layers = [*self._spectral(), stem, BatchNorm(), ReLU()]
+        layers = [*self._spectral(), self._stem(), BatchNorm(), ReLU()]
         width = self.stem
         for channels, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
             layers += [self._block(width, channels, kernel, stride), ReLU()]
@@ -142,6 +135,13 @@ class TdnnArchitecture:
                 layers.append(Dropout(self.dropout))
             width = channels
         return [*layers, StatisticsPooling(), Dense(classes)]
+
+    def _stem(self) -> Layer:
+        """Lay out the stem; one that sees a single moment needs no convolution."""
+        kernel, stride = self.stem_kernel, self.stem_stride
+        if kernel == stride == 1:
+            return Pointwise(self.stem, bias=False)
+        return Convolution(channels=self.stem, kernel=kernel, stride=stride, padding=kernel // 2, bias=False)
 
     def _spectral(self) -> list[Layer]:
         """Lay out what comes before the stem."""
