@@ -27,6 +27,9 @@ Changes = dict[str, dict[str, Any]]
 
 PARTS: dict[str, Changes] = {
     "the whole recipe": {},
+    "without layers over frequency": {
+        "network": {"spectral_channels": [], "spectral_kernels": [], "spectral_strides": [], "stem_kernel": 5}
+    },
     "without shifts": {"augmentation": {"shift": 0.0}},
     "without changes of speed": {"augmentation": {"speed": 0.0}},
     "without changes of level": {"augmentation": {"gain": 0.0}},
@@ -51,7 +54,7 @@ def main() -> None:
     SpeechData.add_arguments(parser)
     parser.add_argument("--epochs", type=int, default=20, help="length of each training (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side (default: the cores)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these", metavar="PART")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these (default: all it has)", metavar="PART")
     parser.add_argument("--one", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -65,11 +68,18 @@ def main() -> None:
         print(f"{part}: {row}", file=sys.stderr, flush=True)
         return row
 
+    parts = arguments.parts or parts_of(Settings.from_toml(recipe(arguments.name)))
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        rows = dict(zip(arguments.parts, pool.map(run, arguments.parts), strict=True))
+        rows = dict(zip(parts, pool.map(run, parts), strict=True))
     print(f"| {arguments.epochs} epochs | validation | unknown | in noise, {SNR:g} dB |\n|---|---|---|---|")
     for part, row in rows.items():
         print(f"| {part} | {row['accuracy']:.1%} | {row['unknown']:.1%} | {row['noisy']:.1%} |")
+
+
+def parts_of(settings: Settings) -> list[str]:
+    """List the parts that a recipe has: one without layers over frequency cannot be trained without them."""
+    network = settings.to_dict()["network"]
+    return [part for part, changes in PARTS.items() if all(network.get(name) for name in changes.get("network", {}))]
 
 
 def figures(arguments: argparse.Namespace, changes: Changes) -> dict[str, float]:

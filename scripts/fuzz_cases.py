@@ -114,7 +114,8 @@ class Material:
         corpus = make_corpus(folder / "corpus")
         features = FeatureSettings(clip=0.5, mel_bands=12, coefficients=8)
         networks: tuple[Architecture, ...] = (
-            TdnnArchitecture(stem=8, stem_kernel=3, channels=(8,), kernels=(5,), strides=(2,)), DenseArchitecture((8,)),
+            TdnnArchitecture((4,), (3,), (2,), stem=8, stem_kernel=3, channels=(8,), kernels=(5,), strides=(2,)),
+            DenseArchitecture((8,)),
         )  # fmt: skip
         models = []
         for network in networks:

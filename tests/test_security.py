@@ -24,7 +24,19 @@ from heed.config import FeatureSettings, Settings, bounds
 from heed.errors import ModelError
 from heed.features import FeatureTables, Standardizer
 from heed.model_file import Model
-from heed.nn import Dense, DepthwiseConvolution, Flatten, Layer, Network, ReLU, StatisticsPooling
+from heed.nn import (
+    Convolution2d,
+    Dense,
+    DepthwiseConvolution,
+    Flatten,
+    Layer,
+    Network,
+    Pointwise,
+    ReLU,
+    Spectrum,
+    Stack,
+    StatisticsPooling,
+)
 from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
 from heed.text import printable
 
@@ -52,6 +64,11 @@ GREEDY = {
         "at once",
     ),
     "much work": ([DepthwiseConvolution(kernel=2_000, padding=1_999) for _ in range(40)] + [Flatten()], "at once"),
+    "a cosine for every channel": ([Pointwise(5_000), Spectrum(), Stack(), StatisticsPooling()], "at once"),
+    "all of a picture in every column": (
+        [Spectrum(), Convolution2d(channels=1, band_kernel=4, kernel=4_001, padding=4_000), Stack(), Flatten()],
+        "at once",
+    ),
     "layers without end": ([ReLU()] * 1_001 + [Flatten()], "more than 1000 layers"),
 }
 

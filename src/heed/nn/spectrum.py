@@ -35,6 +35,10 @@ class Spectrum(Layer):
         coefficients, time = input_shape
         return coefficients**2 * time
 
+    def workspace(self, input_shape: Shape) -> int:
+        """Count the cosines beside the input and the output."""
+        return super().workspace(input_shape) + input_shape[0] ** 2
+
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, None]:
         """Compute the spectrum at all moments of all examples in one product."""
         y = cosines(len(x), x.dtype).T @ x.reshape(len(x), -1)
