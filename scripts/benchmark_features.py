@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, save
 from heed.config import FeatureSettings
-from heed.features import FeatureTables, MfccExtractor
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 
 FloatArray = NDArray[np.float32]
 Contender = Callable[[], Any]

@@ -12,7 +12,8 @@ from scipy import signal
 import sounds
 from heed.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
 from heed.config import AugmentationSettings, FeatureSettings
-from heed.features import FeatureTables, MfccExtractor
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 from heed.rooms import Rooms
 
 RATE = sounds.RATE

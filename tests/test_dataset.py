@@ -15,7 +15,9 @@ from heed.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings,
 from heed.corpus import Clip
 from heed.dataset import TrainingSet
 from heed.errors import CorpusError
-from heed.features import FeatureTables, MfccExtractor, Standardizer
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
+from heed.standardizer import Standardizer
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 # Short clips and few bands keep these tests quick.

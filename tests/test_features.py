@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed.config import FeatureSettings
-from heed.features import FeatureStream, FeatureTables, MfccExtractor, Standardizer
+from heed.feature_tables import FeatureTables
+from heed.features import FeatureStream, MfccExtractor
 from heed.nn import Spectrum
+from heed.standardizer import Standardizer
 
 SETTINGS = {
     "heed's own": FeatureSettings(),
@@ -284,7 +286,8 @@ def test_extraction_from_stored_tables_does_not_import_librosa(tmp_path):
     program = """
 import sys, numpy
 from heed.config import FeatureSettings
-from heed.features import FeatureTables, MfccExtractor
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 assert not any(name.startswith("scipy") for name in sys.modules)
 extractor = MfccExtractor(FeatureSettings(), FeatureTables(**numpy.load(sys.argv[1])))
 extractor(numpy.zeros((1, 16_000), numpy.float32))

@@ -23,12 +23,13 @@ from heed import model_file
 from heed.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
 from heed.corpus import scan
 from heed.errors import ModelError, StorageError
-from heed.features import FeatureTables, Standardizer
+from heed.feature_tables import FeatureTables
 from heed.model_file import Model
 from heed.nn import Network
 from heed.nn.architectures import DenseArchitecture
 from heed.preparation import prepare
 from heed.recognizer import Recognizer
+from heed.standardizer import Standardizer
 
 Header = dict[str, Any]
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)

@@ -22,7 +22,7 @@ from heed import checksums, model_file
 from heed.cli.console import table
 from heed.config import FeatureSettings, Settings, bounds
 from heed.errors import ModelError
-from heed.features import FeatureTables, Standardizer
+from heed.feature_tables import FeatureTables
 from heed.model_file import Model
 from heed.nn import (
     Convolution2d,
@@ -38,6 +38,7 @@ from heed.nn import (
     StatisticsPooling,
 )
 from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
+from heed.standardizer import Standardizer
 from heed.text import printable
 
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)

@@ -9,7 +9,8 @@ from heed import augmentation, varied_clips
 from heed.clip_store import ClipStore
 from heed.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
 from heed.corpus import Clip
-from heed.features import FeatureTables, MfccExtractor
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 from heed.varied_clips import VariedClips
 
 # Short clips and few bands keep these tests quick.

@@ -4,22 +4,17 @@ Every input takes the same way: blocks of samples are checked, mixed to one chan
 of any length needs little memory and reading it whole gives the same samples as reading it in chunks.
 """
 
-import contextlib
-import io
 import math
-import os
-import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from heed.errors import AudioError, FormatError
+from heed.errors import AudioError
+from heed.sound_file import Source, check_format, declared_frames, name_of, opened
 
-Source = Path | str | bytes | BinaryIO
 Samples = npt.NDArray[np.float32]
 
 AUDIO_SUFFIXES = frozenset(
@@ -41,22 +36,11 @@ AUDIO_SUFFIXES = frozenset(
     }
 )
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-MOST_CHANNELS = 64
 # Full scale is 1. Some programs write floats in the range of 16-bit integers, which is still sound; far beyond that it
 # is not, and squaring it would overflow.
 LARGEST_SAMPLE = 1e6
 # Numbers decoded at a time, all channels together: a second of ordinary sound, and 16 MB of any.
 MOST_AT_ONCE = 2**22
-
-# libsndfile shortens a truncated file silently and notes it in its log: the bytes that the header declares, then those
-# there are.
-_SHORTENED = re.compile(
-    r"^\s*(?:data|SSND|BODY|Data Size|riff|Riff size)\s*: (?P<declared>\d+) \(should be (?P<present>\d+)\)",
-    re.MULTILINE,
-)
-# A program that writes to a pipe cannot know the length and declares one near the largest 31- or 32-bit number instead.
-_ENDLESS = 0x7F00_0000
 
 
 def load(source: Source, sample_rate: int, longest: float = math.inf) -> Samples:
@@ -88,7 +72,7 @@ def load(source: Source, sample_rate: int, longest: float = math.inf) -> Samples
         chunks.append(chunk)
         length += len(chunk)
         if length > longest * sample_rate:
-            raise AudioError(f"{_name(source)} is longer than {longest:g} s; cut it into clips of one word each")
+            raise AudioError(f"{name_of(source)} is longer than {longest:g} s; cut it into clips of one word each")
     return np.concatenate(chunks)
 
 
@@ -118,7 +102,7 @@ def read_chunks(source: Source, sample_rate: int, chunk: float = 1.0) -> Iterato
     AudioError
         As for `load`; damage that no header betrays is found, and raised, only where it lies.
     """
-    with _opened(source) as (file, name):
+    with opened(source) as (file, name):
         yield from _resampled(_mono_blocks(file, name, chunk), file.samplerate, sample_rate, name)
 
 
@@ -133,8 +117,8 @@ def duration(source: Source) -> float:
     AudioError
         As for `load`, as far as the header shows.
     """
-    with _opened(source) as (file, name):
-        frames = _declared_frames(file)
+    with opened(source) as (file, name):
+        frames = declared_frames(file)
         if frames is None:
             frames = sum(len(block) for block in _mono_blocks(file, name, 1.0))
         return frames / int(file.samplerate)
@@ -280,129 +264,10 @@ def fit(samples: Samples, length: int) -> tuple[Samples, int]:
     return window, start
 
 
-def _name(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else "the given sound"
-
-
-@contextlib.contextmanager
-def _opened(source: Source) -> Iterator[tuple[Any, str]]:
-    """Open the source with libsndfile, check its header, and yield the SoundFile and the source's name in errors."""
-    name = _name(source)
-    with contextlib.ExitStack() as stack:
-        content = stack.enter_context(_binary_file(source, name))
-        # libsndfile reads a file on disk by itself; through Python each of its small reads is a call.
-        on_disk = isinstance(source, str | Path) and not isinstance(content, io.BytesIO)
-        file = stack.enter_context(_sound_file(_system_path(name) if on_disk else content, name))
-        log = file.extra_info
-        if file.frames == 0 and "\ndata : 0\n" in log:
-            # A recorder that was killed never wrote the length into its WAV header, and libsndfile believes the zero.
-            content.seek(0)
-            finished = content.read().replace(b"data\0\0\0\0", b"data\xff\xff\xff\xff", 1)
-            file = stack.enter_context(_sound_file(io.BytesIO(finished), name))
-        check_format(name, file.samplerate, file.channels)
-        for found in _SHORTENED.finditer(log):
-            declared, present = int(found["declared"]), int(found["present"])
-            if present < declared < _ENDLESS:
-                raise AudioError(
-                    f"{name} is truncated: its header declares {declared} bytes, not {present}; copy or record it anew"
-                )
-        # soundfile seeks after each read to where it already stands, and fails to at the end of a FLAC stream of
-        # undeclared length; blocks that are read in order never need it.
-        file.seekable = lambda: False
-        yield file, name
-
-
-class _Steady:
-    """A file that stays where it is when libsndfile, led by a damaged header, seeks to before its beginning.
-
-    An error could not pass through libsndfile: its traceback would be printed, and the reading go on.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.tell, self.read = file.tell, file.read
-        if hasattr(file, "readinto"):
-            self.readinto = file.readinto
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError, OverflowError):
-            return self._file.tell()
-
-
-@contextlib.contextmanager
-def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
-    """Yield the source as a binary file that can seek, standing at its beginning; close it if it was opened here."""
-    with contextlib.ExitStack() as stack:
-        try:
-            if isinstance(source, str | Path):
-                file: BinaryIO = stack.enter_context(Path(source).open("rb"))
-            else:
-                file = io.BytesIO(source) if isinstance(source, bytes) else source
-            if not isinstance(file.read(0), bytes):
-                raise AudioError(f'{name} is a file opened as text; open it with mode "rb"')
-            if not file.seekable():
-                file = io.BytesIO(file.read())
-            size = file.seek(0, io.SEEK_END)
-            file.seek(0)
-        except (OSError, ValueError) as error:
-            # ValueError: a path with a zero character, or a file that is already closed.
-            reason = getattr(error, "strerror", None) or error
-            raise AudioError(f"cannot read {name}: {reason}; give a sound file that exists and may be read") from error
-        if size == 0:
-            raise AudioError(f"{name} is empty (0 bytes); give a sound file, copied or recorded anew")
-        yield file
-
-
-def _system_path(name: str) -> str | bytes:
-    """Return a path as soundfile takes it; as text it would refuse names that are no valid text."""
-    return name if os.name == "nt" else os.fsencode(name)
-
-
-def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
-    try:
-        return soundfile.SoundFile(content if isinstance(content, str | bytes) else _Steady(content))
-    except (soundfile.SoundFileError, TypeError) as error:
-        # TypeError: soundfile wants to be told the format of a headerless file, which it knows by the suffix .raw.
-        reason = getattr(error, "error_string", "").rstrip(". ") or "it has no header"
-        raise FormatError(
-            f"{name} is no sound file that can be read, or it is damaged: {reason}; convert it to WAV or FLAC"
-        ) from error
-
-
-def check_format(name: str, rate: float, channels: int) -> None:
-    """Refuse what is no format of sound; `name` is what the error calls it.
-
-    Raises
-    ------
-    AudioError
-        If the rate is outside 1 kHz to 768 kHz, or there are no channels or more than 64.
-    """
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioError(
-            f"{name} has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE}; correct or convert it"
-        )
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise AudioError(
-            f"{name} has {channels} channels; expected 1 to {MOST_CHANNELS}; an array has shape (n, channels)"
-        )
-
-
-def _declared_frames(file: Any) -> int | None:
-    """Return how many samples a channel the header declares, or None where it only guesses or does not know.
-
-    MP3 has no such field, and libsndfile's guess is wrong by a multiple for a variable bit rate; for a FLAC stream of
-    undeclared length libsndfile gives the largest number there is.
-    """
-    frames = int(file.frames)
-    return None if file.format == "MP3" or frames > 2**62 else frames
-
-
 def _mono_blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
     """Yield the file's samples as blocks of `chunk` seconds, shape (n,), at the file's own rate."""
     size = max(1, min(round(chunk * file.samplerate), MOST_AT_ONCE // file.channels))
-    count, declared = 0, _declared_frames(file)
+    count, declared = 0, declared_frames(file)
     while declared is None or count < declared:
         try:
             block = file.read(size, dtype="float32", always_2d=True)

@@ -15,7 +15,8 @@ from heed.clip_store import ClipStore, FloatArray, Labels, label_of, silence_lev
 from heed.config import SILENCE, UNKNOWN, Settings
 from heed.corpus import Clip
 from heed.errors import CorpusError
-from heed.features import MfccExtractor, Standardizer
+from heed.features import MfccExtractor
+from heed.standardizer import Standardizer
 from heed.varied_clips import VariedClips
 
 # A word of unknown speech with fewer clips is no class of its own.

@@ -15,6 +15,7 @@ import soundfile
 from heed import audio
 from heed.corpus import Corpus, Skipped
 from heed.errors import AudioError, DownloadError
+from heed.sound_file import HIGHEST_RATE, LOWEST_RATE
 
 # A set that was unpacked whole holds this hidden file, which tells where it comes from.
 MARKER = ".heed.json"
@@ -225,7 +226,7 @@ def _is_usual(header: Any) -> bool:
     return (
         header.format in ("WAV", "FLAC")
         and header.channels == 1
-        and audio.LOWEST_RATE <= header.samplerate <= audio.HIGHEST_RATE
+        and LOWEST_RATE <= header.samplerate <= HIGHEST_RATE
         and 0 < header.frames < 2**40
         and "should be" not in header.extra_info
     )

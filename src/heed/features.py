@@ -6,13 +6,12 @@ A frame depends on nothing but its own samples, so that a file, a clip and a mic
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heed.config import FeatureSettings
+from heed.feature_tables import FeatureTables
 
 FloatArray = NDArray[np.float32]
 
@@ -21,82 +20,6 @@ _BLOCK_FRAMES = 512
 # Neighbouring mel filters weigh the same few bins: summing them eight at a time skips most of the zeros in the matrix,
 # and keeps each product so small that BLAS starts no threads of its own beside the caller's.
 _BANDS_AT_ONCE = 8
-# No number of a feature table is nearly as large; with such, the energy of the loudest sound is still finite.
-LARGEST = 100.0
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureTables:
-    """The constant arrays of feature extraction, kept in model files so that recognition needs no librosa.
-
-    Attributes
-    ----------
-    window : ndarray of float32, shape (fft_size,)
-        Periodic Hann window of `window_samples`, with zeros on both sides.
-    mel : ndarray of float32, shape (mel_bands, fft_size // 2 + 1)
-        Triangular filters of equal area on the mel scale of Slaney's Auditory Toolbox (1998), as librosa makes them.
-    cosine : ndarray of float32, shape (coefficients, mel_bands)
-        First rows of the orthonormal discrete cosine transform, type II; no rows where log-mel energies are kept.
-    """
-
-    window: FloatArray
-    mel: FloatArray
-    cosine: FloatArray
-
-    @classmethod
-    def from_settings(cls, settings: FeatureSettings) -> Self:
-        """Compute the tables with librosa and SciPy.
-
-        Parameters
-        ----------
-        settings : FeatureSettings
-            What the tables are for.
-        """
-        import librosa
-        import scipy.fft
-
-        window = librosa.filters.get_window("hann", settings.window_samples, fftbins=True)
-        mel = librosa.filters.mel(
-            sr=settings.sample_rate,
-            n_fft=settings.fft_size,
-            n_mels=settings.mel_bands,
-            fmin=settings.low_frequency,
-            fmax=settings.high_frequency,
-        )
-        cosine = scipy.fft.dct(np.eye(settings.mel_bands), axis=0, norm="ortho")[: settings.coefficients]
-        return cls(
-            window=librosa.util.pad_center(window, size=settings.fft_size).astype(np.float32),
-            mel=mel.astype(np.float32),
-            cosine=cosine.astype(np.float32),
-        )
-
-    def check(self, settings: FeatureSettings) -> None:
-        """Make sure that these tables fit the settings.
-
-        Parameters
-        ----------
-        settings : FeatureSettings
-            What the tables shall be used with.
-
-        Raises
-        ------
-        ValueError
-            If a table has another shape or type than the settings ask for, or absurdly large numbers.
-        """
-        shapes = {
-            "window": (settings.fft_size,),
-            "mel": (settings.mel_bands, settings.fft_size // 2 + 1),
-            "cosine": (settings.coefficients, settings.mel_bands),
-        }
-        for name, shape in shapes.items():
-            table = getattr(self, name)
-            if table.shape != shape or table.dtype != np.float32:
-                raise ValueError(
-                    f"feature table {name} is {table.dtype} of shape {table.shape}; the settings need float32 of shape "
-                    f"{shape}; make the tables from the same settings"
-                )
-            if table.size and not np.abs(table).max() <= LARGEST:
-                raise ValueError(f"feature table {name} has numbers beyond ±{LARGEST:g}; make the tables anew")
 
 
 class MfccExtractor:
@@ -284,62 +207,6 @@ class FeatureStream:
         frames: FloatArray = self._extractor(self._pending[None])[0]
         self._pending = self._pending[len(frames) * settings.hop_samples :].copy()
         return frames
-
-
-@dataclass(frozen=True, eq=False)
-class Standardizer:
-    """Gives each feature zero mean and unit deviation over the training clips.
-
-    Attributes
-    ----------
-    mean, deviation : ndarray of float32, shape (width,)
-        Mean and standard deviation of each feature.
-    """
-
-    mean: FloatArray
-    deviation: FloatArray
-
-    @classmethod
-    def fit(cls, features: FloatArray) -> Self:
-        """Measure mean and deviation.
-
-        Parameters
-        ----------
-        features : ndarray of float32, shape (clips, frames, width)
-            Features of training clips; a feature that never varies (within a millionth of its size) gets deviation 1.
-
-        Raises
-        ------
-        ValueError
-            If there are no frames.
-        """
-        if features.ndim != 3 or 0 in features.shape:
-            raise ValueError(
-                f"features have shape {features.shape}; expected (clips, frames, width) with at least one frame"
-            )
-        mean = features.mean(axis=(0, 1), dtype=np.float64)
-        # Clip by clip, for a copy of all features in double precision would take twice their memory.
-        variance = sum(np.square(clip - mean).mean(axis=0) for clip in features) / len(features)
-        deviation = np.sqrt(variance)
-        varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1)
-        return cls(mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32))
-
-    def apply(self, features: FloatArray) -> FloatArray:
-        """Standardise features.
-
-        Parameters
-        ----------
-        features : ndarray of float32, shape (..., width)
-            Features of any number of clips.
-
-        Returns
-        -------
-        standardised : ndarray of float32, shape (..., width)
-            A new array.
-        """
-        standardised = features - self.mean
-        standardised /= self.deviation
-        return standardised
 
 
 def _filters(mel: FloatArray, fft_size: int) -> Iterator[tuple[slice, slice, FloatArray]]:

@@ -17,10 +17,11 @@ import heed
 from heed.checksums import SHIPPED
 from heed.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from heed.errors import ModelError, SettingsError
-from heed.features import FeatureTables, Standardizer
+from heed.feature_tables import FeatureTables
 from heed.nn import Network
 from heed.nn.parameters import flatten
 from heed.rehearsal import Rehearsal, can_go_on
+from heed.standardizer import Standardizer
 from heed.storage import write_atomically
 
 FORMAT = 1

@@ -6,8 +6,9 @@ from io import BufferedReader
 
 import numpy as np
 
-from heed.audio import Samples, check_format, read_chunks, resampled
+from heed.audio import Samples, read_chunks, resampled
 from heed.errors import AudioError
+from heed.sound_file import check_format
 
 # Seconds of sound that are waited for.
 BLOCK = 0.05

@@ -25,7 +25,8 @@ from heed.config import SILENCE, UNKNOWN, Settings, check_labels
 from heed.corpus import Corpus, Skipped
 from heed.dataset import TrainingSet
 from heed.errors import CorpusError, SettingsError
-from heed.features import FeatureTables, MfccExtractor
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 from heed.training import Training
 from heed.workers import cores
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heed import audio, model_file
-from heed.audio import Source
 from heed.decision import Decision, Detection, ranking
 from heed.errors import ModelError
 from heed.features import FeatureStream, MfccExtractor
 from heed.model_file import Model
 from heed.nn.folding import folded
+from heed.sound_file import Source
 from heed.workers import in_order
 
 FloatArray = NDArray[np.float32]

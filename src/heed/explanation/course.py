@@ -16,9 +16,11 @@ from heed.clip_store import load_clips
 from heed.config import FeatureSettings
 from heed.corpus import scan
 from heed.errors import CorpusError
-from heed.features import FeatureTables, MfccExtractor, Standardizer
+from heed.feature_tables import FeatureTables
+from heed.features import MfccExtractor
 from heed.nn import SGD, CosineWithWarmup, Dense, Flatten, Network, ReLU, one_hot, softmax_cross_entropy
 from heed.nn.trainer import Trainer
+from heed.standardizer import Standardizer
 from heed.workers import cores
 
 FloatArray = NDArray[np.floating[Any]]
