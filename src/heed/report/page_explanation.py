@@ -176,8 +176,9 @@ def _layer(passage: Passage, number: str) -> LayerView:
 def _shape(values: FloatArray) -> str:
     if values.ndim == 1:
         return f"{len(values)} numbers"
-    *channels, moments = values.shape
-    return f"{channels[0]} channels × {''.join(f'{bands} bands × ' for bands in channels[1:])}{moments} moments"
+    names = ("channels", "moments") if values.ndim == 2 else ("channels", "bands", "moments")
+    counts = zip(values.shape, names, strict=True)
+    return " × ".join(f"{count} {name if count != 1 else name.removesuffix('s')}" for count, name in counts)
 
 
 def _picture(values: FloatArray, alt: str) -> Markup:
