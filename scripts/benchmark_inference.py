@@ -47,6 +47,7 @@ from heed.nn import (
     Tanh,
 )
 from heed.nn.convolution import TimeWindow
+from heed.nn.memory import keep_freed_memory
 from heed.nn.parameters import Shape, Views
 from heed.nn.spectrum import cosines
 from heed.recognizer import Recognizer
@@ -73,6 +74,8 @@ def main() -> None:
     arguments = options.parse_args()
 
     pin(1)
+    # As `heed classify` and `heed listen` do.
+    keep_freed_memory()
     model = model_file.load(model_file.find(arguments.model))
     rng = np.random.default_rng(0)
     clips = rng.standard_normal((CLIPS, 1, model.features.clip_samples), dtype=np.float32) * np.float32(0.1)

@@ -61,6 +61,7 @@ def listen(
     from heed.listening import Listening
     from heed.microphone import Microphone
     from heed.model_file import DEFAULT
+    from heed.nn.memory import keep_freed_memory
     from heed.piped import piped_chunks
     from heed.recognizer import load
     from heed.session import SessionRecorder
@@ -69,6 +70,7 @@ def listen(
         raise click.UsageError("--device and --input exclude each other: give the one to listen to")
     if shell and not actions:
         raise click.UsageError("--shell says how to read --exec; give that, too")
+    keep_freed_memory()
     name = model or DEFAULT
     recognizer = load(name)
     rate = recognizer.model.features.sample_rate
