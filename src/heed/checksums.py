@@ -2,6 +2,6 @@
 
 SHIPPED: dict[str, str] = {
     "commands": "6e136cdf3e7ca11951a9fc6bc6928e1625eba884903efc831157652ccdd5b106",
-    "commands-tiny": "8eabf9629c74448c35cace53001531e7e8081488762d9a086d69964eb486c18a",
+    "commands-tiny": "f4a26aa1b322ff929df146f158b20349a69f2893bd4ce43c09df38f0922136e4",
     "dense": "ff29947c4bb5a6abaf35e76e4bb3ed1c58d590df008bcd8326a5bcc2cdde446d",
 }
