@@ -66,7 +66,8 @@ def test_the_page_of_a_training_can_be_read_everywhere(browser: "Browser", train
 
 
 def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", clip_page: Path, clip: Path) -> None:
-    found = explain_clip(model_file.load(model_file.find(MODEL)), clip, "go")
+    model = model_file.load(model_file.find(MODEL))
+    found = explain_clip(model, clip, "go")
     way = found.trace
     with browsing.opened(browser, clip_page) as view:
         rows = view.locator("table").first.locator("tbody tr").all_inner_texts()
@@ -81,8 +82,8 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
         text = view.locator("main").inner_text()
         for number in (found.descent.loss, found.descent.predicted, found.descent.reached):
             assert page.number(number, 4) in text
-        last = way.passages[-1]
-        card = view.locator(f"#backward-{len(way.passages)}")
+        last = way.passages[model.network.last]
+        card = view.locator(f"#backward-{model.network.last + 1}")
         assert page.number(float(np.linalg.norm(last.grad_x))) in card.inner_text()
         assert page.number(float(np.linalg.norm(last.gradients["weight"]))) in card.inner_text()
         assert card.locator("math").first.get_attribute("alttext") == "∂L/∂x = W^T ∂L/∂y"
