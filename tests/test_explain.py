@@ -110,7 +110,7 @@ def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_pa
         assert f"2 of {stages}" in walk.inner_text()
         assert view.locator("[aria-current]").inner_text() == "MFCC"
         walk.get_by_role("button", name="step").click()
-        assert "Forward, layer 1 · convolution over time" in walk.inner_text()
+        assert "Forward, layer 1 · spectrum of the coefficients" in walk.inner_text()
         assert walk.locator("img").evaluate("picture => picture.naturalWidth") > 10
         view.keyboard.press("ArrowLeft")
         walk.get_by_role("button", name="play").click()

@@ -311,9 +311,14 @@ def test_the_example_of_the_readme_listens(microphones: VirtualMicrophones) -> N
     (example,) = (text for _, text in readme.blocks(readme.ROOT / "README.md") if readme.LISTENS in text)
     environment = os.environ | dict(microphones.environment)
     process = subprocess.Popen([sys.executable, "-c", example], env=environment, stdout=subprocess.PIPE, text=True)
-    clip = next((readme.ROOT / "data" / "demo" / "stop").glob("*.opus"))
+    # Not every synthetic voice is plain enough for the thresholds of a model that learned from people.
+    recognizer, silence = heed.load(), np.zeros(sounds.RATE, np.float32)
+    clips = (audio.load(path, sounds.RATE) for path in sorted((readme.ROOT / "data/demo/stop").glob("*.opus")))
+    plain = next(
+        clip for clip in clips if [found.label for found in recognizer.detect([silence, clip, silence])] == ["stop"]
+    )
     while process.poll() is None:
-        microphones.play("mic44", audio.load(clip, sounds.RATE), sounds.RATE)
+        microphones.play("mic44", plain, sounds.RATE)
     assert process.returncode == 0
     assert process.stdout
     assert process.stdout.read().splitlines()[-1].startswith("stop ")
