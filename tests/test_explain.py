@@ -114,7 +114,7 @@ def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_pa
         assert walk.locator("img").evaluate("picture => picture.naturalWidth") > 10
         view.keyboard.press("ArrowLeft")
         walk.get_by_role("button", name="play").click()
-        view.clock.run_for(60_000)
+        view.clock.run_for(120_000)
         assert "One step of learning" in walk.inner_text()
         assert walk.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
         assert walk.get_by_role("button", name="step").is_disabled()
