@@ -14,8 +14,8 @@ class ReLU(Layer):
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
         """Pass what is positive."""
-        # NumPy compares two arrays several times as fast as an array and a number.
-        y = np.maximum(x, np.zeros(x.shape, x.dtype))
+        # NumPy compares two arrays several times as fast as an array and a number; zeros for one channel stay in cache.
+        y = np.maximum(x, np.zeros(x.shape[1:] if x.ndim > 2 else x.shape, x.dtype))
         return y, y
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
