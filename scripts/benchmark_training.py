@@ -47,7 +47,7 @@ RATE = 1e-4
 # Long enough for a library's threads to fall asleep.
 PAUSE = 0.3
 # Of the largest logit.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3
 
 # What the process of one contender runs.
 epochs: list[Epoch] = []
