@@ -2,7 +2,7 @@
 
 A step of training allocates tens of megabytes and frees them again, a look at a second of sound hundreds of kilobytes.
 glibc gives such memory back to the operating system, and the next step waits while every page of it is handed out and
-cleared once more: up to a fifth of a training's time, and a quarter of a look's.
+cleared once more: up to a fifth of a training's time.
 """
 
 import ctypes
