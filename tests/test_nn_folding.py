@@ -126,7 +126,7 @@ def test_both_branches_of_a_residual_are_folded() -> None:
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
-        *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3, padding=1), ReLU(), Stack()),
+        *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3), ReLU(), Stack()),
         *(Convolution(channels=4, kernel=3, stride=2, padding=1), ReLU()),
         *(Residual((*separable, *separable[:2])), ReLU(), Residual(tuple(wider), (shortcut,)), ReLU()),
         *(StatisticsPooling(), Dense(4)),
