@@ -120,7 +120,7 @@ def test_dense_layers_absorb_normalisation_and_dropout() -> None:
 
 
 def test_both_branches_of_a_residual_are_folded() -> None:
-    separable = [TimeBlocks(moments=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
+    separable = [TimeBlocks(moments=5, block=5, span=7, step=5, padding=1), Pointwise(4), ReLU()]
     first = TimeBlocks(moments=3, block=3, span=9, step=6, padding=2)
     second = TimeBlocks(moments=3, block=3, span=7, step=3, padding=2)
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]

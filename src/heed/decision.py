@@ -62,7 +62,7 @@ class Decision:
         self._labels = tuple(labels)
         self._rate = sample_rate
         self._window = window
-        # The latest looks; each takes the place of the one that is too old.
+        # The latest looks, the newest first.
         self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
         # The newest counts most: so many looks are needed to tell a word from a sound that is like it for a moment, but
         # a word that has been said shows in the newest of them.
@@ -94,11 +94,11 @@ class Decision:
         if self._recent.dtype != probabilities.dtype:
             self._recent = self._recent.astype(probabilities.dtype)
             self._weights = self._weights.astype(probabilities.dtype)
-        self._recent[self._looks % settings.smoothing] = probabilities
-        self._looks += 1
-        newest_first = (self._looks - 1 - np.arange(min(self._looks, settings.smoothing))) % settings.smoothing
-        weights = self._weights[: len(newest_first)]
-        average = weights @ self._recent[newest_first] / weights.sum()
+        self._recent[1:] = self._recent[:-1].copy()
+        self._recent[0] = probabilities
+        self._looks = min(self._looks + 1, settings.smoothing)
+        weights = self._weights[: self._looks]
+        average = weights @ self._recent[: self._looks] / weights.sum()
         heard = average[self._words]
         thresholds, rearm = self._limits.astype(heard.dtype)
         self._armed |= heard < rearm

@@ -20,8 +20,9 @@ from heed.audio import Samples, resampled
 from heed.devices import Device, devices, find, portaudio, without_chatter
 from heed.errors import MicrophoneError
 
-# Seconds of sound in one block of the callback; shorter ones cost more, longer ones delay decisions.
-BLOCK = 0.05
+# Seconds of sound in one block of the callback: a step of live recognition, which is due when a block ends. Shorter
+# ones wake the processor for nothing, longer ones delay decisions.
+BLOCK = 0.1
 # Seconds of sound that wait for a slow consumer before the oldest are dropped.
 WAITING = 5.0
 # Without a block for so many seconds the stream is starved, and opened anew. PulseAudio needs up to 1.8 s at first.

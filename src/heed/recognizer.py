@@ -195,8 +195,9 @@ class Recognizer:
         """
         features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
         decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
-        # Half a window of silence before and after lets words at the very edges be seen in the middle of a window.
-        margin = np.zeros(features.clip_samples // 2, np.float32)
+        # Half a window of silence before and after lets words at the very edges be seen in the middle of a window; of
+        # whole steps, so that a look is due whenever a chunk of a step's length is there.
+        margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
         windows = self._windows(chain([margin], chunks, [margin]), together)
         for probabilities in in_order(lambda group: self._judge(self._back, group[0])[: group[1]], windows, threads):

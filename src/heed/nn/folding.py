@@ -21,7 +21,7 @@ from heed.nn.residual import Residual
 from heed.nn.time_blocks import TimeBlocks
 
 # Moments of the output that are computed in one product. Fewer make more products, more make them hold more zeros.
-BLOCK = 13
+BLOCK = 7
 
 Folded = list[tuple[Layer, dict[str, Any]]]
 """Layers, each with what it has learned."""
