@@ -4,9 +4,10 @@ Example: python scripts/measure_taught_streams.py commands --words wake_words --
     --negatives negatives --test speech_commands_test_set_v0.02
 
 From a folder of words, a few recordings of each are drawn and taught, several times over. Half of the other recordings
-are said in a stream on which each new word's threshold is chosen, the other half in one that is measured; each is
-another speaker's. Beside them come the ten commands, unknown words, and running speech, of validation speakers in the
-one stream and of test speakers in the other. What counts is the new words alone: all else is other speech to them.
+are said in a stream on which each new word's threshold is chosen, the other half in a shorter one that is measured;
+each is another speaker's. Beside them come the ten commands, unknown words, and running speech, of validation speakers
+in the one stream and of test speakers in the other. What counts is the new words alone: all else is other speech to
+them.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from heed.errors import HeedError
 from heed.recognizer import Recognizer
 from heed.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
 from heed.streams import Spoken, StreamMaker
+from measure_streams import LONGER
 from measure_teaching import drawn, taught_from
 from speech_data import SpeechData
 
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="folder of the official test archive")
     parser.add_argument("--count", type=int, default=20, help="recordings of each word (default: 20)")
     parser.add_argument("--draws", type=int, default=5, help="how often recordings are drawn (default: 5)")
-    parser.add_argument("--hours", type=float, default=1.0, help="length of each stream (default: 1)")
+    parser.add_argument("--hours", type=float, default=1.0, help="length of each stream that is measured (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     arguments = parser.parse_args()
 
@@ -65,7 +67,8 @@ def main() -> None:
             maker = StreamMaker(
                 spoken, data.unknown(split), [], 0.0, recognizer.labels, base.features.sample_rate, seed=draw
             )
-            parts = hear_all(recognizer, maker, arguments.hours, threads)
+            hours = arguments.hours * (LONGER if split == "validation" else 1)
+            parts = hear_all(recognizer, maker, hours, threads)
             heard[split] = [alone(part, words_of(store)) for part in parts]
         decision = recognizer.model.decision
         chosen = choose_thresholds(trade_off(heard["validation"], decision, THRESHOLDS), 1.0)
