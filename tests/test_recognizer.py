@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,23 @@ def test_the_sound_is_looked_at_once_a_step(
     steps = np.array([detection.end for detection in Recognizer(model).detect([long[0]])]) / step
     assert len(steps) >= 3
     np.testing.assert_allclose(steps, steps.round(), atol=1e-6)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3, 0.7])
+def test_a_look_comes_with_the_chunk_in_which_its_window_ends(step: float, tiny_recognizer: Recognizer) -> None:
+    model = dataclasses.replace(tiny_recognizer.model, decision=DecisionSettings(step=step))
+    size, latest = round(step * sounds.RATE), 0
+    sound = sounds.hiss(20 * size, np.random.default_rng(0), 0.1)
+
+    def chunks() -> Iterator[np.ndarray]:
+        nonlocal latest
+        for start in range(0, len(sound), size):
+            latest += size
+            yield sound[start : start + size]
+
+    live = [(look.end, latest) for look in Recognizer(model).looks(chunks()) if look.end < len(sound)]
+    assert len(live) >= 15
+    assert all(given - size < end <= given for end, given in live)
 
 
 @hypothesis_settings(max_examples=15, deadline=None)
