@@ -120,13 +120,13 @@ def test_dense_layers_absorb_normalisation_and_dropout() -> None:
 
 
 def test_both_branches_of_a_residual_are_folded() -> None:
-    separable = [TimeBlocks(moments=5, block=5, span=7, step=5, padding=1), Pointwise(4), ReLU()]
+    separable = [TimeBlocks(moments=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
     first = TimeBlocks(moments=3, block=3, span=9, step=6, padding=2)
     second = TimeBlocks(moments=3, block=3, span=7, step=3, padding=2)
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
-        *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3), ReLU(), Stack()),
+        *(Spectrum(), Convolution2d(channels=2, band_kernel=3, band_stride=2, kernel=3, padding=1), ReLU(), Stack()),
         *(Convolution(channels=4, kernel=3, stride=2, padding=1), ReLU()),
         *(Residual((*separable, *separable[:2])), ReLU(), Residual(tuple(wider), (shortcut,)), ReLU()),
         *(StatisticsPooling(), Dense(4)),

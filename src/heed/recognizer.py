@@ -15,9 +15,7 @@ from heed.decision import Decision, Detection, ranking
 from heed.errors import ModelError
 from heed.features import FeatureStream, MfccExtractor
 from heed.model_file import Model
-from heed.nn import Network, streaming
 from heed.nn.folding import folded
-from heed.nn.streaming import FrontStream
 from heed.sound_file import Source
 from heed.workers import in_order
 
@@ -61,7 +59,6 @@ class Recognizer:
         self._extractor = MfccExtractor(model.features, model.tables)
         with np.errstate(over="ignore", invalid="ignore"):
             self._network = folded(model.network)
-            self._back = streaming.back(self._network)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -86,11 +83,11 @@ class Recognizer:
         ModelError
             If the model's weights are so large that there are none.
         """
-        return self._judge(self._network, self.model.standardizer.apply(self._extractor(windows)))
+        return self._judge(self._extractor(windows))
 
-    def _judge(self, network: Network, windows: FloatArray) -> FloatArray:
+    def _judge(self, features: FloatArray) -> FloatArray:
         with np.errstate(over="ignore", invalid="ignore"):
-            probabilities = network.probabilities(windows)
+            probabilities = self._network.probabilities(self.model.standardizer.apply(features))
         if not np.isfinite(probabilities).all():
             raise ModelError(
                 "the numbers of the model grow beyond all bounds, so that it can tell nothing; train or fetch it again"
@@ -149,8 +146,8 @@ class Recognizer:
                 place[:], start = audio.fit(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
-            features[: len(group)] = self.model.standardizer.apply(self._extractor(windows[: len(group)]))
-            probabilities = self._judge(self._network, features)
+            features[: len(group)] = self._extractor(windows[: len(group)])
+            probabilities = self._judge(features)
             detections += map(self._detection, probabilities, starts, map(len, group))
         return detections
 
@@ -200,33 +197,27 @@ class Recognizer:
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities in in_order(lambda group: self._judge(self._back, group[0])[: group[1]], windows, threads):
+        for probabilities in in_order(lambda group: self._judge(group[0])[: group[1]], windows, threads):
             for row in probabilities:
                 yield Look(end, row, decision.update(row, end))
                 end += step_samples
 
     def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
-        """Yield so many windows for the back of the network, and how many of them there really are.
-
-        They lie a step apart. What comes before, features and the front of the network, sees each moment once.
-        """
-        step, shape = self._step_frames, self._back.input_shape
-        features, front = FeatureStream(self._extractor), FrontStream(self._network)
-        moments = np.empty((0, *shape[1:]), np.float32)
+        """Yield features of so many windows, a step from one to the next, and how many of them there really are."""
+        features, step = self.model.features, self._step_frames
+        stream = FeatureStream(self._extractor)
+        frames = np.empty((0, features.width), np.float32)
         # Blocks of whole steps make each frame and each look the same sequence of operations, however the stream was
         # cut.
-        for block in reblock(chunks, step * self.model.features.hop_samples, together):
-            frames = self.model.standardizer.apply(features.push(block))
-            with np.errstate(over="ignore", invalid="ignore"):
-                moments = np.concatenate([moments, front.push(frames)])
-            count = max((len(moments) - shape[0]) // step + 1, 0)
+        for block in reblock(chunks, step * features.hop_samples, together):
+            frames = np.concatenate([frames, stream.push(block)])
+            count = max((len(frames) - features.frames) // step + 1, 0)
             if count:
-                # The batch is the last axis in memory, as the network will have it.
-                windows = np.zeros((*shape[::-1], together), np.float32).T
+                windows = np.zeros((together, features.frames, features.width), np.float32)
                 for place, window in enumerate(windows[:count]):
-                    window[:] = moments[place * step : place * step + shape[0]]
+                    window[:] = frames[place * step : place * step + features.frames]
                 yield windows, count
-                moments = moments[count * step :]
+                frames = frames[count * step :]
 
     @property
     def _step_frames(self) -> int:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heed.nn.layer import MomentLayer
+from heed.nn.layer import Layer
 from heed.nn.parameters import FloatArray, Views
 
 
 @dataclass(frozen=True)
-class ReLU(MomentLayer):
+class ReLU(Layer):
     """Rectified linear unit: y = max(x, 0)."""
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
@@ -28,7 +28,7 @@ class ReLU(MomentLayer):
 
 
 @dataclass(frozen=True)
-class Tanh(MomentLayer):
+class Tanh(Layer):
     """Hyperbolic tangent: y = tanh x, the classic activation with outputs between -1 and 1."""
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:

@@ -154,6 +154,7 @@ class TdnnArchitecture:
                 band_kernel=bands,
                 band_stride=stride,
                 kernel=SPECTRAL_KERNEL,
+                padding=SPECTRAL_KERNEL // 2,
                 bias=False,
             )
             layers += [window, BatchNorm(), ReLU()]

@@ -53,11 +53,6 @@ class TimeWindow(Layer):
         """Moments from the first tap to the last, both included."""
         return (self.kernel - 1) * self.dilation + 1
 
-    @property
-    def reach(self) -> int | None:
-        """The span, if there is neither padding, which is at the edges only, nor a stride."""
-        return self.span if self.stride == 1 and not self.padding else None
-
     def output_length(self, input_shape: Shape) -> int:
         """Count the moments of the output; raise ValueError if the input is no (channels, time) or too short."""
         if len(input_shape) != 2:

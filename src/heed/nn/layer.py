@@ -16,14 +16,6 @@ from heed.nn.parameters import FloatArray, ParameterTree, Shape, Views
 class Layer(ABC):
     """One differentiable step of a network; subclasses are frozen dataclasses whose fields are their settings."""
 
-    @property
-    def reach(self) -> int | None:
-        """Moments of the input that a moment of the output sees, if one by one it has its own; otherwise None.
-
-        Such a layer treats all moments alike and knows no edges, so that a stream can go through it piece by piece.
-        """
-        return None
-
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output without its batch axis; raise ValueError if the input does not fit."""
         return input_shape
@@ -85,12 +77,3 @@ class Layer(ABC):
     def backward_parameters(self, values: Views, gradients: Views, cache: Any, grad_y: FloatArray) -> None:
         """Do what backward does but for the gradient of the input, which a network's lowest layer need not give."""
         self.backward(values, gradients, cache, grad_y)
-
-
-class MomentLayer(Layer):
-    """A layer in whose output each moment depends, in inference, on the same moment of the input alone."""
-
-    @property
-    def reach(self) -> int:
-        """A moment sees itself."""
-        return 1
