@@ -115,7 +115,7 @@ def test_a_rate_that_the_device_cannot_do_is_made(microphones: VirtualMicrophone
         assert first.dtype == np.float32
         assert len(first) > 10_000
         blocks = itertools.islice(opened.chunks(), 10)
-        assert sum(map(len, blocks)) == pytest.approx(10 * microphone.BLOCK * 400_000, rel=0.2)
+        assert sum(map(len, blocks)) == pytest.approx(10 * microphone.RESAMPLED_BLOCK * 400_000, rel=0.2)
 
 
 def test_a_slow_consumer_loses_the_oldest_and_is_told(

@@ -21,8 +21,9 @@ from heed.devices import Device, devices, find, portaudio, without_chatter
 from heed.errors import MicrophoneError
 
 # Seconds of sound in one block of the callback: a step of live recognition, which is due when a block ends. Shorter
-# ones wake the processor for nothing, longer ones delay decisions.
-BLOCK = 0.1
+# ones wake the processor for nothing, longer ones delay decisions. A resampler holds the last moments of a block back,
+# so that a step waits for the block after it; shorter blocks let it wait for less.
+BLOCK, RESAMPLED_BLOCK = 0.1, 0.05
 # Seconds of sound that wait for a slow consumer before the oldest are dropped.
 WAITING = 5.0
 # Without a block for so many seconds the stream is starved, and opened anew. PulseAudio needs up to 1.8 s at first.
@@ -223,7 +224,6 @@ class Microphone:
     def _open(self, device: Device) -> _Connection:
         """Open a device at the wanted rate or else at its own, with one channel or else two."""
         library = portaudio()
-        blocks: queue.Queue[tuple[float, Samples]] = queue.Queue(round(WAITING / BLOCK))
 
         def receive(data: Samples, frames: int, moment: object, status: Any) -> None:
             self.health.overflows += bool(status.input_overflow)
@@ -241,12 +241,14 @@ class Microphone:
 
         reason: Exception | None = None
         for rate in dict.fromkeys((float(self.sample_rate), device.sample_rate)):
+            length = BLOCK if rate == self.sample_rate else RESAMPLED_BLOCK
+            blocks: queue.Queue[tuple[float, Samples]] = queue.Queue(round(WAITING / length))
             for channels in range(1, min(device.channels, 2) + 1):
                 try:
                     with without_chatter():
                         stream = library.InputStream(
                             samplerate=rate,
-                            blocksize=round(BLOCK * rate),
+                            blocksize=round(length * rate),
                             device=device.index,
                             channels=channels,
                             dtype="float32",
