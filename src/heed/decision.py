@@ -94,7 +94,7 @@ class Decision:
         if self._recent.dtype != probabilities.dtype:
             self._recent = self._recent.astype(probabilities.dtype)
             self._weights = self._weights.astype(probabilities.dtype)
-        self._recent[1:] = self._recent[:-1].copy()
+        self._recent[1:] = self._recent[:-1]
         self._recent[0] = probabilities
         self._looks = min(self._looks + 1, settings.smoothing)
         weights = self._weights[: self._looks]

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -61,12 +62,13 @@ class Health:
 
 @dataclass
 class _Connection:
-    """An open stream, the blocks that came from it, and at which rate."""
+    """An open stream, the blocks that came from it with their times of arrival, and what they consist of."""
 
     stream: Any
     device: Device
     rate: float
-    blocks: queue.Queue[tuple[float, Samples]]
+    channels: int
+    blocks: queue.SimpleQueue[tuple[float, bytes]]
 
 
 class Microphone:
@@ -198,7 +200,8 @@ class Microphone:
             last = time.monotonic()
             self.health.lag = last - arrived
             self.health.longest_lag = max(self.health.longest_lag, self.health.lag)
-            yield block
+            samples = np.frombuffer(block, np.float32)
+            yield samples if connection.channels == 1 else samples.reshape(-1, connection.channels).mean(axis=1)
 
     def _reconnect(self, lost: Device) -> bool:
         """Seek the device by its name until it can be opened again, or nobody listens any more."""
@@ -225,28 +228,23 @@ class Microphone:
         """Open a device at the wanted rate or else at its own, with one channel or else two."""
         library = portaudio()
 
-        def receive(data: Samples, frames: int, moment: object, status: Any) -> None:
+        def receive(data: Any, frames: int, moment: object, status: Any) -> None:
             self.health.overflows += bool(status.input_overflow)
-            block = data[:, 0].copy() if data.shape[1] == 1 else data.mean(axis=1)
-            try:
-                blocks.put_nowait((time.monotonic(), block))
-            except queue.Full:
+            if blocks.qsize() * frames >= WAITING * rate:
                 # The consumer is too slow; what was just said matters more than what was said seconds ago.
                 self.health.dropped += 1
-                try:
+                with suppress(queue.Empty):
                     blocks.get_nowait()
-                    blocks.put_nowait((time.monotonic(), block))
-                except (queue.Empty, queue.Full):
-                    pass
+            blocks.put((time.monotonic(), bytes(data)))
 
         reason: Exception | None = None
         for rate in dict.fromkeys((float(self.sample_rate), device.sample_rate)):
             length = BLOCK if rate == self.sample_rate else RESAMPLED_BLOCK
-            blocks: queue.Queue[tuple[float, Samples]] = queue.Queue(round(WAITING / length))
+            blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
             for channels in range(1, min(device.channels, 2) + 1):
                 try:
                     with without_chatter():
-                        stream = library.InputStream(
+                        stream = library.RawInputStream(
                             samplerate=rate,
                             blocksize=round(length * rate),
                             device=device.index,
@@ -258,5 +256,5 @@ class Microphone:
                 except (library.PortAudioError, ValueError) as error:
                     reason = error
                 else:
-                    return _Connection(stream, device, rate, blocks)
+                    return _Connection(stream, device, rate, channels, blocks)
         raise MicrophoneError(f"{device.name} cannot be opened ({reason}); run `heed doctor`") from reason

@@ -15,6 +15,7 @@ from heed.decision import Decision, Detection, ranking
 from heed.errors import ModelError
 from heed.features import FeatureStream, MfccExtractor
 from heed.model_file import Model
+from heed.nn import Network, streaming
 from heed.nn.folding import folded
 from heed.sound_file import Source
 from heed.workers import in_order
@@ -59,6 +60,7 @@ class Recognizer:
         self._extractor = MfccExtractor(model.features, model.tables)
         with np.errstate(over="ignore", invalid="ignore"):
             self._network = folded(model.network)
+            self._back = streaming.back(self._network, self._step_frames)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,11 +85,11 @@ class Recognizer:
         ModelError
             If the model's weights are so large that there are none.
         """
-        return self._judge(self._extractor(windows))
+        return self._judge(self._network, self.model.standardizer.apply(self._extractor(windows)))
 
-    def _judge(self, features: FloatArray) -> FloatArray:
+    def _judge(self, network: Network, windows: FloatArray) -> FloatArray:
         with np.errstate(over="ignore", invalid="ignore"):
-            probabilities = self._network.probabilities(self.model.standardizer.apply(features))
+            probabilities = network.probabilities(windows)
         if not np.isfinite(probabilities).all():
             raise ModelError(
                 "the numbers of the model grow beyond all bounds, so that it can tell nothing; train or fetch it again"
@@ -146,8 +148,8 @@ class Recognizer:
                 place[:], start = audio.fit(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
-            features[: len(group)] = self._extractor(windows[: len(group)])
-            probabilities = self._judge(features)
+            features[: len(group)] = self.model.standardizer.apply(self._extractor(windows[: len(group)]))
+            probabilities = self._judge(self._network, features)
             detections += map(self._detection, probabilities, starts, map(len, group))
         return detections
 
@@ -197,27 +199,26 @@ class Recognizer:
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities in in_order(lambda group: self._judge(group[0])[: group[1]], windows, threads):
+        for probabilities in in_order(lambda group: self._judge(self._back, group[0])[: group[1]], windows, threads):
             for row in probabilities:
                 yield Look(end, row, decision.update(row, end))
                 end += step_samples
 
     def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
-        """Yield features of so many windows, a step from one to the next, and how many of them there really are."""
-        features, step = self.model.features, self._step_frames
-        stream = FeatureStream(self._extractor)
-        frames = np.empty((0, features.width), np.float32)
+        """Yield so many windows, a step from one to the next, and how many of them there really are.
+
+        What comes before, the features and the front of the network, sees each moment once.
+        """
+        step, standardizer = self._step_frames, self.model.standardizer
+        stream, front = FeatureStream(self._extractor), streaming.WindowStream(self._network, step)
         # Blocks of whole steps make each frame and each look the same sequence of operations, however the stream was
         # cut.
-        for block in reblock(chunks, step * features.hop_samples, together):
-            frames = np.concatenate([frames, stream.push(block)])
-            count = max((len(frames) - features.frames) // step + 1, 0)
+        for block in reblock(chunks, step * self.model.features.hop_samples, together):
+            frames = standardizer.apply(stream.push(block))
+            with np.errstate(over="ignore", invalid="ignore"):
+                windows, count = front.push(frames, together)
             if count:
-                windows = np.zeros((together, features.frames, features.width), np.float32)
-                for place, window in enumerate(windows[:count]):
-                    window[:] = frames[place * step : place * step + features.frames]
                 yield windows, count
-                frames = frames[count * step :]
 
     @property
     def _step_frames(self) -> int:

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heed.nn.layer import Layer
+from heed.nn.layer import MomentLayer
 from heed.nn.parameters import FloatArray, Views
 
 
 @dataclass(frozen=True)
-class ReLU(Layer):
+class ReLU(MomentLayer):
     """Rectified linear unit: y = max(x, 0)."""
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
         """Pass what is positive."""
-        # NumPy compares two arrays several times as fast as an array and a number; zeros for one channel stay in cache.
-        y = np.maximum(x, np.zeros(x.shape[1:] if x.ndim > 2 else x.shape, x.dtype))
+        y = np.maximum(x, 0)
         return y, y
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
@@ -28,7 +27,7 @@ class ReLU(Layer):
 
 
 @dataclass(frozen=True)
-class Tanh(Layer):
+class Tanh(MomentLayer):
     """Hyperbolic tangent: y = tanh x, the classic activation with outputs between -1 and 1."""
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:

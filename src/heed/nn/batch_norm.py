@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heed.nn.layer import Layer
+from heed.nn.layer import MomentLayer
 from heed.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, ones, zeros
 
 
@@ -22,7 +22,7 @@ class _InferenceCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BatchNorm(Layer):
+class BatchNorm(MomentLayer):
     """y = scale x̂ + shift with x̂ = (x - mean) / sqrt(variance + epsilon), channel by channel.
 
     While training, mean and variance are those of the batch (and of time, if there is a time axis); in inference they

@@ -53,6 +53,11 @@ class TimeWindow(Layer):
         """Moments from the first tap to the last, both included."""
         return (self.kernel - 1) * self.dilation + 1
 
+    @property
+    def reach(self) -> int | None:
+        """The padding, if it keeps the middle of the taps at the moment of the output."""
+        return self.padding if self.stride == 1 and self.span == 2 * self.padding + 1 else None
+
     def output_length(self, input_shape: Shape) -> int:
         """Count the moments of the output; raise ValueError if the input is no (channels, time) or too short."""
         if len(input_shape) != 2:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heed.nn.layer import Layer
+from heed.nn.layer import Layer, MomentLayer
 from heed.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, he_normal, zeros
 
 
@@ -73,7 +73,7 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class Pointwise(Dense):
+class Pointwise(MomentLayer, Dense):
     """The same dense layer at every moment: y(t) = W x(t) + b, a convolution over time with a kernel of one.
 
     To the weights, a moment of a clip is one more example; so this is `Dense` with time and batch taken as one axis.

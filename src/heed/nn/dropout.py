@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heed.nn.layer import Layer
+from heed.nn.layer import MomentLayer
 from heed.nn.parameters import FloatArray, Views
 
 # One random byte decides over one number, which is several times cheaper than a random float; rates are rounded to
@@ -13,7 +13,7 @@ LEVELS = 256
 
 
 @dataclass(frozen=True)
-class Dropout(Layer):
+class Dropout(MomentLayer):
     """Set each number to zero with the probability `rate` and scale the others so that the expectation stays.
 
     N. Srivastava et al., "Dropout", 2014, in the "inverted" form that leaves inference untouched.

@@ -43,7 +43,7 @@ def folded(network: Network) -> Network:
     """
     layers = _fold(network.chain, network.parameters.values, network.input_shape[::-1])
     smaller = Network([layer for layer, _ in layers], network.input_shape, network.parameters.vector.dtype)
-    _assign(smaller.parameters.values, _named(layers))
+    smaller.parameters.assign(_named(layers))
     return smaller
 
 
@@ -97,11 +97,3 @@ def _named(layers: Folded) -> dict[str, Any]:
     """Return what the layers have learned, under the names that they have in a chain."""
     names = Chain(tuple(layer for layer, _ in layers)).names
     return {name: learned for name, (_, learned) in zip(names, layers, strict=True)}
-
-
-def _assign(views: Views, learned: Views) -> None:
-    for name, value in learned.items():
-        if isinstance(value, dict):
-            _assign(views[name], value)
-        else:
-            views[name][...] = value

@@ -16,6 +16,14 @@ from heed.nn.parameters import FloatArray, ParameterTree, Shape, Views
 class Layer(ABC):
     """One differentiable step of a network; subclasses are frozen dataclasses whose fields are their settings."""
 
+    @property
+    def reach(self) -> int | None:
+        """How many moments before it, and after it, a moment of the output depends on.
+
+        None if the moments of the output are not those of the input one by one, or if each depends on all of them.
+        """
+        return None
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output without its batch axis; raise ValueError if the input does not fit."""
         return input_shape
@@ -77,3 +85,12 @@ class Layer(ABC):
     def backward_parameters(self, values: Views, gradients: Views, cache: Any, grad_y: FloatArray) -> None:
         """Do what backward does but for the gradient of the input, which a network's lowest layer need not give."""
         self.backward(values, gradients, cache, grad_y)
+
+
+class MomentLayer(Layer):
+    """A layer in whose output each moment depends, in inference, on the same moment of the input alone."""
+
+    @property
+    def reach(self) -> int:
+        """A moment depends on itself."""
+        return 0

@@ -42,17 +42,12 @@ class Merging(Layer):
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
         """Give the class the logarithm of the sum of the exponentials, whose softmax is the sum of the probabilities.
 
-        What is written is y = log(exp z_c + sum over parts exp z_k); the largest is taken out of the sum beforehand, so
-        that nothing overflows.
+        What is written is y = log(exp z_c + sum over parts exp z_k), summed up so that nothing overflows.
         """
         y = x[: -self.parts].copy()
         members = np.concatenate([x[self.into : self.into + 1], x[-self.parts :]])
-        largest = members.max(axis=0)
-        shares = np.exp(members - largest)
-        whole = shares.sum(axis=0)
-        y[self.into] = largest + np.log(whole)
-        shares /= whole
-        return y, shares
+        y[self.into] = np.logaddexp.reduce(members)
+        return y, np.exp(members - y[self.into])
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
         """Share the gradient out.

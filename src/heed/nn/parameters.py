@@ -117,6 +117,18 @@ class Parameters:
         for name, view in self.named().items():
             view[...] = self._specs[name].fill(rng, view.shape)
 
+    def assign(self, learned: Views) -> None:
+        """Copy values from a nested mapping like that of the values."""
+
+        def copy(views: Views, arrays: Views) -> None:
+            for name, array in arrays.items():
+                if isinstance(array, Mapping):
+                    copy(views[name], array)
+                else:
+                    views[name][...] = array
+
+        copy(self.values, learned)
+
     def named(self, vector: FloatArray | None = None) -> dict[str, FloatArray]:
         """Return views by dotted name, of the values or of another vector of the same size (gradients, averages)."""
         vector = self.vector if vector is None else vector

@@ -10,12 +10,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from heed.nn.layer import Layer
+from heed.nn.layer import MomentLayer
 from heed.nn.parameters import FloatArray, Shape, Views
 
 
 @dataclass(frozen=True)
-class Spectrum(Layer):
+class Spectrum(MomentLayer):
     """Adds up the cosines that standardised coefficients stand for: y(f, t) = sum_k C_kf x_k(t) / (k + 1).
 
     C is the orthonormal discrete cosine transform, type II (N. Ahmed et al., "Discrete cosine transform", 1974), whose
@@ -67,7 +67,7 @@ def cosines(count: int, dtype: np.dtype[np.floating]) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Stack(Layer):
+class Stack(MomentLayer):
     """Take each band of each channel as a channel of its own: (channels, bands, time) as (channels x bands, time)."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
