@@ -86,22 +86,38 @@ def test_no_event_at_all_proves_less_than_three() -> None:
     assert high == pytest.approx(3.0, abs=0.01)
 
 
-def test_each_word_gets_the_threshold_that_misses_fewest_within_the_limit() -> None:
-    def scored(hit: dict[str, int], alarms: dict[str, int]) -> StreamScore:
-        return StreamScore(Counter(up=10, stop=10), Counter(hit), Counter(alarms), hours=2.0)
+def scored(hit: dict[str, int], alarms: dict[str, int]) -> StreamScore:
+    return StreamScore(Counter(up=10, stop=10), Counter(hit), Counter(alarms), hours=2.0)
 
+
+def test_each_word_gets_the_threshold_that_misses_fewest_within_the_limit() -> None:
     curve = [
         (0.3, scored({"up": 10, "stop": 10}, {"up": 90, "stop": 2})),
-        (0.5, scored({"up": 9, "stop": 9}, {"up": 3})),
-        (0.7, scored({"up": 7, "stop": 9}, {"up": 1})),
-        (0.9, scored({"up": 4, "stop": 2}, {"yes": 1})),
+        (0.5, scored({"up": 9, "stop": 9}, {"up": 4})),
+        (0.7, scored({"up": 7, "stop": 9}, {"up": 2})),
+        (0.9, scored({"up": 4, "stop": 2}, {})),
     ]
-    # One alarm, of yes, comes at the highest threshold only; yes was never said, and any lower one is as good.
-    assert choose_thresholds(curve, 0.5) == {"up": 0.7, "stop": 0.7, "yes": 0.5}
-    assert choose_thresholds(curve, 1.5) == {"up": 0.5, "stop": 0.7, "yes": 0.5}
-    assert choose_thresholds(list(reversed(curve)), 2.5) == {"up": 0.5, "stop": 0.3, "yes": 0.5}
-    assert choose_thresholds(curve, 0.0) == {"up": 0.9, "stop": 0.7, "yes": 0.5}
-    assert choose_thresholds(curve[:3], 0.0) is None
+    # Of a threshold's alarms, each of the two words is expected to give a quarter, and half of its own.
+    assert choose_thresholds(curve, 0.0) == {"up": 0.9, "stop": 0.9}
+    assert choose_thresholds(curve, 0.25) == {"up": 0.9, "stop": 0.7}
+    assert choose_thresholds(curve, 1.0) == {"up": 0.7, "stop": 0.7}
+    assert choose_thresholds(curve, 1.75) == {"up": 0.5, "stop": 0.7}
+    assert choose_thresholds(list(reversed(curve)), 1.74) == {"up": 0.7, "stop": 0.7}
+    assert choose_thresholds(curve[:3], 0.4) is None
+
+
+def test_a_word_without_alarms_is_expected_to_give_some_where_others_do() -> None:
+    curve = [
+        (0.4, scored({"up": 10, "stop": 10}, {"up": 40})),
+        (0.6, scored({"up": 9, "stop": 9}, {"up": 1})),
+        (0.8, scored({"up": 8, "stop": 8}, {})),
+    ]
+    assert choose_thresholds(curve, 3.0) == {"up": 0.6, "stop": 0.6}
+
+
+def test_of_equally_good_thresholds_the_middle_one_is_chosen() -> None:
+    curve = [(threshold, scored({"up": 9, "stop": 9}, {})) for threshold in (0.5, 0.6, 0.7)]
+    assert choose_thresholds(curve, 1.0) == {"up": 0.6, "stop": 0.6}
 
 
 @pytest.fixture(scope="module")

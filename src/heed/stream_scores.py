@@ -255,9 +255,12 @@ def choose_thresholds(
 ) -> Mapping[str, float] | None:
     """Choose a threshold for each word, so that as few words as can be are missed.
 
-    Some words are far more easily taken for what was not said than others. As each word's alarms depend on its own
-    threshold alone, the choice is one of dynamic programming: word by word, the fewest misses for each number of alarms
-    that are spent. (A word that is detected keeps others quiet for a moment, which is neglected.)
+    Some words are far more easily taken for what was not said than others. But the alarms of one word are few, and come
+    from fewer recordings still; a threshold that happens to give none here would not do so elsewhere. So what is
+    expected of a word lies halfway between its own alarms and the mean of all words (shrinkage, as in H. Robbins, "An
+    empirical Bayes approach to statistics", 1956). As it depends on the word's own threshold alone, the choice is one
+    of dynamic programming: word by word, the fewest misses for each number of alarms that are spent. (A word that is
+    detected keeps others quiet for a moment, which is neglected.)
 
     Parameters
     ----------
@@ -272,13 +275,17 @@ def choose_thresholds(
         The threshold of each word, of equally good ones the middle one; None if no choice keeps to the limit.
     """
     rising = sorted(curve, key=lambda entry: entry[0])
-    most = int(false_alarms_per_hour * rising[0][1].hours + 1e-9)
+    words = sorted(set().union(*(score.said | score.alarms for _, score in rising)))
+    # Halves of a mean over the words: alarms are counted in such parts of one.
+    parts = 2 * len(words)
+    most = int(parts * false_alarms_per_hour * rising[0][1].hours + 1e-9)
     # The fewest misses by the alarms spent, and the thresholds that lead there.
     best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
-    for word in sorted(set().union(*(score.said | score.alarms for _, score in rising))):
+    for word in words:
         alike: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for threshold, score in rising:
-            alike[score.alarms[word], score.said[word] - score.hit[word]].append(threshold)
+            expected = len(words) * score.alarms[word] + score.false_alarms
+            alike[expected, score.said[word] - score.hit[word]].append(threshold)
         longer: dict[int, tuple[int, dict[str, float]]] = {}
         for (alarms, misses), thresholds in alike.items():
             for spent, (missed, chosen) in best.items():

@@ -1,0 +1,85 @@
+"""Measure whether thresholds that are chosen on streams of some speakers hold on streams of others.
+
+Example: python scripts/measure_transfer.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives
+
+They are chosen on one half of the validation speakers and tried on the other, both ways round. Each half has speakers,
+running speech and noise of its own. As for the models that ship, the thresholds are chosen on clean and noisy streams
+together. The test set plays no part.
+"""
+
+import argparse
+import os
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from heed import model_file
+from heed.audio import Samples
+from heed.clip_store import load_noises
+from heed.corpus import scan
+from heed.errors import HeedError
+from heed.recognizer import Recognizer
+from heed.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
+from heed.streams import StreamMaker
+from measure_streams import SNR
+from speech_data import SpeechData
+
+RATES = (1.0, 2.0, 3.0, 4.0)
+
+
+def main() -> None:
+    """Hear both halves, choose and try, print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="name of a shipped model, or a model file")
+    SpeechData.add_arguments(parser)
+    parser.add_argument("--hours", type=float, default=6.0, help="length of each of the streams (default: 6)")
+    arguments = parser.parse_args()
+
+    recognizer = Recognizer(model_file.load(model_file.find(arguments.model)))
+    halves = [hear_half(recognizer, SpeechData.from_arguments(arguments), half, arguments.hours) for half in (0, 1)]
+    decision = recognizer.model.decision
+    curves = [trade_off([part for parts in half.values() for part in parts], decision) for half in halves]
+    print(
+        "| chosen for, an hour | stream | words missed | false alarms an hour, one way and the other | median delay |"
+    )
+    print("|---|---|---|---|---|")
+    for rate in RATES:
+        chosen = [choose_thresholds(curve, rate) for curve in curves]
+        for name in halves[0]:
+            tried = [
+                score(other[name], replace(decision, words=dict(words)))
+                for words, other in zip(chosen, halves[::-1], strict=True)
+                if words is not None
+            ]
+            total = sum(tried, StreamScore())
+            alarms = ", ".join(f"{result.false_alarm_rate:.1f}" for result in tried)
+            delay = total.to_dict()["delay_median"] or 0.0
+            print(f"| {rate:g} | {name} | {total.miss_rate:.1%} | {alarms} | {1000 * delay:.0f} ms |", flush=True)
+
+
+def hear_half(recognizer: Recognizer, data: SpeechData, half: int, hours: float) -> dict[str, list[Heard]]:
+    """Listen to a clean and to a noisy stream of one half of the speakers."""
+    features = recognizer.model.features
+    noises, _ = load_noises(data.noises("validation")[half::2], features)
+    # The name of a recording of Speech Commands begins with its speaker's.
+    clips = [clip for clip in scan(data.words).by_split("validation") if which_half(clip.path.name[:8]) == half]
+    speech = [path for path in data.unknown("validation") if which_half(path.stem) == half]
+
+    def hear(background: Sequence[Samples]) -> list[Heard]:
+        maker = StreamMaker(clips, speech, background, SNR, recognizer.labels, features.sample_rate, seed=half)
+        return hear_all(recognizer, maker, hours, os.cpu_count() or 1)
+
+    return {"clean": hear([]), f"noise at {SNR:g} dB": hear(noises)}
+
+
+def which_half(name: str) -> int:
+    """Assign a name to one of two halves, always the same."""
+    return zlib.crc32(name.encode()) % 2
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HeedError as error:
+        sys.exit(f"error: {error}")
