@@ -95,6 +95,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (DecisionSettings, "step", 1.1, "between 0.01 and 1 second"),
     (DecisionSettings, "smoothing", 0, "between 1 and 100"),
     (DecisionSettings, "smoothing", 101, "between 1 and 100"),
+    (DecisionSettings, "margin", -0.01, "between 0 and 1"),
+    (DecisionSettings, "margin", 1.01, "between 0 and 1"),
     (DecisionSettings, "threshold", 1.1, "above 0 and at most 1"),
     (DecisionSettings, "words", {"yes": 1.1}, "above 0 and at most 1"),
     (DecisionSettings, "words", {"yes": 0.5, "no": 0.0}, "above 0 and at most 1"),

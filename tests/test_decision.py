@@ -14,8 +14,8 @@ from heed.decision import Decision, Detection, ranking
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 RATE = 100
 STEP = 10
-# One look is one decision: no smoothing, no time of quiet.
-BARE = DecisionSettings(smoothing=1, threshold=0.6, rearm=0.4, refractory=0.0)
+# One look is one decision: no smoothing, no time of quiet, no haste.
+BARE = DecisionSettings(smoothing=1, threshold=0.6, margin=1.0, rearm=0.4, refractory=0.0)
 
 
 def look(**probabilities: float) -> np.ndarray:
@@ -110,6 +110,22 @@ def test_looks_are_averaged_and_the_newest_counts_most() -> None:
     detection = decision.update(look(yes=0.8), 3 * STEP)
     assert detection is not None
     assert detection.confidence == pytest.approx((3 * 0.8 + 2 * 0.6 + 0.7) / 6)
+
+
+def test_a_clear_word_does_not_wait_for_the_older_half() -> None:
+    settings = dataclasses.replace(BARE, smoothing=4, margin=0.2)
+    silence = [look()] * 4
+    # Of weights 4, 3, 2, 1 the newest three make 0.9; of 2 and 1 the newest two do, but only 0.6 of the others.
+    assert detections([*silence, *[look(yes=0.75)] * 4], settings) == [("yes", 6)]
+    assert detections([*silence, *[look(yes=0.85)] * 4], settings) == [("yes", 5)]
+    # It fires once, although the average of all looks has not even reached the threshold when it does.
+    assert detections([*silence, *[look(yes=0.85)] * 20, *silence, *[look(yes=0.85)] * 20], settings) == [
+        ("yes", 5), ("yes", 29),
+    ]  # fmt: skip
+    decision = Decision(settings, LABELS, RATE, 1.0)
+    *_, heard = (decision.update(each, number) for number, each in enumerate([*silence, *[look(yes=0.85)] * 2]))
+    assert heard is not None
+    assert heard.confidence == pytest.approx(0.85)
 
 
 def test_what_a_detection_says() -> None:

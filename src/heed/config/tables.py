@@ -250,6 +250,9 @@ class DecisionSettings:
         from one to the next the weight falls evenly.
     threshold : float
         A word is detected when its average reaches this.
+    margin : float
+        A word is also detected when the average over the newer half of these looks is above the threshold by so much: a
+        clear word need not wait for the other half. 1 is never.
     words : dict of str to float
         Words that have a threshold of their own.
     rearm : float
@@ -260,8 +263,9 @@ class DecisionSettings:
     """
 
     step: float = 0.1
-    smoothing: int = 7
+    smoothing: int = 8
     threshold: float = 0.6
+    margin: float = 0.12
     words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
     refractory: float = 0.5
@@ -270,6 +274,7 @@ class DecisionSettings:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
         _require(1 <= self.smoothing <= 100, self, "smoothing", "between 1 and 100")
         _require(0 < self.threshold <= 1, self, "threshold", "above 0 and at most 1")
+        _require(0 <= self.margin <= 1, self, "margin", "between 0 and 1")
         _require(all(0 < own <= 1 for own in self.words.values()), self, "words", "thresholds above 0 and at most 1")
         _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
