@@ -39,9 +39,9 @@ UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 2.0
 # Of what is remembered, this part is only measured on.
 HELD_OUT = 0.2
 FEWEST_CLIPS = 3
-# How the recordings are varied: in noise and rooms, as for any word, but half of them anew each time, as there are few;
-# and farther from the middle, so that a word is sure for as long as live recognition looks at the whole of it.
-VARIATION = AugmentationSettings(shift=0.25, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
+# How the recordings are varied: in noise and rooms, as for any word, but half of them anew each time, as there are few.
+# Not farther from the middle than in the body's own training: what it makes of words beyond that is not to be trusted.
+VARIATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
 
 
 @dataclass(frozen=True)
