@@ -263,9 +263,9 @@ class DecisionSettings:
     """
 
     step: float = 0.1
-    smoothing: int = 8
+    smoothing: int = 7
     threshold: float = 0.6
-    margin: float = 0.12
+    margin: float = 0.1
     words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
     refractory: float = 0.5
