@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from heed import model_file
+from heed.audio import Samples
 from heed.cli.evaluate_stream import stream_table
 from heed.clip_store import load_noises
 from heed.config import DecisionSettings
-from heed.corpus import Split, scan
+from heed.corpus import Clip, Split, scan
 from heed.errors import HeedError
 from heed.recognizer import Recognizer
 from heed.report.plots import save_trade_off
@@ -78,15 +79,24 @@ def hear_both(
     model: model_file.Model, data: SpeechData, split: Split, words: Path, hours: float
 ) -> dict[str, list[Heard]]:
     """Listen to a clean and to a noisy stream of the speakers of one split."""
-    recognizer = Recognizer(model)
     noises, _ = load_noises(data.noises(split), model.features)
     clips = scan(words).by_split(split)
+    return clean_and_noisy(Recognizer(model), clips, data.unknown(split), noises, hours)
+
+
+def clean_and_noisy(
+    recognizer: Recognizer,
+    clips: Sequence[Clip],
+    speech: Sequence[Path],
+    noises: Sequence[Samples],
+    hours: float,
+    seed: int = 0,
+) -> dict[str, list[Heard]]:
+    """Listen to a clean and to a noisy stream of some recordings."""
+    rate, threads = recognizer.model.features.sample_rate, os.cpu_count() or 1
     return {
         name: hear_all(
-            recognizer,
-            StreamMaker(clips, data.unknown(split), chosen, SNR, model.labels, model.features.sample_rate),
-            hours,
-            os.cpu_count() or 1,
+            recognizer, StreamMaker(clips, speech, chosen, SNR, recognizer.labels, rate, seed), hours, threads
         )
         for name, chosen in (("clean", []), (f"noise at {SNR:g} dB", noises))
     }

@@ -48,7 +48,7 @@ def network_of(name: str) -> Network:
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("pieces", [[40], [1] * 40, [3, 0, 16, 7, 14]], ids=["whole", "one by one", "mixed"])
-@pytest.mark.parametrize("step", [1, STEP, 14])
+@pytest.mark.parametrize("step", [1, STEP, 14, FRAMES])
 def test_windows_of_a_stream_are_told_as_each_alone(name: str, pieces: list[int], step: int) -> None:
     network = network_of(name)
     stream = np.random.default_rng(1).normal(size=(sum(pieces), WIDTH))

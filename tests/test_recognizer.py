@@ -145,6 +145,20 @@ def test_the_sound_is_looked_at_once_a_step(
     np.testing.assert_allclose(steps, steps.round(), atol=1e-6)
 
 
+# A window of a second holds 49 frames of 20 ms; a step of 50 would leave one unheard.
+@pytest.mark.parametrize("step", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("together", [1, 4])
+def test_a_look_says_what_its_window_alone_says(step: float, together: int) -> None:
+    model = heed.load().model
+    recognizer = Recognizer(dataclasses.replace(model, decision=DecisionSettings(step=step)))
+    sound = sounds.hiss(6 * sounds.RATE, np.random.default_rng(0), 0.1)
+    length = model.features.clip_samples
+    looks = [look for look in recognizer.looks([sound], together) if length <= look.end <= len(sound)]
+    assert len(looks) >= 4
+    windows = np.stack([sound[look.end - length : look.end] for look in looks])
+    np.testing.assert_allclose([look.probabilities for look in looks], recognizer.probabilities(windows), atol=1e-5)
+
+
 @pytest.mark.parametrize("step", [0.1, 0.3, 0.7])
 def test_a_look_comes_with_the_chunk_in_which_its_window_ends(step: float, tiny_recognizer: Recognizer) -> None:
     model = dataclasses.replace(tiny_recognizer.model, decision=DecisionSettings(step=step))

@@ -222,8 +222,9 @@ class Recognizer:
 
     @property
     def _step_frames(self) -> int:
-        """Frames from one look to the next."""
-        return max(round(self.model.decision.step / self.model.features.hop), 1)
+        """Frames from one look to the next: no more than a window holds, so that nothing goes unheard."""
+        step = round(self.model.decision.step / self.model.features.hop)
+        return min(max(step, 1), self.model.features.frames)
 
 
 def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Iterator[FloatArray]:

@@ -244,7 +244,7 @@ class DecisionSettings:
     Attributes
     ----------
     step : float
-        Seconds from one look at the sound to the next.
+        Seconds from one look at the sound to the next; at most the length of a window.
     smoothing : int
         Number of the latest looks whose probabilities are averaged; the newest counts so many times as the oldest, and
         from one to the next the weight falls evenly.

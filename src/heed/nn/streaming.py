@@ -22,7 +22,7 @@ class WindowStream:
     network : Network
         The network; see `front` and `back` for its two parts.
     step : int
-        Moments from one window to the next.
+        Moments from one window to the next, at most as many as a window has.
     """
 
     def __init__(self, network: Network, step: int) -> None:
