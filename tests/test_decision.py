@@ -122,6 +122,9 @@ def test_a_clear_word_does_not_wait_for_the_older_half() -> None:
     assert detections([*silence, *[look(yes=0.85)] * 20, *silence, *[look(yes=0.85)] * 20], settings) == [
         ("yes", 5), ("yes", 29),
     ]  # fmt: skip
+    # Nor is it armed again because that average is still low.
+    hasty = dataclasses.replace(BARE, smoothing=7, margin=0.05, rearm=0.6)
+    assert detections([*[look()] * 7, *[look(yes=0.73)] * 20], hasty) == [("yes", 9)]
     decision = Decision(settings, LABELS, RATE, 1.0)
     *_, heard = (decision.update(each, number) for number, each in enumerate([*silence, *[look(yes=0.85)] * 2]))
     assert heard is not None
