@@ -9,7 +9,7 @@ import soundfile
 import sounds
 from heed import streams
 from heed.config import UNKNOWN
-from heed.corpus import scan
+from heed.corpus import Clip, scan
 from heed.errors import CorpusError
 from heed.streams import SPEECH_LEVEL, Spoken, StreamMaker, read_labels, recording
 
@@ -82,6 +82,19 @@ def test_without_a_word_of_the_model_there_is_no_stream(tiny_corpus: Path) -> No
     zero = [clip for clip in scan(tiny_corpus).clips if clip.word == "zero"]
     with pytest.raises(CorpusError, match="no recording of a word of the model"):
         StreamMaker(zero, [], [], 0.0, LABELS, sounds.RATE)
+
+
+def test_a_recording_without_speech_is_not_said(tiny_corpus: Path, tmp_path: Path) -> None:
+    clips = scan(tiny_corpus).by_split("testing")
+    faint = [Clip(tmp_path / f"{word}.wav", word, None, "testing") for word in ("up", "zero")]
+    for clip in faint:
+        soundfile.write(clip.path, sounds.hiss(16_000, np.random.default_rng(0), 3e-4), sounds.RATE)
+    others = [clip for clip in clips if clip.word in ("yes", "no")]
+    stream = StreamMaker([*others, *faint], [], [], 0.0, LABELS, sounds.RATE).part(0, 240)
+    assert set(stream.faint) == {clip.path for clip in faint}
+    assert {spoken.label for spoken in stream.truth} == {"yes", "no"}
+    with pytest.raises(CorpusError, match=r"no speech can be heard in any recording .*up\.wav.* fainter than -60 dB"):
+        StreamMaker(faint, [], [], 0.0, LABELS, sounds.RATE).part(0, 60)
 
 
 def test_a_label_file_is_read(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from heed.speech import speech_bounds
 
 # Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
+# What is fainter than this, in decibels below full scale, is no speech but the noise of a recording in which there is
+# none: there are such in every large corpus, and raised to the level of speech they would be roaring words.
+FAINTEST = -60.0
 # From the end of one recording to the start of the next, drawn evenly, in seconds.
 GAPS = (2.0, 10.0)
 PART = 600.0
@@ -61,11 +64,14 @@ class Stream:
         What is said, in order.
     seconds : float
         How long it is.
+    faint : tuple of Path
+        Recordings that were drawn for it, but left out as no speech can be heard in them.
     """
 
     samples: Samples
     truth: tuple[Spoken, ...]
     seconds: float
+    faint: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,25 +116,40 @@ class StreamMaker:
         ------
         AudioError
             If a recording cannot be read.
+        CorpusError
+            If no recording of a word can be heard.
         """
         rng = np.random.default_rng([self.seed, number])
         rate = self.sample_rate
         samples = self._background(round(seconds * rate), rng)
         words, others = self._pools()
         truth: list[Spoken] = []
+        faint: list[Path] = []
         at = rng.uniform(*GAPS)
-        while True:
+        while words:
             pools = words if not others or rng.random() < 0.5 else others[rng.integers(len(others))]
             pool = pools[rng.integers(len(pools))]
-            label, path = pool[rng.integers(len(pool))]
-            clip, start, end = self._spoken(path)
+            label, path = drawn = pool[rng.integers(len(pool))]
+            spoken = self._spoken(path)
+            if spoken is None:
+                faint.append(path)
+                pool.remove(drawn)
+                # Nothing is drawn from what is empty.
+                words, *others = ([left for left in kind if left] for kind in (words, *others))
+                others = [kind for kind in others if kind]
+                continue
+            clip, start, end = spoken
             first = round(at * rate)
             # The last second stays free, in which a word may still be detected.
             if first + len(clip) + rate > len(samples):
-                return Stream(samples, tuple(truth), seconds)
+                return Stream(samples, tuple(truth), seconds, tuple(faint))
             samples[first : first + len(clip)] += clip
             truth.append(Spoken(label, (first + start) / rate, (first + end) / rate))
             at += len(clip) / rate + rng.uniform(*GAPS)
+        raise CorpusError(
+            f"no speech can be heard in any recording of a word of the model, such as {faint[-1]}: they are fainter "
+            f"than {FAINTEST:g} dB; give recordings of those words"
+        )
 
     def _pools(self) -> tuple[list[Pool], list[list[Pool]]]:
         """Return the recordings of each word of the model; and of unknown speech those of each word, and the rest."""
@@ -140,11 +161,16 @@ class StreamMaker:
         others = [[pools[word] for word in sorted(pools)], [[(UNKNOWN, path) for path in self.speech]]]
         return words, [kind for kind in others if any(kind)]
 
-    def _spoken(self, path: Path) -> tuple[Samples, int, int]:
-        """Read a recording at the level of speech, and where in it the speech starts and ends, in samples."""
+    def _spoken(self, path: Path) -> tuple[Samples, int, int] | None:
+        """Read a recording at the level of speech, and where in it the speech starts and ends, in samples.
+
+        None if it holds no speech.
+        """
         clip = audio.load(path, self.sample_rate)
         start, end = speech_bounds(clip, self.sample_rate)
-        level = float(np.sqrt(np.mean(np.square(clip[start:end])))) or 1.0
+        level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
+        if level < 10 ** (FAINTEST / 20):
+            return None
         clip = faded(clip, round(FADE * self.sample_rate))
         clip *= np.float32(10 ** (SPEECH_LEVEL / 20) / level)
         clip /= max(float(np.abs(clip).max()), 1.0)

@@ -78,9 +78,9 @@ def _hear_built(
 ) -> list[Heard]:  # fmt: skip
     """Build a stream from the recordings of one split and listen to it."""
     from heed.clip_store import load_noises
-    from heed.corpus import scan, sound_files
+    from heed.corpus import Skipped, scan, sound_files
     from heed.stream_scores import hear_all
-    from heed.streams import StreamMaker
+    from heed.streams import FAINTEST, StreamMaker
     from heed.workers import cores
 
     if snr is not None and not noise:
@@ -99,7 +99,10 @@ def _hear_built(
         warn(warning)
     with progress_bar("{task.completed:.1f}/{task.total:.1f} hours") as bar:
         task = bar.add_task("", total=hours)
-        return hear_all(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
+        heard = hear_all(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
+    faint = dict.fromkeys(path for part in heard for path in part.stream.faint)
+    tell_skipped([Skipped(path, f"no speech can be heard, it is fainter than {FAINTEST:g} dB") for path in faint])
+    return heard
 
 
 def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
