@@ -27,7 +27,7 @@ from heed.corpus import Clip, Split, scan, sound_files
 from heed.errors import HeedError
 from heed.recognizer import Recognizer
 from heed.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
-from heed.streams import Spoken, StreamMaker
+from heed.streams import StreamMaker
 from measure_streams import LONGER
 from measure_teaching import drawn, taught_from
 from speech_data import SpeechData
@@ -93,9 +93,7 @@ def alone(heard: Heard, words: Sequence[str]) -> Heard:
     """Return what was heard as if some words were all that the model knows: everything else is unknown speech."""
     places = [heard.labels.index(word) for word in words]
     known = heard.probabilities[:, places]
-    truth = tuple(
-        spoken if spoken.label in words else Spoken(UNKNOWN, spoken.start, spoken.end) for spoken in heard.stream.truth
-    )
+    truth = tuple(spoken if spoken.label in words else replace(spoken, label=UNKNOWN) for spoken in heard.stream.truth)
     return replace(
         heard,
         stream=replace(heard.stream, truth=truth),

@@ -467,6 +467,25 @@ def test_a_stream_is_measured(
     assert json.loads(noisy.out)["miss_rate"] > facts["miss_rate"]
 
 
+def test_a_recording_that_is_misheard_again_and_again_is_named(
+    heed: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(tiny_corpus, corpus)
+    # Someone put all that says "zero" into the folder of "up".
+    shutil.rmtree(corpus / "up")
+    (corpus / "zero").rename(corpus / "up")
+    built = ("evaluate", tiny_model_path, corpus, "--stream", "--hours", "0.1")
+    shown = heed(*built).out
+    assert "again and again: listen to it" in shown
+    worst = json.loads(heed(*built, "--json").out)["faults"][0]
+    assert worst["what"] == "missed"
+    assert worst["word"] == "up"
+    assert Path(worst["recording"]).parent == corpus / "up"
+    assert worst["times"] > 1
+    assert worst["recording"] in shown
+
+
 def test_a_labelled_recording_is_measured(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
     samples, middles = sounds.stream(["yes", "no", "up"])
     soundfile.write(tmp_path / "r.wav", samples, RATE)

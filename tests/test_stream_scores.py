@@ -14,6 +14,7 @@ from heed.decision import Detection
 from heed.recognizer import Recognizer
 from heed.stream_scores import (
     LATEST,
+    Fault,
     StreamScore,
     choose_thresholds,
     hear,
@@ -153,3 +154,17 @@ def test_parts_heard_side_by_side_are_those_heard_alone(maker: StreamMaker, tiny
     curve = trade_off(heard, settings, (0.3, 0.6, 0.9))
     assert curve[1][1] == result
     assert curve[0][1].hits >= curve[1][1].hits >= curve[2][1].hits
+
+
+def test_what_goes_wrong_with_a_recording_again_and_again_is_told() -> None:
+    yes, zero, no = Path("yes/1.wav"), Path("zero/2.wav"), Path("no/3.wav")
+    truth = [
+        Spoken("yes", 1.0, 1.5, yes), Spoken(UNKNOWN, 4.0, 5.0, zero), Spoken("no", 8.0, 8.5, no),
+        Spoken("yes", 11.0, 11.5, yes), Spoken(UNKNOWN, 14.0, 15.0, zero), Spoken("yes", 18.0, 18.5),
+    ]  # fmt: skip
+    found = detections(("no", 1.6), ("go", 4.5), ("no", 8.6), ("go", 14.5), ("no", 14.9), ("up", 17.0))
+    half = match(truth, found, 0.5)
+    assert half.faults == {
+        Fault("missed", "yes", yes): 2, Fault("false alarm", "go", zero): 2, Fault("false alarm", "no", zero): 1
+    }  # fmt: skip
+    assert (half + half).faults[Fault("false alarm", "go", zero)] == 4

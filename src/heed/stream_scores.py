@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,24 @@ def poisson_interval(count: int) -> tuple[float, float]:
     return low, float(gammaincinv(count + 1, 0.975 if count else 0.95))
 
 
+class Fault(NamedTuple):
+    """Something that went wrong with a recording of which a stream was built.
+
+    Attributes
+    ----------
+    what : {"missed", "false alarm"}
+        A word of the model that was not detected, or one that was where unknown speech was said.
+    word : str
+        That word.
+    source : Path
+        The recording.
+    """
+
+    what: Literal["missed", "false alarm"]
+    word: str
+    source: Path
+
+
 @dataclass(frozen=True)
 class StreamScore:
     """What a model made of a stream.
@@ -51,6 +70,8 @@ class StreamScore:
         Length of the stream.
     delays : tuple of float
         Seconds from the end of each detected word to its detection.
+    faults : Counter of Fault
+        How often the same went wrong with the same recording.
     """
 
     said: Counter[str] = field(default_factory=Counter)
@@ -60,6 +81,7 @@ class StreamScore:
     in_speech: int = 0
     hours: float = 0.0
     delays: tuple[float, ...] = ()
+    faults: Counter[Fault] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
         """Return the score of both streams together."""
@@ -132,6 +154,7 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
     wrong: set[int] = set()
     delays: list[float] = []
     alarms: Counter[str] = Counter()
+    faults: Counter[Fault] = Counter()
     in_speech = 0
     for detection in detections:
         position = int(np.searchsorted(starts, detection.end)) - 1
@@ -139,6 +162,8 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
         if not nearby or spoken[position].label == UNKNOWN:
             alarms[detection.label] += 1
             in_speech += nearby
+            if nearby and (source := spoken[position].source):
+                faults[Fault("false alarm", detection.label, source)] += 1
         elif spoken[position].label != detection.label:
             wrong.add(position)
         elif position in hit:
@@ -148,7 +173,10 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
             delays.append(detection.end - spoken[position].end)
     said = Counter(entry.label for entry in spoken if entry.label != UNKNOWN)
     hits = Counter(spoken[position].label for position in hit)
-    return StreamScore(said, hits, alarms, len(wrong), in_speech, hours, tuple(delays))
+    for position, entry in enumerate(spoken):
+        if entry.label != UNKNOWN and position not in hit and entry.source:
+            faults[Fault("missed", entry.label, entry.source)] += 1
+    return StreamScore(said, hits, alarms, len(wrong), in_speech, hours, tuple(delays), faults)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,11 +45,14 @@ class Spoken:
         A word of the model, or unknown speech.
     start, end : float
         When, in seconds from the beginning.
+    source : Path or None
+        The recording of it, if the stream was built of recordings.
     """
 
     label: str
     start: float
     end: float
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class StreamMaker:
             if first + len(clip) + rate > len(samples):
                 return Stream(samples, tuple(truth), seconds, tuple(faint))
             samples[first : first + len(clip)] += clip
-            truth.append(Spoken(label, (first + start) / rate, (first + end) / rate))
+            truth.append(Spoken(label, (first + start) / rate, (first + end) / rate, path))
             at += len(clip) / rate + rng.uniform(*GAPS)
         raise CorpusError(
             f"no speech can be heard in any recording of a word of the model, such as {faint[-1]}: they are fainter "

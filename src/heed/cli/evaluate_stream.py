@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heed.cli.console import note, percent, progress_bar, say, table, tell_skipped, warn
+from heed.cli.console import LISTED, note, percent, progress_bar, say, table, tell_skipped, warn
 
 if TYPE_CHECKING:
     from heed.config import DecisionSettings
     from heed.corpus import Split
     from heed.recognizer import Recognizer
-    from heed.stream_scores import Heard, StreamScore
+    from heed.stream_scores import Fault, Heard, StreamScore
 
 
 def evaluate_stream(
@@ -66,10 +66,24 @@ def evaluate_stream(
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
         facts = {"model": model, "data": str(directory), "threshold": settings.threshold}
         click.echo(
-            json.dumps({**facts, "thresholds": settings.words, **result.to_dict(), "trade_off": points}, indent=2)
+            json.dumps(
+                {
+                    **facts,
+                    "thresholds": settings.words,
+                    **result.to_dict(),
+                    "faults": [
+                        {"what": fault.what, "word": fault.word, "recording": str(fault.source), "times": times}
+                        for fault, times in worst(result)
+                    ],
+                    "trade_off": points,
+                },
+                indent=2,
+            )
         )
         return
     say(stream_table(result, settings))
+    if repeated := [(fault, times) for fault, times in worst(result) if times > 1]:
+        say(f"\n{fault_table(repeated[:LISTED])}")
 
 
 def _hear_built(
@@ -103,6 +117,17 @@ def _hear_built(
     faint = dict.fromkeys(path for part in heard for path in part.stream.faint)
     tell_skipped([Skipped(path, f"no speech can be heard, it is fainter than {FAINTEST:g} dB") for path in faint])
     return heard
+
+
+def worst(score: StreamScore) -> list[tuple[Fault, int]]:
+    """Return the faults of a stream, the most frequent first."""
+    return sorted(score.faults.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def fault_table(faults: Sequence[tuple[Fault, int]]) -> str:
+    """Lay out what went wrong with the same recording more than once: it may be mislabelled, or hard."""
+    rows = [(str(fault.source), fault.word, fault.what, str(times)) for fault, times in faults]
+    return table(("again and again: listen to it", "word", "what went wrong", "times"), rows, left=3)
 
 
 def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
