@@ -6,6 +6,7 @@ Clips: one-second WAV files on a warm disk, each contender from its start to its
 - threads: heed's own work in threads of one process, instead of processes of their own;
 - librosa + scikit-learn: a script as a user might write it, MFCC by librosa and an MLPClassifier by scikit-learn, in as
   many processes by joblib.
+The parts of a clip: what each costs on one core, in this process, at its fastest of some rounds.
 An hour: its bar is 500 times real time and 300 MB. One file: six times as long as `python -c "import numpy"`.
 
 Example: python scripts/benchmark_batches.py --clips 8192 --cores 2
@@ -14,7 +15,8 @@ Example: python scripts/benchmark_batches.py --clips 8192 --cores 2
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -51,6 +53,7 @@ def main() -> None:
         train_peer(work)
         figures = {
             "clips": clips(work, arguments.clips, arguments.cores, arguments.model),
+            "parts": parts(work, arguments.model),
             "hour": hour(work, arguments.cores, arguments.model),
             "start": start(work, arguments.model),
         }
@@ -87,6 +90,45 @@ def clips(work: Path, count: int, cores: int, model: str) -> dict[str, float]:
         print(f"  {name:24}{took:7.2f} s  {count / took:8,.0f} clips/s   heed is {against:.2f} times as fast")
     print(f"  the bar: heed at least {DECODING_BAR} times as fast as decoding")
     return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def parts(work: Path, model: str) -> dict[str, float]:
+    """Time what is done with a clip, part by part, on one core."""
+    from threadpoolctl import threadpool_limits
+
+    from heed import audio
+    from heed.features import MfccExtractor
+    from heed.model_file import find, load
+    from heed.nn.folding import folded
+    from heed.recognizer import TOGETHER as WINDOWS
+
+    loaded = load(find(model))
+    extractor, network = MfccExtractor(loaded.features, loaded.tables), folded(loaded.network)
+    paths = sorted((work / "clips").iterdir())[: 16 * WINDOWS]
+    sounds = [audio.load(path, RATE) for path in paths]
+    windows = np.stack([audio.fit(sound, RATE)[0] for sound in sounds]).reshape(-1, WINDOWS, RATE)
+    features = [loaded.standardizer.apply(extractor(some)) for some in windows]
+    work_on: dict[str, Callable[[], object]] = {
+        "soundfile alone": lambda: [soundfile.read(path, dtype="float32") for path in paths],
+        "opening, decoding, checking": lambda: [audio.load(path, RATE) for path in paths],
+        "finding the word": lambda: [audio.fit(sound, RATE) for sound in sounds],
+        "features": lambda: [loaded.standardizer.apply(extractor(some)) for some in windows],
+        "network": lambda: [network.probabilities(some) for some in features],
+    }
+    with threadpool_limits(1, "blas"):
+        microseconds = {name: 1e6 * fastest(step) / len(paths) for name, step in work_on.items()}
+    print(f"of a clip, on one core: {', '.join(f'{name} {cost:.0f} µs' for name, cost in microseconds.items())}")
+    return microseconds
+
+
+def fastest(step: Callable[[], object]) -> float:
+    """Return the seconds that a step takes at its fastest."""
+    times = []
+    for _ in range(2 * ROUNDS):
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 def hour(work: Path, cores: int, model: str) -> dict[str, float]:

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, help="folder of the official test archive")
     parser.add_argument("--count", type=int, default=20, help="recordings of each word (default: 20)")
     parser.add_argument("--draws", type=int, default=5, help="how often recordings are drawn (default: 5)")
-    parser.add_argument("--hours", type=float, default=1.0, help="length of each stream that is measured (default: 1)")
+    parser.add_argument("--hours", type=float, default=2.0, help="length of each stream that is measured (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     arguments = parser.parse_args()
 
