@@ -84,7 +84,7 @@ def tell_skipped(skipped: Sequence[Skipped]) -> None:
     """List what was left out and why, the first few by name."""
     if not skipped:
         return
-    warn(f"{len(skipped)} files were skipped:")
+    warn("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
     for item in skipped[:LISTED]:
         note(f"  {printable(f'{item.path}: {item.reason}')}")
     if len(skipped) > LISTED:

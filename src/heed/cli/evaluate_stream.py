@@ -142,9 +142,12 @@ def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
     if facts["delay_median"] is not None:
         delay = f"{1e3 * facts['delay_median']:.0f} ms (95 % within {1e3 * facts['delay_95']:.0f} ms)"
     rows: Sequence[tuple[str, str]] = [
-        ("stream", f"{score.hours:.2f} h, {score.words} words, {thresholds}"),
-        ("missed", f"{percent(score.miss_rate)} ({100 * low:.1f} to {percent(high)}, {score.misses} words)"),
-        ("wrong word", f"{score.wrong} words"),
+        ("stream", f"{score.hours:.2f} h, {thresholds}"),
+        (
+            "missed",
+            f"{percent(score.miss_rate)} ({100 * low:.1f} to {percent(high)}, {score.misses} of {score.words} words)",
+        ),
+        ("wrong word", f"{score.wrong} of {score.words} words"),
         (
             "false alarms",
             f"{score.false_alarm_rate:.2f} an hour ({least:.2f} to {most:.2f}, {score.false_alarms} in all, "
