@@ -196,6 +196,8 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
     (corpus / "yes" / "notes.doc").write_text("no sound")
     whole = next((corpus / "no").iterdir())
     (corpus / "no" / "cut_nohash_0.wav").write_bytes(whole.read_bytes()[:20_000])
+    quiet = next((corpus / "up").iterdir())
+    soundfile.write(quiet, sounds.hiss(sounds.RATE, np.random.default_rng(0), 3e-4), sounds.RATE)
 
     facts = json.loads(heed("data", "info", corpus, "--json").out)
     assert facts["clips"] == 97
@@ -211,12 +213,18 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
     assert "is truncated" in reasons["cut_nohash_0.wav"]
     assert "holds no samples" in reasons["none.wav"]
     assert reasons["notes.doc"] == "not an audio file"
+    assert facts["faint"] == [str(quiet)]
 
     result = heed("data", "info", corpus)
     assert result.status == 0
     assert "97 of 4 words, 0.03 hours" in result.out
     assert "98 at 16000 Hz, 1 at 32000 Hz" in result.out
     assert "fake.wav is no sound file" in result.out
+    assert "1 files are fainter than -60 dB" in result.out
+    # Nobody speaks in a recording of silence, and that is right.
+    (corpus / "_silence_").mkdir()
+    quiet.rename(corpus / "_silence_" / quiet.name)
+    assert json.loads(heed("data", "info", corpus, "--json").out)["faint"] == []
     assert [line.split() for line in result.out.splitlines()[-5:-3]] == [
         ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
     ]  # fmt: skip

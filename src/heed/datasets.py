@@ -1,6 +1,6 @@
 """The data sets that heed can fetch, where they lie on this machine, and what a corpus holds.
 
-Nothing is fetched here, and of sound files only the headers are read.
+Nothing is fetched here.
 """
 
 from collections import Counter
@@ -13,9 +13,12 @@ from typing import Any
 import soundfile
 
 from heed import audio
+from heed.clip_store import LONGEST
+from heed.config import SILENCE
 from heed.corpus import Corpus, Skipped
 from heed.errors import AudioError, DownloadError
 from heed.sound_file import HIGHEST_RATE, LOWEST_RATE
+from heed.speech import is_heard, speech_bounds
 
 # A set that was unpacked whole holds this hidden file, which tells where it comes from.
 MARKER = ".heed.json"
@@ -140,12 +143,15 @@ class Survey:
         Length of each clip and noise that can be read.
     rates : dict of int to int
         How many of them have each sample rate.
+    faint : tuple of Path
+        Clips in which no speech can be heard; they count as any other.
     """
 
     corpus: Corpus
     broken: tuple[Skipped, ...]
     seconds: dict[Path, float]
     rates: dict[int, int]
+    faint: tuple[Path, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as plain values; what is broken counts nowhere else."""
@@ -165,12 +171,13 @@ class Survey:
             "noises": {"files": len(noises), "hours": sum(noises) / 3600},
             "sample_rates": {str(rate): count for rate, count in sorted(self.rates.items())},
             "broken": [{"path": str(item.path), "reason": item.reason} for item in self.broken],
+            "faint": [str(path) for path in self.faint],
             "warnings": list(self.corpus.warnings),
         }
 
 
 def survey(corpus: Corpus, threads: int, advance: Callable[[], object]) -> Survey:
-    """Read the headers of all sound files of a corpus.
+    """Read the clips of a corpus, and the headers of its noises.
 
     Parameters
     ----------
@@ -181,18 +188,37 @@ def survey(corpus: Corpus, threads: int, advance: Callable[[], object]) -> Surve
     advance : callable
         Is called after each file.
     """
+    # Silence is meant to hold no speech.
+    spoken = {clip.path for clip in corpus.clips if clip.word != SILENCE}
     paths = [*(clip.path for clip in corpus.clips), *corpus.noises]
-    broken, seconds = list(corpus.skipped), {}
+    broken, seconds, faint = list(corpus.skipped), {}, []
     rates: Counter[int] = Counter()
+
+    def look(path: Path) -> tuple[float, int, bool] | Skipped:
+        header = _read_header(path)
+        if isinstance(header, Skipped):
+            return header
+        length, rate = header
+        if path not in spoken or length > LONGEST:
+            return length, rate, True
+        try:
+            clip = audio.load(path, rate)
+        except AudioError as error:
+            return Skipped(path, str(error))
+        start, end = speech_bounds(clip, rate)
+        return length, rate, is_heard(clip[start:end])
+
     with ThreadPoolExecutor(threads) as pool:
-        for path, header in zip(paths, pool.map(_read_header, paths), strict=True):
+        for path, found in zip(paths, pool.map(look, paths), strict=True):
             advance()
-            if isinstance(header, Skipped):
-                broken.append(header)
-            else:
-                seconds[path], rate = header
-                rates[rate] += 1
-    return Survey(corpus, tuple(broken), seconds, dict(rates))
+            if isinstance(found, Skipped):
+                broken.append(found)
+                continue
+            seconds[path], rate, heard = found
+            rates[rate] += 1
+            if not heard:
+                faint.append(path)
+    return Survey(corpus, tuple(broken), seconds, dict(rates), tuple(faint))
 
 
 def _read_header(path: Path) -> tuple[float, int] | Skipped:

@@ -9,6 +9,14 @@ FRAME = 0.01
 # what lies further below the loudest moment than the second number is not heard as part of the word.
 RISE = 0.35
 RANGE = 25.0
+# What is fainter than this, in decibels below full scale, is no speech but the noise of a recording in which there is
+# none. There are such in every large corpus.
+FAINTEST = -60.0
+
+
+def is_heard(speech: Samples) -> bool:
+    """Tell whether what `speech_bounds` found is loud enough to be speech."""
+    return bool(speech.size) and float(np.sqrt(np.mean(np.square(speech)))) >= 10 ** (FAINTEST / 20)
 
 
 def speech_bounds(samples: Samples, sample_rate: int) -> tuple[int, int]:

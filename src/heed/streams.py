@@ -17,13 +17,10 @@ from heed.clip_store import label_of
 from heed.config import SILENCE, UNKNOWN
 from heed.corpus import Clip
 from heed.errors import CorpusError
-from heed.speech import speech_bounds
+from heed.speech import FAINTEST, is_heard, speech_bounds
 
 # Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
-# What is fainter than this, in decibels below full scale, is no speech but the noise of a recording in which there is
-# none: there are such in every large corpus, and raised to the level of speech they would be roaring words.
-FAINTEST = -60.0
 # From the end of one recording to the start of the next, drawn evenly, in seconds.
 GAPS = (2.0, 10.0)
 PART = 600.0
@@ -171,9 +168,10 @@ class StreamMaker:
         """
         clip = audio.load(path, self.sample_rate)
         start, end = speech_bounds(clip, self.sample_rate)
-        level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
-        if level < 10 ** (FAINTEST / 20):
+        # Raised to the level of speech, the noise of an empty recording would be a roaring word.
+        if not is_heard(clip[start:end]):
             return None
+        level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
         clip = faded(clip, round(FADE * self.sample_rate))
         clip *= np.float32(10 ** (SPEECH_LEVEL / 20) / level)
         clip /= max(float(np.abs(clip).max()), 1.0)

@@ -170,6 +170,7 @@ def info(directory: Path, as_json: bool) -> None:
     """
     from heed.corpus import scan
     from heed.datasets import survey
+    from heed.speech import FAINTEST
     from heed.workers import cores
 
     corpus = scan(located(directory))
@@ -192,6 +193,8 @@ def info(directory: Path, as_json: bool) -> None:
         "sample rates": rates or "none",
         "broken": f"{len(facts['broken'])} files",
     }
+    if facts["faint"]:
+        lines["no speech"] = f"{len(facts['faint'])} files are fainter than {FAINTEST:g} dB (--json lists them)"
     width = max(map(len, lines))
     for name, line in lines.items():
         say(f"{name:<{width}}  {line}")

@@ -93,8 +93,9 @@ def _hear_built(
     """Build a stream from the recordings of one split and listen to it."""
     from heed.clip_store import load_noises
     from heed.corpus import Skipped, scan, sound_files
+    from heed.speech import FAINTEST
     from heed.stream_scores import hear_all
-    from heed.streams import FAINTEST, StreamMaker
+    from heed.streams import StreamMaker
     from heed.workers import cores
 
     if snr is not None and not noise:
