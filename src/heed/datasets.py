@@ -14,7 +14,7 @@ import soundfile
 
 from heed import audio
 from heed.clip_store import LONGEST
-from heed.config import SILENCE
+from heed.config import SILENCE, FeatureSettings
 from heed.corpus import Corpus, Skipped
 from heed.errors import AudioError, DownloadError
 from heed.sound_file import HIGHEST_RATE, LOWEST_RATE
@@ -202,10 +202,11 @@ def survey(corpus: Corpus, threads: int, advance: Callable[[], object]) -> Surve
         if path not in spoken or length > LONGEST:
             return length, rate, True
         try:
-            clip = audio.load(path, rate)
+            # As the network would hear it; at the rate of some files a minute would fill the memory.
+            clip = audio.load(path, FeatureSettings.sample_rate)
         except AudioError as error:
             return Skipped(path, str(error))
-        start, end = speech_bounds(clip, rate)
+        start, end = speech_bounds(clip, FeatureSettings.sample_rate)
         return length, rate, is_heard(clip[start:end])
 
     with ThreadPoolExecutor(threads) as pool:
