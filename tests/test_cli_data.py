@@ -18,6 +18,7 @@ from command_line import Result
 from file_server import FileServer
 from heed import datasets, download, fetching
 from heed.cli import data as cli_data
+from heed.corpus import scan
 from heed.datasets import DataSet
 
 
@@ -229,6 +230,14 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
         ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
     ]  # fmt: skip
     assert "do not name their speaker" in result.err
+
+
+def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "GROUP", 16)
+    monkeypatch.setattr(datasets, "FEW_GROUPS", 1)
+    corpus, seen = scan(tiny_corpus), []
+    assert datasets.survey(corpus, 2, lambda: seen.append(1)) == datasets.survey(corpus, 1, lambda: None)
+    assert len(seen) == len(corpus.clips) + len(corpus.noises)
 
 
 def test_info_on_what_is_no_corpus(heed: Callable[..., Result], tmp_path: Path) -> None:

@@ -3,22 +3,25 @@
 Nothing is fetched here.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import soundfile
 
 from heed import audio
-from heed.clip_store import LONGEST
+from heed.clip_store import FEW_GROUPS, GROUP, LONGEST
 from heed.config import SILENCE, FeatureSettings
 from heed.corpus import Corpus, Skipped
 from heed.errors import AudioError, DownloadError
 from heed.sound_file import HIGHEST_RATE, LOWEST_RATE
 from heed.speech import is_heard, speech_bounds
+from heed.workers import in_processes
 
 # A set that was unpacked whole holds this hidden file, which tells where it comes from.
 MARKER = ".heed.json"
@@ -176,67 +179,83 @@ class Survey:
         }
 
 
-def survey(corpus: Corpus, threads: int, advance: Callable[[], object]) -> Survey:
+def survey(corpus: Corpus, workers: int, advance: Callable[[], object]) -> Survey:
     """Read the clips of a corpus, and the headers of its noises.
 
     Parameters
     ----------
     corpus : Corpus
         The corpus.
-    threads : int
-        How many files are read at a time.
+    workers : int
+        How many processes share the work.
     advance : callable
         Is called after each file.
     """
     # Silence is meant to hold no speech.
-    spoken = {clip.path for clip in corpus.clips if clip.word != SILENCE}
-    paths = [*(clip.path for clip in corpus.clips), *corpus.noises]
+    jobs = [
+        *((clip.path, clip.word != SILENCE) for clip in corpus.clips),
+        *((path, False) for path in corpus.noises),
+    ]
+    groups = [jobs[start : start + GROUP] for start in range(0, len(jobs), GROUP)]
     broken, seconds, faint = list(corpus.skipped), {}, []
     rates: Counter[int] = Counter()
-
-    def look(path: Path) -> tuple[float, int, bool] | Skipped:
-        header = _read_header(path)
-        if isinstance(header, Skipped):
-            return header
-        length, rate = header
-        if path not in spoken or length > LONGEST:
-            return length, rate, True
-        try:
-            # As the network would hear it; at the rate of some files a minute would fill the memory.
-            clip = audio.load(path, FeatureSettings.sample_rate)
-        except AudioError as error:
-            return Skipped(path, str(error))
-        start, end = speech_bounds(clip, FeatureSettings.sample_rate)
-        return length, rate, is_heard(clip[start:end])
-
-    with ThreadPoolExecutor(threads) as pool:
-        for path, found in zip(paths, pool.map(look, paths), strict=True):
+    with contextlib.ExitStack() as stack:
+        looks: Iterator[list[_Found | Skipped]] = map(partial(_look, None), groups)
+        if workers > 1 and len(groups) > FEW_GROUPS:
+            looks = stack.enter_context(in_processes(_look, None, workers))(groups)
+        for (path, _), found in zip(jobs, chain.from_iterable(looks), strict=True):
             advance()
             if isinstance(found, Skipped):
                 broken.append(found)
                 continue
-            seconds[path], rate, heard = found
-            rates[rate] += 1
-            if not heard:
+            seconds[path] = found.seconds
+            rates[found.rate] += 1
+            if not found.heard:
                 faint.append(path)
     return Survey(corpus, tuple(broken), seconds, dict(rates), tuple(faint))
 
 
-def _read_header(path: Path) -> tuple[float, int] | Skipped:
+class _Found(NamedTuple):
+    """Length and sample rate of a file, and whether speech can be heard in it, if that was asked."""
+
+    seconds: float
+    rate: int
+    heard: bool = True
+
+
+def _look(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skipped]:
+    """Look at some files, and listen to those that should hold speech."""
+    return [_listen(path) if spoken else _read_header(path) for path, spoken in jobs]
+
+
+def _listen(path: Path) -> _Found | Skipped:
+    header = _read_header(path)
+    if isinstance(header, Skipped) or header.seconds > LONGEST:
+        return header
+    try:
+        # As the network would hear it; at the rate of some files a minute would fill the memory.
+        clip = audio.load(path, FeatureSettings.sample_rate)
+    except AudioError as error:
+        return Skipped(path, str(error))
+    start, end = speech_bounds(clip, FeatureSettings.sample_rate)
+    return header._replace(heard=is_heard(clip[start:end]))
+
+
+def _read_header(path: Path) -> _Found | Skipped:
     """Return length and sample rate; the stricter look, which takes longer, is for files with an unusual header."""
     try:
         header = _header(path)
     except (OSError, soundfile.SoundFileError, TypeError):
         header = None
     if header is not None and _is_usual(header):
-        return header.frames / header.samplerate, header.samplerate
+        return _Found(header.frames / header.samplerate, header.samplerate)
     try:
         seconds = audio.duration(path)
     except AudioError as error:
         return Skipped(path, str(error))
     if header is None or not seconds:
         return Skipped(path, "holds no samples")
-    return seconds, header.samplerate
+    return _Found(seconds, header.samplerate)
 
 
 def _header(path: Path) -> Any:
