@@ -106,7 +106,8 @@ def parts(work: Path, model: str) -> dict[str, float]:
     extractor, network = MfccExtractor(loaded.features, loaded.tables), folded(loaded.network)
     paths = sorted((work / "clips").iterdir())[: 16 * WINDOWS]
     sounds = [audio.load(path, RATE) for path in paths]
-    windows = np.stack([audio.fit(sound, RATE)[0] for sound in sounds]).reshape(-1, WINDOWS, RATE)
+    fitted = np.stack([audio.fit(sound, RATE)[0] for sound in sounds])
+    windows = [fitted[first : first + WINDOWS] for first in range(0, len(fitted), WINDOWS)]
     features = [loaded.standardizer.apply(extractor(some)) for some in windows]
     work_on: dict[str, Callable[[], object]] = {
         "soundfile alone": lambda: [soundfile.read(path, dtype="float32") for path in paths],

@@ -191,17 +191,20 @@ def info(directory: Path, as_json: bool) -> None:
         "splits": ", ".join(f"{facts['splits'].get(split, 0):,} {split}" for split in SPLITS),
         "noise": f"{facts['noises']['files']} files, {facts['noises']['hours']:.2f} hours",
         "sample rates": rates or "none",
-        "broken": f"{len(facts['broken'])} files",
     }
-    if facts["faint"]:
-        lines["no speech"] = f"{len(facts['faint'])} files are fainter than {FAINTEST:g} dB (--json lists them)"
-    width = max(map(len, lines))
+    troubles = {
+        "broken": [f"{item['path']}: {item['reason']}" for item in facts["broken"]],
+        "no speech": [f"{path}: fainter than {FAINTEST:g} dB" for path in facts["faint"]],
+    }
+    width = max(map(len, [*lines, *troubles]))
     for name, line in lines.items():
         say(f"{name:<{width}}  {line}")
-    for item in facts["broken"][:LISTED]:
-        say(f"  {printable(item['path'])}: {printable(item['reason'])}")
-    if len(facts["broken"]) > LISTED:
-        say(f"  … and {len(facts['broken']) - LISTED} more (--json lists them all)")
+    for name, found in troubles.items():
+        say(f"{name:<{width}}  {len(found)} file{'' if len(found) == 1 else 's'}")
+        for line in found[:LISTED]:
+            say(f"  {printable(line)}")
+        if len(found) > LISTED:
+            say(f"  … and {len(found) - LISTED} more (--json lists them all)")
     rows = [
         (word, f"{sum(counts.values()):,}", *(f"{counts.get(split, 0):,}" for split in SPLITS))
         for word, counts in facts["words"].items()

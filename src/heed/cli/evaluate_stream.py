@@ -73,7 +73,7 @@ def evaluate_stream(
                     **result.to_dict(),
                     "faults": [
                         {"what": fault.what, "word": fault.word, "recording": str(fault.source), "times": times}
-                        for fault, times in worst(result)
+                        for fault, times in result.faults.most_common()
                     ],
                     "trade_off": points,
                 },
@@ -82,7 +82,7 @@ def evaluate_stream(
         )
         return
     say(stream_table(result, settings))
-    if repeated := [(fault, times) for fault, times in worst(result) if times > 1]:
+    if repeated := [(fault, times) for fault, times in result.faults.most_common() if times > 1]:
         say(f"\n{fault_table(repeated[:LISTED])}")
 
 
@@ -118,11 +118,6 @@ def _hear_built(
     faint = dict.fromkeys(path for part in heard for path in part.stream.faint)
     tell_skipped([Skipped(path, f"no speech can be heard, it is fainter than {FAINTEST:g} dB") for path in faint])
     return heard
-
-
-def worst(score: StreamScore) -> list[tuple[Fault, int]]:
-    """Return the faults of a stream, the most frequent first."""
-    return sorted(score.faults.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
 def fault_table(faults: Sequence[tuple[Fault, int]]) -> str:
