@@ -14,10 +14,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from heed.clip_store import load_noises
-from heed.config import UNKNOWN, Settings, recipe
-from heed.evaluation import evaluate, evaluate_in_noise
-from heed.recognizer import Recognizer
+from sayso.clip_store import load_noises
+from sayso.config import UNKNOWN, Settings, recipe
+from sayso.evaluation import evaluate, evaluate_in_noise
+from sayso.recognizer import Recognizer
 from speech_data import SpeechData
 
 SNR = 5.0

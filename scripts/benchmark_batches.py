@@ -1,9 +1,9 @@
-"""Measures `heed classify` on many clips, on an hour of sound and on a single file, beside what else might do it.
+"""Measures `sayso classify` on many clips, on an hour of sound and on a single file, beside what else might do it.
 
 Clips: one-second WAV files on a warm disk, each contender from its start to its end on the same cores:
-- decoding: the files are read with soundfile, in as many processes, and nothing else is done with them; heed's bar is
+- decoding: the files are read with soundfile, in as many processes, and nothing else is done with them; sayso's bar is
   half its speed;
-- threads: heed's own work in threads of one process, instead of processes of their own;
+- threads: sayso's own work in threads of one process, instead of processes of their own;
 - librosa + scikit-learn: a script as a user might write it, MFCC by librosa and an MLPClassifier by scikit-learn, in as
   many processes by joblib.
 The parts of a clip: what each costs on one core, in this process, at its fastest of some rounds.
@@ -27,7 +27,7 @@ from benchmarking import Run, measure, parser, pin, ratio, save
 
 RATE = 16_000
 HOUR = 3600
-# Files for one task of a process, as heed's groups.
+# Files for one task of a process, as sayso's groups.
 TOGETHER = 64
 ROUNDS = 3
 STARTS = 9
@@ -47,7 +47,7 @@ def main() -> None:
     if arguments.be:
         CONTENDERS[arguments.be](arguments.work, arguments.cores, arguments.model)
         return
-    with tempfile.TemporaryDirectory(prefix="heed.") as folder:
+    with tempfile.TemporaryDirectory(prefix="sayso.") as folder:
         work = Path(folder)
         write_clips(work / "clips", arguments.clips)
         train_peer(work)
@@ -62,9 +62,9 @@ def main() -> None:
 
 def write_clips(folder: Path, count: int) -> None:
     """Write clips from the bundled corpus, each a little different from all others."""
-    from heed import audio
-    from heed.corpus import scan
-    from heed.model_file import bundled
+    from sayso import audio
+    from sayso.corpus import scan
+    from sayso.model_file import bundled
 
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -77,8 +77,8 @@ def write_clips(folder: Path, count: int) -> None:
 def clips(work: Path, count: int, cores: int, model: str) -> dict[str, float]:
     """Classify the clips in turns with the other contenders."""
     own = [sys.executable, __file__, "--work", str(work), "--cores", str(cores), "--model", model, "--be"]
-    heed = [sys.executable, "-m", "heed", "classify", str(work / "clips"), "-m", model, "--workers", str(cores)]
-    commands = {"heed": [*heed, "-o", str(work / "rows.csv")], **{name: [*own, name] for name in CONTENDERS}}
+    sayso = [sys.executable, "-m", "sayso", "classify", str(work / "clips"), "-m", model, "--workers", str(cores)]
+    commands = {"sayso": [*sayso, "-o", str(work / "rows.csv")], **{name: [*own, name] for name in CONTENDERS}}
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(ROUNDS):
         for name, command in commands.items():
@@ -86,9 +86,9 @@ def clips(work: Path, count: int, cores: int, model: str) -> dict[str, float]:
     seconds = {name: [run.seconds for run in each] for name, each in runs.items()}
     print(f"{count:,} clips of a second on {cores} cores, {model}:")
     for name, times in seconds.items():
-        took, against = statistics.median(times), ratio(times, seconds["heed"])
-        print(f"  {name:24}{took:7.2f} s  {count / took:8,.0f} clips/s   heed is {against:.2f} times as fast")
-    print(f"  the bar: heed at least {DECODING_BAR} times as fast as decoding")
+        took, against = statistics.median(times), ratio(times, seconds["sayso"])
+        print(f"  {name:24}{took:7.2f} s  {count / took:8,.0f} clips/s   sayso is {against:.2f} times as fast")
+    print(f"  the bar: sayso at least {DECODING_BAR} times as fast as decoding")
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
@@ -96,11 +96,11 @@ def parts(work: Path, model: str) -> dict[str, float]:
     """Time what is done with a clip, part by part, on one core."""
     from threadpoolctl import threadpool_limits
 
-    from heed import audio
-    from heed.features import MfccExtractor
-    from heed.model_file import find, load
-    from heed.nn.folding import folded
-    from heed.recognizer import TOGETHER as WINDOWS
+    from sayso import audio
+    from sayso.features import MfccExtractor
+    from sayso.model_file import find, load
+    from sayso.nn.folding import folded
+    from sayso.recognizer import TOGETHER as WINDOWS
 
     loaded = load(find(model))
     extractor, network = MfccExtractor(loaded.features, loaded.tables), folded(loaded.network)
@@ -139,7 +139,7 @@ def hour(work: Path, cores: int, model: str) -> dict[str, float]:
     with soundfile.SoundFile(work / "hour.wav", "w", RATE, 1, "PCM_16") as file:
         for _ in range(HOUR // 4):
             file.write(np.concatenate([some[rng.integers(len(some))], rng.normal(0, 1e-3, 3 * RATE)]))
-    command = [sys.executable, "-m", "heed", "classify", str(work / "hour.wav"), "-m", model]
+    command = [sys.executable, "-m", "sayso", "classify", str(work / "hour.wav"), "-m", model]
     command += ["--workers", str(cores), "--format", "jsonl"]
     runs = [measure(command) for _ in range(ROUNDS)]
     seconds = statistics.median(run.seconds for run in runs)
@@ -154,14 +154,14 @@ def hour(work: Path, cores: int, model: str) -> dict[str, float]:
 def start(work: Path, model: str) -> dict[str, float]:
     """Classify one file, in turns with importing NumPy."""
     one = str(min((work / "clips").iterdir()))
-    seconds: dict[str, list[float]] = {"numpy": [], "heed": []}
+    seconds: dict[str, list[float]] = {"numpy": [], "sayso": []}
     for _ in range(STARTS):
         seconds["numpy"].append(measure([sys.executable, "-c", "import numpy"]).seconds)
-        command = [sys.executable, "-m", "heed", "classify", one, "-m", model, "--format", "jsonl"]
-        seconds["heed"].append(measure(command).seconds)
+        command = [sys.executable, "-m", "sayso", "classify", one, "-m", model, "--format", "jsonl"]
+        seconds["sayso"].append(measure(command).seconds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     print(
-        f"one file: {medians['heed']:.2f} s, {ratio(seconds['heed'], seconds['numpy']):.1f} times "
+        f"one file: {medians['sayso']:.2f} s, {ratio(seconds['sayso'], seconds['numpy']):.1f} times "
         f"`import numpy` (bar: {START_BAR})"
     )
     return medians
@@ -185,11 +185,11 @@ def decoding(work: Path, cores: int, model: str) -> None:
 
 
 def threads(work: Path, cores: int, model: str) -> None:
-    """Do what heed does, in threads."""
-    from heed.batch import Hearing, hear
-    from heed.outputs import csv_line
-    from heed.recognizer import load
-    from heed.workers import in_order
+    """Do what sayso does, in threads."""
+    from sayso.batch import Hearing, hear
+    from sayso.outputs import csv_line
+    from sayso.recognizer import load
+    from sayso.workers import in_order
 
     hearing = Hearing(load(model))
     with (work / "threads.csv").open("w", encoding="utf-8") as file:

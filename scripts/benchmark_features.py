@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, save
-from heed.config import FeatureSettings
-from heed.feature_tables import FeatureTables
-from heed.features import MfccExtractor
+from sayso.config import FeatureSettings
+from sayso.feature_tables import FeatureTables
+from sayso.features import MfccExtractor
 
 FloatArray = NDArray[np.float32]
 Contender = Callable[[], Any]
 
 # librosa's and python_speech_features' own customs: 25 ms windows every 10 ms, the mel filters over the whole range.
 CUSTOMARY = FeatureSettings(window=0.025, hop=0.010, fft_size=400, low_frequency=0.0, high_frequency=8_000.0)
-# heed's own windows and transform, at the same 10 ms.
+# sayso's own windows and transform, at the same 10 ms.
 PADDED = FeatureSettings(window=0.030, hop=0.010, fft_size=512)
 
 # Calls in one turn that are timed, after one that warms up.
@@ -59,7 +59,7 @@ def _clips(count: int, settings: FeatureSettings, rng: np.random.Generator) -> F
 
 
 def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> dict[str, Contender]:
-    """Return what takes part by name, after checking that heed's results are librosa's."""
+    """Return what takes part by name, after checking that sayso's results are librosa's."""
     extractor = MfccExtractor(settings, FeatureTables.from_settings(settings))
     options: dict[str, Any] = {
         "sr": settings.sample_rate,
@@ -81,11 +81,11 @@ def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> d
     expected = librosa.feature.mfcc(S=decibels, n_mfcc=settings.coefficients).swapaxes(1, 2)
     difference = np.abs(extractor(clips, threads) - expected).max() / np.abs(expected).max()
     if difference > 1e-4:
-        raise SystemExit(f"error: heed differs from librosa by {difference:.1e} of the largest coefficient")
+        raise SystemExit(f"error: sayso differs from librosa by {difference:.1e} of the largest coefficient")
 
     contenders: dict[str, Contender] = {
-        "heed": lambda: extractor(clips, threads),
-        "heed, one thread": lambda: extractor(clips),
+        "sayso": lambda: extractor(clips, threads),
+        "sayso, one thread": lambda: extractor(clips),
         "librosa, clip by clip": lambda: [librosa_mfcc(clip) for clip in clips],
         "librosa, whole batch": lambda: librosa_mfcc(clips),
     }
@@ -125,7 +125,7 @@ def _take_turns(contenders: dict[str, Contender], turns: int) -> dict[str, list[
 def _summary(
     settings: FeatureSettings, seconds: dict[str, list[float]], arguments: argparse.Namespace
 ) -> dict[str, Any]:
-    own = statistics.median(seconds["heed"])
+    own = statistics.median(seconds["sayso"])
     return {
         "window_samples": settings.window_samples,
         "fft_size": settings.fft_size,
@@ -149,7 +149,7 @@ def _print(summary: dict[str, Any]) -> None:
         f"\nwindow {summary['window_samples']}, transform {summary['fft_size']}, {summary['frames']} frames; "
         f"{summary['clips']} clips, {summary['threads']} threads, {summary['turns']} turns"
     )
-    print(f"{'':26}{'median ms':>10}{'best ms':>10}{'times heed':>12}")
+    print(f"{'':26}{'median ms':>10}{'best ms':>10}{'times sayso':>12}")
     for name, figures in summary["contenders"].items():
         print(
             f"{name:26}{figures['median_ms_per_clip']:10.4f}{figures['best_ms_per_clip']:10.4f}"

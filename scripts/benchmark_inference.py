@@ -1,7 +1,7 @@
 """Times recognition of one second of sound, features and network together, with one thread on one core.
 
-heed's recogniser is timed against ONNX Runtime, where it is installed: the same features, then the same network as an
-ONNX graph. It is checked first that both compute the same logits. Both take turns in blocks of calls. Then `heed
+sayso's recogniser is timed against ONNX Runtime, where it is installed: the same features, then the same network as an
+ONNX graph. It is checked first that both compute the same logits. Both take turns in blocks of calls. Then `sayso
 classify` is run on one file, and its wall time and peak memory are measured.
 
 Example: python scripts/benchmark_inference.py --model dense
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarking import Run, measure, parser, pin, ratio, save
-from heed import model_file
-from heed.errors import HeedError
-from heed.features import MfccExtractor
-from heed.model_file import Model
-from heed.nn import (
+from sayso import model_file
+from sayso.errors import SaysoError
+from sayso.features import MfccExtractor
+from sayso.model_file import Model
+from sayso.nn import (
     BatchNorm,
     Chain,
     Convolution,
@@ -46,11 +46,11 @@ from heed.nn import (
     StatisticsPooling,
     Tanh,
 )
-from heed.nn.convolution import TimeWindow
-from heed.nn.memory import keep_freed_memory
-from heed.nn.parameters import Shape, Views
-from heed.nn.spectrum import cosines
-from heed.recognizer import Recognizer
+from sayso.nn.convolution import TimeWindow
+from sayso.nn.memory import keep_freed_memory
+from sayso.nn.parameters import Shape, Views
+from sayso.nn.spectrum import cosines
+from sayso.recognizer import Recognizer
 
 FloatArray = NDArray[np.float32]
 Contender = Callable[[FloatArray], Any]
@@ -59,7 +59,7 @@ Contender = Callable[[FloatArray], Any]
 CLIPS = 32
 # Of the largest logit.
 TOLERANCE = 1e-4
-# Runs of `heed classify`.
+# Runs of `sayso classify`.
 STARTS = 5
 # The last of the ONNX operators in which ReduceMean takes its axes as an attribute.
 OPERATORS = 17
@@ -74,7 +74,7 @@ def main() -> None:
     arguments = options.parse_args()
 
     pin(1)
-    # As `heed classify` and `heed listen` do.
+    # As `sayso classify` and `sayso listen` do.
     keep_freed_memory()
     model = model_file.load(model_file.find(arguments.model))
     rng = np.random.default_rng(0)
@@ -82,12 +82,12 @@ def main() -> None:
     with threadpool_limits(1):
         seconds = take_turns(contenders(model, clips), clips, arguments.blocks, arguments.calls)
     figures = summary(seconds)
-    print(f"{arguments.model}, one second of sound, one thread: microseconds a call, and times heed's")
+    print(f"{arguments.model}, one second of sound, one thread: microseconds a call, and times sayso's")
     print(f"{'':26}{'median':>9}{'p99':>9}{'ratio':>8}")
     for name, row in figures.items():
         print(f"  {name:24}{row['median_us']:9.0f}{row['p99_us']:9.0f}{row['ratio']:8.2f}")
     run = classify(arguments.model, clips[0, 0], model.features.sample_rate)
-    print(f"heed classify, one file: {run.seconds:.2f} s, {run.megabytes:.0f} MB at its peak")
+    print(f"sayso classify, one file: {run.seconds:.2f} s, {run.megabytes:.0f} MB at its peak")
     save({"model": arguments.model, "contenders": figures, "classify": run._asdict()}, arguments.json)
 
 
@@ -95,9 +95,9 @@ def contenders(model: Model, clips: FloatArray) -> dict[str, Contender]:
     """Return what takes part by name, after checking that all compute the same logits."""
     recognizer = Recognizer(model)
     extractor = MfccExtractor(model.features, model.tables)
-    found: dict[str, Contender] = {"heed": recognizer.probabilities, "heed, features alone": extractor}
+    found: dict[str, Contender] = {"sayso": recognizer.probabilities, "sayso, features alone": extractor}
     if not (importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime")):
-        print("onnx and onnxruntime are not both installed; heed is timed alone")
+        print("onnx and onnxruntime are not both installed; sayso is timed alone")
         return found
     # As it was trained: ONNX Runtime folds the batch normalisation into the weights by itself.
     network = model.network
@@ -109,7 +109,7 @@ def contenders(model: Model, clips: FloatArray) -> dict[str, Contender]:
     expected = np.concatenate([network.logits(features(clip)) for clip in clips])
     logits = np.concatenate([session.run(["logits"], {"features": features(clip)})[0] for clip in clips])
     difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
-    print(f"ONNX Runtime's logits differ from heed's by {difference:.1e} of the largest")
+    print(f"ONNX Runtime's logits differ from sayso's by {difference:.1e} of the largest")
     if not difference < TOLERANCE:
         raise SystemExit(f"error: expected less than {TOLERANCE:.0e}; the graph is not that of the network")
     found["ONNX Runtime"] = lambda clip: session.run(["probabilities"], {"features": features(clip)})
@@ -145,7 +145,7 @@ class Graph:
         self._nodes.append(helper.make_node("Softmax", [x], ["probabilities"]))
         graph = helper.make_graph(
             self._nodes,
-            "heed",
+            "sayso",
             [helper.make_tensor_value_info("features", number, (1, *network.input_shape))],
             [helper.make_tensor_value_info(name, number, (1, network.classes)) for name in ("logits", "probabilities")],
             self._constants,
@@ -260,29 +260,31 @@ def take_turns(
 
 
 def summary(seconds: dict[str, list[list[float]]]) -> dict[str, dict[str, float]]:
-    """Return each contender's median and 99th percentile, and the ratio of its blocks' medians to heed's."""
+    """Return each contender's median and 99th percentile, and the ratio of its blocks' medians to sayso's."""
     medians = {name: [statistics.median(block) for block in blocks] for name, blocks in seconds.items()}
     return {
         name: {
             "median_us": 1e6 * float(np.median(blocks)),
             "p99_us": 1e6 * float(np.percentile(blocks, 99)),
-            "ratio": ratio(medians[name], medians["heed"]),
+            "ratio": ratio(medians[name], medians["sayso"]),
         }
         for name, blocks in seconds.items()
     }
 
 
 def classify(model: str, clip: FloatArray, sample_rate: int) -> Run:
-    """Return the median seconds and the largest peak memory of `heed classify` on one WAV file."""
+    """Return the median seconds and the largest peak memory of `sayso classify` on one WAV file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.wav"
         soundfile.write(path, clip, sample_rate)
-        runs = [measure([sys.executable, "-m", "heed", "classify", str(path), "--model", model]) for _ in range(STARTS)]
+        runs = [
+            measure([sys.executable, "-m", "sayso", "classify", str(path), "--model", model]) for _ in range(STARTS)
+        ]
     return Run(statistics.median(run.seconds for run in runs), max(run.megabytes for run in runs))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

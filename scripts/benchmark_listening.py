@@ -2,7 +2,7 @@
 
 Example: python scripts/benchmark_listening.py --device "USB Desk"
 
-`heed listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
+`sayso listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
 settled; then it runs, faster than real time, on noise from a pipe. Linux only, as it reads /proc.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarking import parser, save
 
-HEED = (sys.executable, "-m", "heed", "listen", "--format", "jsonl")
+SAYSO = (sys.executable, "-m", "sayso", "listen", "--format", "jsonl")
 RATE = 16_000
 # Seconds after which imports and the first blocks are done.
 SETTLED = 5.0
@@ -26,11 +26,11 @@ _SUMMARY = re.compile(r"(?P<looks>\d+) looks of (?P<typical>[\d.]+) ms \(99 %: (
 
 
 def start(model: str) -> dict[str, float]:
-    """Run heed on one second from a pipe: from nothing to the first predictions and the end."""
+    """Run sayso on one second from a pipe: from nothing to the first predictions and the end."""
     walls = []
     for _ in range(5):
         before = time.perf_counter()
-        subprocess.run([*HEED, "-m", model, "--input", "-"], input=bytes(2 * RATE), capture_output=True, check=True)
+        subprocess.run([*SAYSO, "-m", model, "--input", "-"], input=bytes(2 * RATE), capture_output=True, check=True)
         walls.append(time.perf_counter() - before)
     return {"wall_seconds": float(np.median(walls))}
 
@@ -39,7 +39,7 @@ def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
     """Listen to a microphone."""
     chosen = ["--device", device] if device else []
     process = subprocess.Popen(
-        [*HEED, "-m", model, *chosen], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [*SAYSO, "-m", model, *chosen], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     time.sleep(SETTLED)
     before = processor_seconds(process.pid)
@@ -48,7 +48,7 @@ def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     if not (found := _SUMMARY.search(errors)):
-        sys.exit(f"error: heed could not listen: {errors.strip()}")
+        sys.exit(f"error: sayso could not listen: {errors.strip()}")
     return {
         "seconds": seconds,
         "processor_seconds": cost,
@@ -61,7 +61,7 @@ def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
 def soak(model: str, hours: float) -> dict[str, float]:
     """Listen to noise from a pipe, and watch the memory after the first minutes and at the end."""
     process = subprocess.Popen(
-        [*HEED, "-m", model, "--input", "-"],
+        [*SAYSO, "-m", model, "--input", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

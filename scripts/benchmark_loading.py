@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, peak_memory, pin, ratio, save, settings_of
-from heed.corpus import scan
-from heed.errors import HeedError
-from heed.model_file import bundled
-from heed.nn.memory import keep_freed_memory
-from heed.nn.trainer import Trainer
-from heed.preparation import prepare
-from heed.training import optimizer, schedule
+from sayso.corpus import scan
+from sayso.errors import SaysoError
+from sayso.model_file import bundled
+from sayso.nn.memory import keep_freed_memory
+from sayso.nn.trainer import Trainer
+from sayso.preparation import prepare
+from sayso.training import optimizer, schedule
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -104,5 +104,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

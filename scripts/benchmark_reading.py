@@ -14,12 +14,12 @@ from pathlib import Path
 import soundfile
 
 from benchmarking import parser, save
-from heed.clip_cache import ClipCache
-from heed.clip_store import load_clips
-from heed.config import FeatureSettings
-from heed.corpus import scan
-from heed.errors import HeedError
-from heed.workers import cores
+from sayso.clip_cache import ClipCache
+from sayso.clip_store import load_clips
+from sayso.config import FeatureSettings
+from sayso.corpus import scan
+from sayso.errors import SaysoError
+from sayso.workers import cores
 
 
 def main() -> None:
@@ -61,5 +61,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -1,11 +1,11 @@
-"""Times training of one network by heed and, where it is installed, by PyTorch in eager mode.
+"""Times training of one network by sayso and, where it is installed, by PyTorch in eager mode.
 
 The network is that of a recipe, trained as the recipe says (shards, dropout, label smoothing, weight decay), or "mlp":
 1960-512-512-512-12, ReLU, without any of these, in which scikit-learn takes part, too. The optimiser is AdamW.
 
 All take turns in float32, with equally many threads on as many cores. Each has a process of its own, so that no
 library's threads, which go on spinning after their work, or memory stand in another's way; all keep freed memory, as
-heed's training does. PyTorch has heed's network layer by layer; that both compute the same logits is checked first.
+sayso's training does. PyTorch has sayso's network layer by layer; that both compute the same logits is checked first.
 
 Example: python scripts/benchmark_training.py --network commands --batches 128 --threads 1
 """
@@ -28,11 +28,11 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, pin, ratio, save, settings_of
-from heed.config import Settings, TrainingSettings
-from heed.errors import HeedError
-from heed.nn import AdamW, Constant, DenseArchitecture, Flatten, Network
-from heed.nn.memory import keep_freed_memory
-from heed.nn.trainer import Trainer
+from sayso.config import Settings, TrainingSettings
+from sayso.errors import SaysoError
+from sayso.nn import AdamW, Constant, DenseArchitecture, Flatten, Network
+from sayso.nn.memory import keep_freed_memory
+from sayso.nn.trainer import Trainer
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -67,12 +67,12 @@ def main() -> None:
 
     settings = MLP if arguments.network == "mlp" else settings_of(arguments.network)
     pin(arguments.threads)
-    names = ["heed"] + ["scikit-learn"] * (settings is MLP)
+    names = ["sayso"] + ["scikit-learn"] * (settings is MLP)
     if importlib.util.find_spec("torch"):
         names += ["PyTorch", "PyTorch, fused AdamW"]
         with process() as pool:
             difference = pool.submit(largest_difference, settings).result()
-        print(f"PyTorch's logits differ from heed's by {difference:.1e} of the largest")
+        print(f"PyTorch's logits differ from sayso's by {difference:.1e} of the largest")
         if not difference < TOLERANCE:
             raise SystemExit(f"error: expected less than {TOLERANCE:.0e}; torch_network.py builds another network")
     else:
@@ -87,7 +87,7 @@ def main() -> None:
             }
             seconds = take_turns(contenders, arguments.repeat)
         speeds = {name: arguments.samples / statistics.median(times) for name, times in seconds.items()}
-        ratios = {name: ratio(times, seconds["heed"]) for name, times in seconds.items()}
+        ratios = {name: ratio(times, seconds["sayso"]) for name, times in seconds.items()}
         results.append(
             {
                 "network": arguments.network,
@@ -99,7 +99,7 @@ def main() -> None:
         )
         print(
             f"{arguments.network}, batch {batch}, threads {arguments.threads}: samples a second, and how many times as "
-            "fast heed is"
+            "fast sayso is"
         )
         for name, speed in speeds.items():
             print(f"  {name:<22} {speed:>8,.0f}   {ratios[name]:5.2f}")
@@ -119,7 +119,7 @@ def enter(name: str, settings: Settings, samples: int, batch: int, threads: int)
     threadpool_limits(threads)
     keep_freed_memory()
     makers: dict[str, Callable[[], Epoch]] = {
-        "heed": lambda: heed_epoch(settings, x, labels, batch),
+        "sayso": lambda: sayso_epoch(settings, x, labels, batch),
         "scikit-learn": lambda: sklearn_epoch(x, labels, batch),
         "PyTorch": lambda: torch_epoch(settings, x, labels, batch, threads, fused=False),
         "PyTorch, fused AdamW": lambda: torch_epoch(settings, x, labels, batch, threads, fused=True),
@@ -142,8 +142,8 @@ def new_network(settings: Settings) -> Network:
     return network.initialise(np.random.default_rng(0))
 
 
-def heed_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int) -> Epoch:
-    """Return heed's epoch: the same trainer that every training of heed goes through.
+def sayso_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int) -> Epoch:
+    """Return sayso's epoch: the same trainer that every training of sayso goes through.
 
     As there, a batch is cut in shards that share the cores, each with one thread of BLAS; a whole batch has them all.
     """
@@ -210,7 +210,7 @@ def torch_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int, t
 
 
 def largest_difference(settings: Settings) -> float:
-    """Return how far apart heed's and PyTorch's logits are at most, as a part of the largest logit.
+    """Return how far apart sayso's and PyTorch's logits are at most, as a part of the largest logit.
 
     Both calculate in double precision: in single precision PyTorch's are a ten-thousandth away from the exact ones.
     """
@@ -247,5 +247,5 @@ def take_turns(contenders: dict[str, ProcessPoolExecutor], repeat: int) -> dict[
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

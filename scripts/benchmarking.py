@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from heed.config import Settings
+    from sayso.config import Settings
 
 
 class Run(NamedTuple):
@@ -58,7 +58,7 @@ def peak_memory(who: int = resource.RUSAGE_SELF) -> float:
 
 def settings_of(name: str) -> Settings:
     """Return the settings of a recipe, given by its name or file."""
-    from heed.config import Settings, recipe
+    from sayso.config import Settings, recipe
 
     return Settings.from_toml(recipe(name))
 

@@ -1,4 +1,4 @@
-"""An isolated environment with heed in it, made on first use and found again afterwards.
+"""An isolated environment with sayso in it, made on first use and found again afterwards.
 
 Needs Python and pip, nothing else: not even the part of Python that Debian packs separately and that `python -m venv`
 wants.
@@ -35,7 +35,7 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
     """
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(
-            f"error: this is Python {sys.version.split()[0]}, heed needs {'.'.join(map(str, OLDEST_PYTHON))} or newer"
+            f"error: this is Python {sys.version.split()[0]}, sayso needs {'.'.join(map(str, OLDEST_PYTHON))} or newer"
         )
     folder = OLDEST_FOLDER if oldest else FOLDER
     prepare(folder, extra, oldest)
@@ -49,7 +49,7 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
 
 
 def prepare(folder: Path, extra: str, oldest: bool) -> None:
-    """Make the environment and install heed into it, unless that was done for this very pyproject.toml."""
+    """Make the environment and install sayso into it, unless that was done for this very pyproject.toml."""
     stamp = folder / f"installed{'-' + extra if extra else ''}"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
@@ -60,12 +60,12 @@ def prepare(folder: Path, extra: str, oldest: bool) -> None:
     pip = [sys.executable, "-m", "pip", "--python", str(_python(folder)), "--disable-pip-version-check"]
     options = ["--constraint", str(_constraints(folder)), "--only-binary", ":all:"] if oldest else []
     if subprocess.run([*pip, "install", "--quiet", *options, "--editable", what]).returncode:
-        sys.exit("error: pip could not install heed (its own message stands above); mend that and run this again")
+        sys.exit("error: pip could not install sayso (its own message stands above); mend that and run this again")
     stamp.write_text(wanted)
 
 
 def _constraints(folder: Path) -> Path:
-    """Write down the lower bounds of what heed and its tests need as the versions to take."""
+    """Write down the lower bounds of what sayso and its tests need as the versions to take."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     path = folder / "oldest.txt"

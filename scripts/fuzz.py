@@ -1,4 +1,4 @@
-"""Run heed on tens of thousands of spoiled inputs: none may end in a traceback, hang, fill the memory or write outside.
+"""Run sayso on tens of thousands of spoiled inputs: none may end in a traceback, hang, fill memory or write outside.
 
 Example: python scripts/fuzz.py --count 20000
 
@@ -102,7 +102,7 @@ def watched(numbers: range, kind: str | None, limits: tuple[float, float]) -> An
     """Yield what a process tells of its cases; one that dies or hangs is a fault of the case that it was at."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="heed-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sayso-fuzz-") as folder:
         process = context.Process(
             target=work, args=(Path(folder).resolve(), numbers, kind, limits, theirs), daemon=True
         )

@@ -1,4 +1,4 @@
-"""The inputs of `fuzz.py`: for each number a command of heed, and files that somebody spoiled."""
+"""The inputs of `fuzz.py`: for each number a command of sayso, and files that somebody spoiled."""
 
 import io
 import itertools
@@ -16,12 +16,12 @@ import soundfile
 import fuzz_mutations as mutations
 from environment import ROOT
 from fuzz_mutations import Rng, pick
-from heed import model_file
-from heed.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from heed.corpus import official_split, scan
-from heed.datasets import KNOWN, DataSet
-from heed.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
-from heed.preparation import prepare
+from sayso import model_file
+from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
+from sayso.corpus import official_split, scan
+from sayso.datasets import KNOWN, DataSet
+from sayso.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
+from sayso.preparation import prepare
 
 sys.path.insert(0, str(ROOT / "tests"))
 import sounds
@@ -130,7 +130,7 @@ class Material:
             training.model().save(path)
             models.append(path.read_bytes())
         models.append(model_file.shipped()["commands-tiny"].read_bytes())
-        # A checkpoint that `heed train` can go on from: its first model is that of TOML, after one of two epochs.
+        # A checkpoint that `sayso train` can go on from: its first model is that of TOML, after one of two epochs.
         (folder / "tiny.toml").write_text(TOML)
         settings = Settings.from_toml(folder / "tiny.toml")
         settings = replace(settings, training=replace(settings.training, epochs=2))

@@ -26,7 +26,7 @@ LINES = (
 )  # fmt: skip
 NAMES = (
     "../canary/x", "/canary/x", "..", ".", "", "/", "a/../../canary/x", "a//b", "./a", "a\\..\\x", "C:x", "a\0b",
-    "a\x1b[2J", "x" * 300, "yes/0.wav", "yes", ".heed.json", "a\nb", "\udcff", "con", "a/" * 200 + "x",
+    "a\x1b[2J", "x" * 300, "yes/0.wav", "yes", ".sayso.json", "a\nb", "\udcff", "con", "a/" * 200 + "x",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Run a command of heed in this process, where nothing that it does goes unseen; the watchman of `fuzz.py`."""
+"""Run a command of sayso in this process, where nothing that it does goes unseen; the watchman of `fuzz.py`."""
 
 import contextlib
 import io
@@ -76,7 +76,7 @@ class Sandbox:
         sys.addaudithook(self._audit)
 
     def run(self, arguments: Sequence[str], stdin: bytes = b"") -> list[str]:
-        """Run `heed ARGUMENTS` and return what was wrong with it; nothing if all is well."""
+        """Run `sayso ARGUMENTS` and return what was wrong with it; nothing if all is well."""
         before = self._surroundings()
         self._faults = []
         reset_peak()
@@ -104,7 +104,7 @@ class Sandbox:
             folder.mkdir()
 
     def _call(self, arguments: Sequence[str], stdin: bytes) -> tuple[object, bytes]:
-        from heed.cli import main
+        from sayso.cli import main
 
         printed = io.BytesIO()
         streams = sys.stdin, sys.stdout, sys.stderr, sys.argv
@@ -113,7 +113,7 @@ class Sandbox:
         # Named here, for a stream that nobody holds closes what lies below it.
         said = io.TextIOWrapper(printed, "utf-8", errors="backslashreplace", write_through=True)
         sys.stdout = sys.stderr = said
-        sys.argv = ["heed", *arguments]
+        sys.argv = ["sayso", *arguments]
         os.chdir(self.work)
         status: object = 0
         try:

@@ -6,12 +6,12 @@ Example: python scripts/hash_models.py
 import hashlib
 from pathlib import Path
 
-from heed import checksums, model_file
-from heed.storage import write_atomically
+from sayso import checksums, model_file
+from sayso.storage import write_atomically
 
 
 def write() -> None:
-    """Write src/heed/checksums.py anew from the files in models/."""
+    """Write src/sayso/checksums.py anew from the files in models/."""
     path = Path(checksums.__file__)
     head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
     entries = "".join(

@@ -1,4 +1,4 @@
-"""Kill heed at random moments, fill its disk and take its rights: nothing finished may be lost, nothing half taken.
+"""Kill sayso at random moments, fill its disk and take its rights: nothing finished may be lost, nothing half taken.
 
 Example: python scripts/kill.py --times 50
 
@@ -29,9 +29,9 @@ import soundfile
 
 import fuzz_cases
 from environment import ROOT
-from heed import model_file
-from heed.datasets import MARKER
-from heed.errors import HeedError
+from sayso import model_file
+from sayso.datasets import MARKER
+from sayso.errors import SaysoError
 
 sys.path.insert(0, str(ROOT / "tests"))
 import sounds
@@ -40,22 +40,22 @@ from file_server import FileServer
 # What has been done until then is kept: to go on from, or because it was heard and cannot be heard again.
 KEPT = {"m.checkpoint", "tiny.tar.gz.part", "tiny.tar.gz.part.json", ".tiny.lock", "session.wav", "session.wav.jsonl"}
 
-HEED = (sys.executable, "-m", "heed")
-# Runs `heed data download tiny` with a data set that is served on this machine.
+SAYSO = (sys.executable, "-m", "sayso")
+# Runs `sayso data download tiny` with a data set that is served on this machine.
 DOWNLOAD = """
 import sys
-from heed import datasets
-from heed.cli import main
+from sayso import datasets
+from sayso.cli import main
 address, size, sha256 = sys.argv[1:4]
 datasets.KNOWN["tiny"] = datasets.DataSet("tiny", "", address, "tiny.tar.gz", int(size), sha256, 40_000_000)
-sys.argv = ["heed", "data", "download", "tiny", "--dir", sys.argv[4]]
+sys.argv = ["sayso", "data", "download", "tiny", "--dir", sys.argv[4]]
 main.main()
 """
 # Saves one of two models again and again, so that most moments lie within saving.
 SAVE = """
 import sys
 from pathlib import Path
-from heed import model_file
+from sayso import model_file
 models = [model_file.load(Path(path)) for path in sys.argv[1:3]]
 for number in range(400):
     models[number % 2].save(Path(sys.argv[3]))
@@ -104,7 +104,7 @@ def digest(*paths: Path) -> str:
 
 
 class Train(Job):
-    """`heed train`, resumed if there is a checkpoint; the file must come out bit for bit."""
+    """`sayso train`, resumed if there is a checkpoint; the file must come out bit for bit."""
 
     name = "training"
     epochs = 12
@@ -119,7 +119,7 @@ class Train(Job):
     def command(self, again: bool) -> list[str]:
         """Return what to run."""
         go_on = ["--resume"] if again and self.resume and self.checkpoint.exists() else []
-        return [*HEED, "train", str(self.corpus), "-o", str(self.model), "--config", str(self.folder / "tiny.toml"),
+        return [*SAYSO, "train", str(self.corpus), "-o", str(self.model), "--config", str(self.folder / "tiny.toml"),
                 "--epochs", str(self.epochs), *go_on]  # fmt: skip
 
     def reset(self) -> None:
@@ -139,7 +139,7 @@ class Train(Job):
 
 
 class Load(Train):
-    """`heed train` of a corpus that takes longer to read than to learn; whatever is cached must do no harm."""
+    """`sayso train` of a corpus that takes longer to read than to learn; whatever is cached must do no harm."""
 
     name = "reading and caching"
     epochs = 1
@@ -154,7 +154,7 @@ class Load(Train):
 
 
 class Batch(Job):
-    """`heed classify FOLDER --format csv -o FILE --resume`."""
+    """`sayso classify FOLDER --format csv -o FILE --resume`."""
 
     name = "batch"
 
@@ -167,13 +167,13 @@ class Batch(Job):
             soundfile.write(self.sounds / f"{number:03}.wav", sounds.clip(word, number), sounds.RATE)
         self.rows = folder / "rows.csv"
         self.can_resume = (
-            "--resume" in subprocess.run([*HEED, "classify", "--help"], capture_output=True, text=True).stdout
+            "--resume" in subprocess.run([*SAYSO, "classify", "--help"], capture_output=True, text=True).stdout
         )
 
     def command(self, again: bool) -> list[str]:
         """Return what to run."""
         go_on = ["--resume"] if self.can_resume else []
-        return [*HEED, "classify", str(self.sounds), "--format", "csv", "-o", str(self.rows), *go_on]
+        return [*SAYSO, "classify", str(self.sounds), "--format", "csv", "-o", str(self.rows), *go_on]
 
     def reset(self) -> None:
         """Take away what runs have left."""
@@ -195,7 +195,7 @@ class Batch(Job):
 
 
 class Download(Job):
-    """`heed data download` from a server on this machine."""
+    """`sayso data download` from a server on this machine."""
 
     name = "download"
 
@@ -230,7 +230,7 @@ class Download(Job):
     def result(self) -> str:
         """Return a digest of the finished work."""
         # A kill in the middle of writing leaves a hidden file, which nobody reads.
-        written = {path.name for path in self.target.iterdir() if not path.match(".heed.*.tmp")}
+        written = {path.name for path in self.target.iterdir() if not path.match(".sayso.*.tmp")}
         left = written - {"tiny", ".tiny.lock"}
         assert not left, f"left behind: {left}"
         return digest(*self.clips())
@@ -309,7 +309,7 @@ def kill_often(job: Job, times: int, rng: np.random.Generator, environment: dict
                 process.wait()
             try:
                 job.check_at_any_moment()
-            except (AssertionError, HeedError, OSError) as error:
+            except (AssertionError, SaysoError, OSError) as error:
                 yield f"kill {number} after {moments} s: {error}"
         done = run(job.command(True), environment)
         if done.returncode:
@@ -354,12 +354,12 @@ def obstruct(root: Path, place: Path, environment: dict[str, str]) -> Iterator[s
     clip = str(next(iter((job.corpus / "yes").iterdir())))
     commands = {
         "train": [word if word != str(job.model) else str(place / "m") for word in job.command(False)],
-        "teach": [*HEED, "teach", str(job.corpus), "-o", str(place / "taught")],
-        "classify": [*HEED, "classify", str(batch.sounds), "-o", str(place / "rows.csv"), "--format", "csv"],
+        "teach": [*SAYSO, "teach", str(job.corpus), "-o", str(place / "taught")],
+        "classify": [*SAYSO, "classify", str(batch.sounds), "-o", str(place / "rows.csv"), "--format", "csv"],
         "download": [*server.command(False)[:-1], str(place / "data")],
-        "quickstart": [*HEED, "quickstart", "-o", str(place / "new")],
-        "listen": [*HEED, "listen", "--input", clip, "--record", str(place / "session.wav")],
-        "plot": [*HEED, "evaluate", "commands-tiny", str(model_file.bundled("demo")), "--plot", str(place / "c.png")],
+        "quickstart": [*SAYSO, "quickstart", "-o", str(place / "new")],
+        "listen": [*SAYSO, "listen", "--input", clip, "--record", str(place / "session.wav")],
+        "plot": [*SAYSO, "evaluate", "commands-tiny", str(model_file.bundled("demo")), "--plot", str(place / "c.png")],
     }
     before = {path.name: path.read_bytes() for path in place.iterdir()}
     # A home that cannot be written either must not matter to what does not need it.
@@ -403,7 +403,7 @@ def main() -> None:
     def wanted(name: str) -> bool:
         return not arguments.only or arguments.only in name
 
-    with tempfile.TemporaryDirectory(prefix="heed-kill-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sayso-kill-") as folder:
         root = Path(folder)
         home = root / "home"
         environment = os.environ | {name: str(home) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}

@@ -23,8 +23,8 @@ import soxr
 from numpy.typing import NDArray
 from scipy import signal
 
-from heed.config import COMMANDS
-from heed.corpus import NOISE_FOLDER, Split, official_split
+from sayso.config import COMMANDS
+from sayso.corpus import NOISE_FOLDER, Split, official_split
 
 Samples = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Tells how large the report of a model is and how long a browser takes to open it, on a screen and on a telephone.
 
-A page shall have at most 3 MB and open within 1 s. Needs Debian's Chromium, and playwright as in heed[dev].
+A page shall have at most 3 MB and open within 1 s. Needs Debian's Chromium, and playwright as in sayso[dev].
 
 Example: python scripts/measure_report.py commands data/demo
 """
@@ -38,7 +38,7 @@ def main() -> None:
         path = Path(folder) / "report.html"
         where = [arguments.directory] if arguments.directory else []
         command = ["report", arguments.model, *where, "--split", arguments.split, "-o", str(path)]
-        subprocess.run([sys.executable, "-m", "heed", *command], check=True)
+        subprocess.run([sys.executable, "-m", "sayso", *command], check=True)
         print(f"size: {path.stat().st_size / 1e6:.2f} MB (at most {MOST_MEGABYTES:g})")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         for name, (width, height) in SCREENS.items():

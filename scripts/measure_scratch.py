@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from heed.clip_store import load_clips, whole_set
-from heed.config import Settings, recipe
-from heed.corpus import Clip, Corpus, scan, sound_files
-from heed.errors import HeedError
-from heed.evaluation import evaluate
-from heed.preparation import prepare
-from heed.recognizer import Recognizer
+from sayso.clip_store import load_clips, whole_set
+from sayso.config import Settings, recipe
+from sayso.corpus import Clip, Corpus, scan, sound_files
+from sayso.errors import SaysoError
+from sayso.evaluation import evaluate
+from sayso.preparation import prepare
+from sayso.recognizer import Recognizer
 
 
 def main() -> None:
@@ -86,5 +86,5 @@ def one(corpus: Corpus, noises: list[Path], settings: Settings, seed: int) -> tu
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -18,17 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heed import model_file
-from heed.audio import Samples
-from heed.cli.evaluate_stream import stream_table
-from heed.clip_store import load_noises
-from heed.config import DecisionSettings
-from heed.corpus import Clip, Split, scan
-from heed.errors import HeedError
-from heed.recognizer import Recognizer
-from heed.report.plots import save_trade_off
-from heed.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
-from heed.streams import StreamMaker
+from sayso import model_file
+from sayso.audio import Samples
+from sayso.cli.evaluate_stream import stream_table
+from sayso.clip_store import load_noises
+from sayso.config import DecisionSettings
+from sayso.corpus import Clip, Split, scan
+from sayso.errors import SaysoError
+from sayso.recognizer import Recognizer
+from sayso.report.plots import save_trade_off
+from sayso.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
+from sayso.streams import StreamMaker
 from speech_data import SpeechData
 
 SNR = 10.0
@@ -61,7 +61,7 @@ def main() -> None:
         curve = trade_off(heard, model.decision)
         thresholds = choose_thresholds(curve, arguments.false_alarms_per_hour)
         if thresholds is None:
-            raise HeedError(f"{name}: no thresholds keep to {arguments.false_alarms_per_hour:g} false alarms an hour")
+            raise SaysoError(f"{name}: no thresholds keep to {arguments.false_alarms_per_hour:g} false alarms an hour")
         chosen[name] = replace(model.decision, words=dict(thresholds))
         print(f"\n{name}: {json.dumps(thresholds)}")
         show(f"validation, {name}", heard, {"shipped": model.decision, "chosen": chosen[name]}, figures)
@@ -113,5 +113,5 @@ def show(name: str, heard: Sequence[Heard], decisions: Mapping[str, DecisionSett
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

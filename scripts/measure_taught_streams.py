@@ -20,16 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from heed import model_file
-from heed.clip_store import ClipStore, load_clips
-from heed.config import UNKNOWN
-from heed.corpus import Clip, Split, scan, sound_files
-from heed.errors import HeedError
-from heed.recognizer import Recognizer
-from heed.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
-from heed.streams import StreamMaker
 from measure_streams import LONGER
 from measure_teaching import drawn, taught_from
+from sayso import model_file
+from sayso.clip_store import ClipStore, load_clips
+from sayso.config import UNKNOWN
+from sayso.corpus import Clip, Split, scan, sound_files
+from sayso.errors import SaysoError
+from sayso.recognizer import Recognizer
+from sayso.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
+from sayso.streams import StreamMaker
 from speech_data import SpeechData
 
 THRESHOLDS = tuple(round(0.3 + 0.025 * step, 3) for step in range(27))
@@ -116,5 +116,5 @@ def row(result: StreamScore) -> str:
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from heed import model_file
-from heed.clip_store import ClipStore, Labels, load_clips, whole_set
-from heed.corpus import scan, sound_files
-from heed.errors import HeedError
-from heed.evaluation import clips_to_measure, evaluate
-from heed.recognizer import Recognizer
-from heed.teaching import Taught, teach
+from sayso import model_file
+from sayso.clip_store import ClipStore, Labels, load_clips, whole_set
+from sayso.corpus import scan, sound_files
+from sayso.errors import SaysoError
+from sayso.evaluation import clips_to_measure, evaluate
+from sayso.recognizer import Recognizer
+from sayso.teaching import Taught, teach
 
 COUNTS = (5, 10, 20)
 
@@ -101,5 +101,5 @@ def taught_from(
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -12,13 +12,13 @@ import sys
 import zlib
 from dataclasses import replace
 
-from heed import model_file
-from heed.clip_store import load_noises
-from heed.corpus import scan
-from heed.errors import HeedError
-from heed.recognizer import Recognizer
-from heed.stream_scores import Heard, StreamScore, choose_thresholds, score, trade_off
 from measure_streams import clean_and_noisy
+from sayso import model_file
+from sayso.clip_store import load_noises
+from sayso.corpus import scan
+from sayso.errors import SaysoError
+from sayso.recognizer import Recognizer
+from sayso.stream_scores import Heard, StreamScore, choose_thresholds, score, trade_off
 from speech_data import SpeechData
 
 RATES = (1.0, 2.0, 4.0, 5.0)
@@ -69,5 +69,5 @@ def which_half(name: str) -> int:
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -1,8 +1,8 @@
-"""Run heed from a fresh checkout, as in `python3 scripts/run.py quickstart`."""
+"""Run sayso from a fresh checkout, as in `python3 scripts/run.py quickstart`."""
 
 import sys
 
 import environment
 
 if __name__ == "__main__":
-    sys.exit(environment.run("heed", sys.argv[1:]))
+    sys.exit(environment.run("sayso", sys.argv[1:]))

@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmark_listening import resident
 from benchmarking import parser, save
-from heed import audio, recognizer
-from heed.corpus import scan
-from heed.listening import Listening
-from heed.model_file import bundled
+from sayso import audio, recognizer
+from sayso.corpus import scan
+from sayso.listening import Listening
+from sayso.model_file import bundled
 
 # Seconds from clip to clip; samples in a chunk of the microphone, which divide neither a second nor a step.
 EVERY = 3.0

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from heed.config import COMMANDS, Settings
-from heed.corpus import Split, official_split, scan, sound_files
-from heed.preparation import Prepared, prepare
+from sayso.config import COMMANDS, Settings
+from sayso.corpus import Split, official_split, scan, sound_files
+from sayso.preparation import Prepared, prepare
 
 _ESC = re.compile(r"\d+_\w+_(?P<fold>\d)_\d+_[A-Z]")
 FOLDS: dict[Split, str] = {"training": "123", "validation": "4", "testing": "5"}

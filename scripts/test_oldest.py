@@ -8,7 +8,7 @@ import sys
 
 import environment
 
-# Where heed meets other libraries. What is our own arithmetic gives the same with any of them.
+# Where sayso meets other libraries. What is our own arithmetic gives the same with any of them.
 NAMES = (
     "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "inputs",
     "listening", "model_file", "nn_trainer", "outputs", "page", "piped", "recognizer", "report", "security",

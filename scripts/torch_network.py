@@ -1,4 +1,4 @@
-"""heed's networks in PyTorch, layer by layer and with the same weights: what heed is measured against.
+"""sayso's networks in PyTorch, layer by layer and with the same weights: what sayso is measured against.
 
 Activations are laid out as PyTorch's convolutions want them: (batch, channels, time).
 """
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heed.nn import (
+from sayso.nn import (
     BatchNorm,
     Chain,
     Convolution,
@@ -28,10 +28,10 @@ from heed.nn import (
     StatisticsPooling,
     Tanh,
 )
-from heed.nn.parameters import Shape, Views
-from heed.nn.spectrum import cosines
+from sayso.nn.parameters import Shape, Views
+from sayso.nn.spectrum import cosines
 
-# Where PyTorch keeps what a layer of heed has learned.
+# Where PyTorch keeps what a layer of sayso has learned.
 NAMES = {
     "weight": "weight",
     "bias": "bias",

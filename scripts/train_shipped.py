@@ -1,4 +1,4 @@
-"""Train a model that ships with heed, and measure it once on the official test set of Speech Commands.
+"""Train a model that ships with sayso, and measure it once on the official test set of Speech Commands.
 
 Example: python scripts/train_shipped.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives \
     --test speech_commands_test_set_v0.02
@@ -21,22 +21,22 @@ import numpy as np
 
 import hash_models
 from benchmarking import peak_memory
-from heed.cli.console import accuracy_line, percent, tell_skipped, warn
-from heed.cli.evaluate import noise_table, word_table
-from heed.cli.learn import watch
-from heed.clip_store import load_noises
-from heed.config import COMMANDS, Settings, recipe
-from heed.corpus import scan
-from heed.errors import HeedError
-from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
-from heed.history import history_of
-from heed.model_file import SUFFIX, Model, bundled
-from heed.recognizer import Recognizer
-from heed.report.plots import save_confusion
-from heed.report.training_plots import save_learning_curve
-from heed.scores import Evaluation
-from heed.stream_scores import choose_thresholds, trade_off
 from measure_streams import hear_both
+from sayso.cli.console import accuracy_line, percent, tell_skipped, warn
+from sayso.cli.evaluate import noise_table, word_table
+from sayso.cli.learn import watch
+from sayso.clip_store import load_noises
+from sayso.config import COMMANDS, Settings, recipe
+from sayso.corpus import scan
+from sayso.errors import SaysoError
+from sayso.evaluation import clips_to_measure, evaluate, evaluate_in_noise
+from sayso.history import history_of
+from sayso.model_file import SUFFIX, Model, bundled
+from sayso.recognizer import Recognizer
+from sayso.report.plots import save_confusion
+from sayso.report.training_plots import save_learning_curve
+from sayso.scores import Evaluation
+from sayso.stream_scores import choose_thresholds, trade_off
 from speech_data import SpeechData
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
@@ -136,5 +136,5 @@ def _score(evaluation: Evaluation) -> dict[str, Any]:
 if __name__ == "__main__":
     try:
         main()
-    except HeedError as error:
+    except SaysoError as error:
         sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""A real browser for the pages that heed makes: Debian's Chromium, driven by Playwright."""
+"""A real browser for the pages that sayso makes: Debian's Chromium, driven by Playwright."""
 
 import itertools
 import shutil
@@ -73,7 +73,7 @@ def launched() -> Iterator["Browser"]:
     """Start the browser, or skip the test where there is none."""
     import pytest
 
-    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, as in heed[dev]")
+    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, as in sayso[dev]")
     program = shutil.which("chromium")
     if not program:
         pytest.skip("needs the program chromium, as in Debian's package of that name")

@@ -14,12 +14,12 @@ import soundfile
 import sounds
 from browser import launched
 from command_line import Result
-from heed import model_file, recognizer
-from heed.cli import main as cli_main
-from heed.config import AugmentationSettings, Settings, TrainingSettings
-from heed.corpus import official_split, scan
-from heed.nn.architectures import DenseArchitecture
-from heed.preparation import prepare
+from sayso import model_file, recognizer
+from sayso.cli import main as cli_main
+from sayso.config import AugmentationSettings, Settings, TrainingSettings
+from sayso.corpus import official_split, scan
+from sayso.nn.architectures import DenseArchitecture
+from sayso.preparation import prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -114,11 +114,11 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def heed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run a command in this process, as `heed ARGUMENTS` would."""
+def sayso(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process, as `sayso ARGUMENTS` would."""
 
     def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["heed", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["sayso", *map(str, arguments)])
         try:
             cli_main.main()
             status = 0

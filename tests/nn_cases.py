@@ -1,8 +1,8 @@
-"""The layers that the tests of heed.nn go through: every registered kind has its cases here."""
+"""The layers that the tests of sayso.nn go through: every registered kind has its cases here."""
 
 import numpy as np
 
-from heed.nn import (
+from sayso.nn import (
     BatchNorm,
     Chain,
     Convolution,
@@ -22,8 +22,8 @@ from heed.nn import (
     TdnnArchitecture,
     TimeBlocks,
 )
-from heed.nn.layer import Layer
-from heed.nn.parameters import Parameters, Shape
+from sayso.nn.layer import Layer
+from sayso.nn.parameters import Parameters, Shape
 
 Case = tuple[Layer, Shape]
 

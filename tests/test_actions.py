@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from heed.actions import Actions, parse
-from heed.decision import Detection
-from heed.errors import SettingsError
+from sayso.actions import Actions, parse
+from sayso.decision import Detection
+from sayso.errors import SettingsError
 from virtual_microphone import wait_until
 
 LEFT = Detection("left", 0.875, 1.25, 2.25)
@@ -17,7 +17,7 @@ WRITE = "import os, sys; open(sys.argv[1], 'w').write(' '.join(os.environ[key] f
 
 def test_a_command_finds_the_detection_in_its_environment(tmp_path: Path) -> None:
     note = tmp_path / "a note"
-    keys = "HEED_WORD HEED_CONFIDENCE HEED_START HEED_END"
+    keys = "SAYSO_WORD SAYSO_CONFIDENCE SAYSO_START SAYSO_END"
     told: list[str] = []
     actions = Actions({"left": [f'{sys.executable} -c "{WRITE}" "{note}" {keys}']}, tell=told.append)
     actions.start(Detection("right", 0.9, 0, 1))
@@ -43,7 +43,7 @@ def test_nobody_waits_for_a_command() -> None:
 def test_a_shell_reads_the_command_only_if_asked(tmp_path: Path) -> None:
     for shell in (False, True):
         note = tmp_path / f"note{shell}"
-        actions = Actions({"left": [f"echo $HEED_WORD > {note}"]}, shell)
+        actions = Actions({"left": [f"echo $SAYSO_WORD > {note}"]}, shell)
         actions.start(LEFT)
         for _, process in actions._running:
             process.wait()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from heed.answers import Answers
+from sayso.answers import Answers
 
 LABELS = ("yes", "no", "_unknown_", "_silence_")
 

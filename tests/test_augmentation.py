@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import signal
 
 import sounds
-from heed.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
-from heed.config import AugmentationSettings, FeatureSettings
-from heed.feature_tables import FeatureTables
-from heed.features import MfccExtractor
-from heed.rooms import Rooms
+from sayso.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
+from sayso.config import AugmentationSettings, FeatureSettings
+from sayso.feature_tables import FeatureTables
+from sayso.features import MfccExtractor
+from sayso.rooms import Rooms
 
 RATE = sounds.RATE
 STILL = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)

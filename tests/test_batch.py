@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 import sounds
-from heed import batch
-from heed.batch import Hearing, Row, grouped, hear, hearing
-from heed.recognizer import Recognizer
+from sayso import batch
+from sayso.batch import Hearing, Row, grouped, hear, hearing
+from sayso.recognizer import Recognizer
 
 
 @pytest.fixture(autouse=True)

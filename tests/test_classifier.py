@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import heed.classifier
-from heed import FeedForwardClassifier
-from heed.errors import SettingsError
+import sayso.classifier
+from sayso import FeedForwardClassifier
+from sayso.errors import SettingsError
 
 MOONS = make_moons(600, noise=0.2, random_state=0)
 
@@ -181,6 +181,6 @@ def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
 
 
 def test_the_example_in_the_docstring_holds() -> None:
-    results = doctest.testmod(heed.classifier)
+    results = doctest.testmod(sayso.classifier)
     assert results.attempted >= 4
     assert results.failed == 0

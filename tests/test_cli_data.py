@@ -1,4 +1,4 @@
-"""`heed data` as a person meets it, and data sets by their names."""
+"""`sayso data` as a person meets it, and data sets by their names."""
 
 import io
 import json
@@ -16,10 +16,10 @@ import soundfile
 import sounds
 from command_line import Result
 from file_server import FileServer
-from heed import datasets, download, fetching
-from heed.cli import data as cli_data
-from heed.corpus import scan
-from heed.datasets import DataSet
+from sayso import datasets, download, fetching
+from sayso.cli import data as cli_data
+from sayso.corpus import scan
+from sayso.datasets import DataSet
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def server(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileS
     files.stop()
 
 
-def test_the_known_sets_are_listed(heed: Callable[..., Result], home: Path) -> None:
-    facts = {fact["name"]: fact for fact in json.loads(heed("data", "list", "--json").out)}
+def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> None:
+    facts = {fact["name"]: fact for fact in json.loads(sayso("data", "list", "--json").out)}
     assert list(facts) == ["speech-commands", "speech-commands-v1", "speech-commands-test", "mini-speech-commands"]
     full = facts["speech-commands"]
     assert full["url"] == "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
@@ -58,7 +58,7 @@ def test_the_known_sets_are_listed(heed: Callable[..., Result], home: Path) -> N
     assert not any(fact["folder"] for fact in facts.values())
     (home / "speech-commands").mkdir(parents=True)
     (home / "speech-commands" / datasets.MARKER).touch()
-    header, first, second, *_ = heed("data", "list").out.splitlines()
+    header, first, second, *_ = sayso("data", "list").out.splitlines()
     assert header.split() == ["name", "what", "it", "is", "folder", "download", "unpacked"]
     assert "2,429 MB" in first
     assert str(home / "speech-commands") in first
@@ -66,41 +66,42 @@ def test_the_known_sets_are_listed(heed: Callable[..., Result], home: Path) -> N
 
 
 def test_a_set_is_downloaded_and_used_by_its_name(
-    heed: Callable[..., Result], server: FileServer, home: Path, tmp_path: Path
+    sayso: Callable[..., Result], server: FileServer, home: Path, tmp_path: Path
 ) -> None:
-    fetched = heed("data", "download", "speech-commands", "--mirror", server.address)
+    fetched = sayso("data", "download", "speech-commands", "--mirror", server.address)
     assert fetched.status == 0, fetched
     assert fetched.out.splitlines() == [
-        str(home / "speech-commands"), "next: heed train speech-commands -o model.safetensors",
+        str(home / "speech-commands"), "next: sayso train speech-commands -o model.safetensors",
     ]  # fmt: skip
     assert "downloading speech_commands_v0.02.tar.gz" in fetched.err
     assert "warning: no hash of speech_commands_v0.02.tar.gz is known" in fetched.err
     # What is left where a process is killed at its very end.
     (home / "speech_commands_v0.02.tar.gz.part.json").write_text("{}")
     (home / ".speech-commands.unpacking").mkdir()
-    again = heed("data", "download", "speech-commands", "--version", "2", "--mirror", server.address)
+    again = sayso("data", "download", "speech-commands", "--version", "2", "--mirror", server.address)
     assert {path.name for path in home.iterdir()} <= {"speech-commands", ".speech-commands.lock"}
     assert (again.status, again.err) == (0, "speech-commands is there already\n")
     assert len(server.requests) == 1
 
-    assert json.loads(heed("evaluate", "commands", "speech-commands", "--json").out)["clips"] > 0
+    assert json.loads(sayso("evaluate", "commands", "speech-commands", "--json").out)["clips"] > 0
     model = tmp_path / "model.safetensors"
-    trained = heed("train", "speech-commands", "-o", model, "--config", "quickstart", "--epochs", 1)
+    trained = sayso("train", "speech-commands", "-o", model, "--config", "quickstart", "--epochs", 1)
     assert trained.status == 0, trained
-    assert "next: heed evaluate" in trained.out
-    facts = json.loads(heed("data", "info", "speech-commands", "--json").out)
+    assert "next: sayso evaluate" in trained.out
+    facts = json.loads(sayso("data", "info", "speech-commands", "--json").out)
     assert facts["folder"] == str(home / "speech-commands")
     assert facts["clips"] == 96
 
 
-def test_version_folder_and_mirror_are_chosen(heed: Callable[..., Result], server: FileServer, tmp_path: Path) -> None:
+def test_version_folder_and_mirror_are_chosen(sayso: Callable[..., Result], server: FileServer, tmp_path: Path) -> None:
     options = ("--dir", tmp_path / "here", "--mirror", f"{server.address}/")
-    first = heed("data", "download", "speech-commands", "--version", "1", *options)
+    first = sayso("data", "download", "speech-commands", "--version", "1", *options)
     assert (
-        first.out.splitlines()[1] == f"next: heed train {tmp_path / 'here' / 'speech-commands-v1'} -o model.safetensors"
+        first.out.splitlines()[1]
+        == f"next: sayso train {tmp_path / 'here' / 'speech-commands-v1'} -o model.safetensors"
     )
-    test = heed("data", "download", "speech-commands-test", *options)
-    assert test.out.splitlines()[1] == f"next: heed evaluate commands {tmp_path / 'here' / 'speech-commands-test'}"
+    test = sayso("data", "download", "speech-commands-test", *options)
+    assert test.out.splitlines()[1] == f"next: sayso evaluate commands {tmp_path / 'here' / 'speech-commands-test'}"
     assert [address for address, _ in server.requests] == [
         "/data/speech_commands_v0.01.tar.gz", "/data/speech_commands_test_set_v0.02.tar.gz",
     ]  # fmt: skip
@@ -115,31 +116,31 @@ def test_version_folder_and_mirror_are_chosen(heed: Callable[..., Result], serve
     ],
 )
 def test_what_cannot_be_asked_for_is_wrong_usage(
-    arguments: list[str], message: str, heed: Callable[..., Result]
+    arguments: list[str], message: str, sayso: Callable[..., Result]
 ) -> None:
-    result = heed("data", "download", *arguments)
+    result = sayso("data", "download", *arguments)
     assert result.status == 2
     assert message in result.err
 
 
 def test_a_download_that_fails_is_said_in_one_line(
-    heed: Callable[..., Result], server: FileServer, tmp_path: Path
+    sayso: Callable[..., Result], server: FileServer, tmp_path: Path
 ) -> None:
     server.files.clear()
-    result = heed("data", "download", "speech-commands", "--dir", tmp_path, "--mirror", server.address)
+    result = sayso("data", "download", "speech-commands", "--dir", tmp_path, "--mirror", server.address)
     assert result.status == 1
     assert result.err.splitlines()[-1].startswith("error: http://127.0.0.1:")
     assert "answers 404 Not Found" in result.err
 
 
 def test_ctrl_c_tells_how_to_go_on(
-    heed: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sayso: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(download, "download", stop)
-    result = heed("data", "download", "speech-commands", "--dir", tmp_path)
+    result = sayso("data", "download", "speech-commands", "--dir", tmp_path)
     assert result.status == 1
     assert result.err.splitlines()[-1] == "stopped; what has come is kept, and the same command goes on from there"
 
@@ -148,14 +149,14 @@ def test_ctrl_c_tells_how_to_go_on(
     "command", [["train", "speech-commands", "-o", "x"], ["evaluate", "commands", "speech-commands"]]
 )
 def test_a_set_that_is_missing_is_said_in_one_line(
-    command: list[str], heed: Callable[..., Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], sayso: Callable[..., Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        result = heed(*command)
+        result = sayso(*command)
         assert result.status == 1
         assert result.err == (
-            "error: the data set speech-commands is not on this machine; run: heed data download speech-commands\n"
+            "error: the data set speech-commands is not on this machine; run: sayso data download speech-commands\n"
         )
         # Half of a set, with no sign that it is whole, is not taken for it.
         (home / "speech-commands" / "yes").mkdir(parents=True, exist_ok=True)
@@ -188,7 +189,7 @@ def test_a_person_is_asked_whether_to_download(
     assert "download it now (" in capsys.readouterr().err
 
 
-def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     clip = sounds.clip("yes")
     soundfile.write(corpus / "yes" / "own.flac", np.stack([clip, clip], axis=1), 2 * sounds.RATE)
@@ -200,7 +201,7 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
     quiet = next((corpus / "up").iterdir())
     soundfile.write(quiet, sounds.hiss(sounds.RATE, np.random.default_rng(0), 3e-4), sounds.RATE)
 
-    facts = json.loads(heed("data", "info", corpus, "--json").out)
+    facts = json.loads(sayso("data", "info", corpus, "--json").out)
     assert facts["clips"] == 97
     assert facts["hours"] == pytest.approx(96.5 / 3600)
     assert (facts["speakers"], facts["without_speaker"]) == (12, 1)
@@ -216,7 +217,7 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
     assert reasons["notes.doc"] == "not an audio file"
     assert facts["faint"] == [str(quiet)]
 
-    result = heed("data", "info", corpus)
+    result = sayso("data", "info", corpus)
     assert result.status == 0
     assert "97 of 4 words, 0.03 hours" in result.out
     assert "98 at 16000 Hz, 1 at 32000 Hz" in result.out
@@ -229,7 +230,7 @@ def test_info_tells_what_a_corpus_holds(heed: Callable[..., Result], tiny_corpus
     # Nobody speaks in a recording of silence, and that is right.
     (corpus / "_silence_").mkdir()
     quiet.rename(corpus / "_silence_" / quiet.name)
-    assert json.loads(heed("data", "info", corpus, "--json").out)["faint"] == []
+    assert json.loads(sayso("data", "info", corpus, "--json").out)["faint"] == []
     assert [line.split() for line in result.out.splitlines()[-5:-3]] == [
         ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
     ]  # fmt: skip
@@ -244,19 +245,19 @@ def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.Mo
     assert len(seen) == len(corpus.clips) + len(corpus.noises)
 
 
-def test_info_on_what_is_no_corpus(heed: Callable[..., Result], tmp_path: Path) -> None:
-    result = heed("data", "info", tmp_path)
+def test_info_on_what_is_no_corpus(sayso: Callable[..., Result], tmp_path: Path) -> None:
+    result = sayso("data", "info", tmp_path)
     assert result.status == 1
     assert "holds no word folders" in result.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs file names that are no text")
-def test_names_that_are_no_text_are_told(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_names_that_are_no_text_are_told(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     some_clip = next((corpus / "yes").iterdir())
     for name, content in ((b"/yes/\xff.wav", b"this is no sound"), (b"/yes/\xfe.wav", some_clip.read_bytes())):
         Path(os.fsdecode(bytes(corpus) + name)).write_bytes(content)
-    facts = json.loads(heed("data", "info", corpus, "--json").out)
+    facts = json.loads(sayso("data", "info", corpus, "--json").out)
     assert facts["clips"] == 97
     assert len(facts["broken"]) == 1
-    assert "broken        1 file\n" in heed("data", "info", corpus).out
+    assert "broken        1 file\n" in sayso("data", "info", corpus).out

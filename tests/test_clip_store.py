@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 import sounds
-from heed import audio, clip_store
-from heed.clip_store import (
+from sayso import audio, clip_store
+from sayso.clip_store import (
     ClipSet,
     ClipStore,
     benchmark_set,
@@ -22,8 +22,8 @@ from heed.clip_store import (
     silence,
     whole_set,
 )
-from heed.config import SILENCE, UNKNOWN, FeatureSettings
-from heed.corpus import Clip, Skipped, scan
+from sayso.config import SILENCE, UNKNOWN, FeatureSettings
+from sayso.corpus import Clip, Skipped, scan
 
 FEATURES = FeatureSettings()
 LABELS = ("yes", "no", UNKNOWN, SILENCE)

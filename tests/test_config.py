@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from heed import config
-from heed.config import (
+from sayso import config
+from sayso.config import (
     AugmentationSettings,
     DecisionSettings,
     FeatureSettings,
     Settings,
     TrainingSettings,
 )
-from heed.errors import SettingsError
-from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
+from sayso.errors import SettingsError
+from sayso.nn.architectures import DenseArchitecture, TdnnArchitecture
 
 RECIPES = sorted((Path(config.__file__).parents[1] / "recipes").glob("*.toml"))
 

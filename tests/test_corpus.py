@@ -9,8 +9,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heed.corpus import Corpus, official_split, scan, sound_files
-from heed.errors import CorpusError
+from sayso.corpus import Corpus, official_split, scan, sound_files
+from sayso.errors import CorpusError
 
 
 def add(root: Path, *names: str) -> Path:

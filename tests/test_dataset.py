@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import sounds
-from heed import varied_clips
-from heed.clip_store import ClipStore
-from heed.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings, Settings
-from heed.corpus import Clip
-from heed.dataset import TrainingSet
-from heed.errors import CorpusError
-from heed.feature_tables import FeatureTables
-from heed.features import MfccExtractor
-from heed.standardizer import Standardizer
+from sayso import varied_clips
+from sayso.clip_store import ClipStore
+from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings, Settings
+from sayso.corpus import Clip
+from sayso.dataset import TrainingSet
+from sayso.errors import CorpusError
+from sayso.feature_tables import FeatureTables
+from sayso.features import MfccExtractor
+from sayso.standardizer import Standardizer
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 # Short clips and few bands keep these tests quick.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heed.config import SILENCE, UNKNOWN, DecisionSettings
-from heed.decision import Decision, Detection, ranking
+from sayso.config import SILENCE, UNKNOWN, DecisionSettings
+from sayso.decision import Decision, Detection, ranking
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 RATE = 100

@@ -12,9 +12,9 @@ import soundfile
 
 import sounds
 from file_server import FileServer
-from heed import audio
-from heed.decoding import read_chunks
-from heed.errors import AudioError, FormatError
+from sayso import audio
+from sayso.decoding import read_chunks
+from sayso.errors import AudioError, FormatError
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 
@@ -90,7 +90,7 @@ def test_leaving_early_ends_ffmpeg(tmp_path: Path) -> None:
 def test_without_ffmpeg_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1_000))
-    with pytest.raises(FormatError, match=r"a.m4a is no sound file.*; or install ffmpeg, with which heed reads more"):
+    with pytest.raises(FormatError, match=r"a.m4a is no sound file.*; or install ffmpeg, with which sayso reads more"):
         read(tmp_path / "a.m4a")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from heed.config import COMMANDS
+from sayso.config import COMMANDS
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 OTHER_WORDS = {"bed", "bird", "cat", "dog", "happy", "house", "seven", "tree"}

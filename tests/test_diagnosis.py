@@ -2,8 +2,8 @@
 
 import pytest
 
-from heed.diagnosis import Surroundings, speed
-from heed.recognizer import Recognizer
+from sayso.diagnosis import Surroundings, speed
+from sayso.recognizer import Recognizer
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import pytest
 
 from file_server import FileServer
-from heed import datasets, download, fetching
-from heed.datasets import DataSet
-from heed.errors import DownloadError, StorageError
+from sayso import datasets, download, fetching
+from sayso.datasets import DataSet
+from sayso.errors import DownloadError, StorageError
 
 NOISE = os.urandom(2_000_000)
 FILES = {"yes/0a_nohash_0.wav": b"yes", "no/0a_nohash_0.wav": b"no", "_background_noise_/n.wav": NOISE}
@@ -93,7 +93,7 @@ def get(server: FileServer | str, folder: Path, data_set: DataSet = TINY) -> Rep
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return all files of a data set but heed's own."""
+    """Return all files of a data set but sayso's own."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != datasets.MARKER]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
@@ -360,7 +360,7 @@ def test_a_place_that_cannot_be_written(server: FileServer, tmp_path: Path) -> N
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
-from heed import datasets, download
+from sayso import datasets, download
 folder, address, data_set, stage, number = sys.argv[1:]
 def progress(now, done, total):
     print(now, flush=True)
@@ -404,7 +404,7 @@ def test_two_processes_do_not_spoil_each_other(server: FileServer, tmp_path: Pat
     with contextlib.ExitStack() as stack:
         stack.callback(process.kill)
         assert process.stdout.readline() == "downloading\n"
-        with pytest.raises(DownloadError, match=r"another heed is downloading tiny into .*; wait until it is done"):
+        with pytest.raises(DownloadError, match=r"another sayso is downloading tiny into .*; wait until it is done"):
             get(server, tmp_path)
         server.hold.set()
         assert process.communicate()[1] == ""

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import sounds
-from heed.config import SILENCE, UNKNOWN
-from heed.corpus import Skipped, Split, scan
-from heed.errors import CorpusError
-from heed.evaluation import clips_to_measure, evaluate, evaluate_in_noise
-from heed.recognizer import Recognizer
-from heed.scores import Evaluation
+from sayso.config import SILENCE, UNKNOWN
+from sayso.corpus import Skipped, Split, scan
+from sayso.errors import CorpusError
+from sayso.evaluation import clips_to_measure, evaluate, evaluate_in_noise
+from sayso.recognizer import Recognizer
+from sayso.scores import Evaluation
 
 
 def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evaluation, list[Skipped]]:

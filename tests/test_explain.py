@@ -1,4 +1,4 @@
-"""`heed explain`: the pages, as a reader has them in a browser, and what becomes of bad input."""
+"""`sayso explain`: the pages, as a reader has them in a browser, and what becomes of bad input."""
 
 import re
 from collections.abc import Callable
@@ -12,16 +12,16 @@ import soundfile
 import browser as browsing
 import sounds
 from command_line import Result
-from heed import model_file
-from heed.cli import main as cli_main
-from heed.explanation.clip import explain_clip
-from heed.report import page
-from heed.report.page_explanation import explanation_page
+from sayso import model_file
+from sayso.cli import main as cli_main
+from sayso.explanation.clip import explain_clip
+from sayso.report import page
+from sayso.report.page_explanation import explanation_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-Heed = Callable[..., Result]
+Sayso = Callable[..., Result]
 MODEL = "commands-tiny"
 
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr("sys.argv", ["heed", *map(str, arguments)])
+    monkeypatch.setattr("sys.argv", ["sayso", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         cli_main.cli()
     assert not end.value.code
@@ -156,9 +156,9 @@ def test_without_scripts_the_pages_show_their_pictures(
         assert view.locator(".map").is_visible()
 
 
-def test_the_command_says_what_the_page_shows(heed: Heed, tiny_model_path: Path, tmp_path: Path) -> None:
+def test_the_command_says_what_the_page_shows(sayso: Sayso, tiny_model_path: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", sounds.clip("yes"), sounds.RATE)
-    result = heed("explain", tmp_path / "clip.wav", "-m", tiny_model_path, "-o", tmp_path / "page.html")
+    result = sayso("explain", tmp_path / "clip.wav", "-m", tiny_model_path, "-o", tmp_path / "page.html")
     assert result.status == 0
     assert re.search(r"heard +yes, [\d.]+ %\nright answer +yes, the network's own best guess\n", result.out)
     assert "after one step of gradient descent" in result.out
@@ -186,14 +186,14 @@ def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
     ],
 )
 def test_bad_input_gets_one_clear_line(
-    heed: Heed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+    sayso: Sayso, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     soundfile.write("yes.wav", sounds.clip("yes"), sounds.RATE)
     soundfile.write("long.wav", np.zeros(3 * sounds.RATE), sounds.RATE)
     Path("text.wav").write_text("no sound")
     Path("folder").mkdir()
-    result = heed("explain", *arguments)
+    result = sayso("explain", *arguments)
     assert result.status == 1
     assert result.err.startswith(message)
     assert result.err.count("\n") == 1
@@ -203,7 +203,7 @@ def test_bad_input_gets_one_clear_line(
 @pytest.mark.parametrize(
     "arguments", [[], ["clip.wav", "--training"], ["--training", "-m", MODEL], ["--training", "--label", "yes"]]
 )
-def test_wrong_usage_is_told(heed: Heed, arguments: list[str]) -> None:
-    result = heed("explain", *arguments)
+def test_wrong_usage_is_told(sayso: Sayso, arguments: list[str]) -> None:
+    result = sayso("explain", *arguments)
     assert result.status == 2
     assert "Usage: " in result.err

@@ -9,17 +9,17 @@ import pytest
 import soundfile
 
 import sounds
-from heed import model_file
-from heed.errors import AudioError, SettingsError
-from heed.explanation.clip import NUDGE, ClipExplanation, explain_clip
-from heed.explanation.formulas import FORMULAS, formulas_of
-from heed.model_file import Model
-from heed.nn import Dense, Merging, softmax_cross_entropy
-from heed.nn.parameters import flatten
-from heed.nn.serialization import LAYERS
-from heed.recognizer import Recognizer
-from heed.report.mathml import mathml, prose
 from nn_cases import CASES
+from sayso import model_file
+from sayso.errors import AudioError, SettingsError
+from sayso.explanation.clip import NUDGE, ClipExplanation, explain_clip
+from sayso.explanation.formulas import FORMULAS, formulas_of
+from sayso.model_file import Model
+from sayso.nn import Dense, Merging, softmax_cross_entropy
+from sayso.nn.parameters import flatten
+from sayso.nn.serialization import LAYERS
+from sayso.recognizer import Recognizer
+from sayso.report.mathml import mathml, prose
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_gradient_of_the_features_and_of_the_energies_is_true(tdnn: Model, e
 
 
 def explanation_network(model: Model):
-    from heed.nn import Network
+    from sayso.nn import Network
 
     network = Network(model.network.chain.layers, model.network.input_shape, np.float64)
     network.parameters.vector[:] = model.network.parameters.vector

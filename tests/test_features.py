@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heed.config import FeatureSettings
-from heed.feature_tables import FeatureTables
-from heed.features import FeatureStream, MfccExtractor
-from heed.nn import Spectrum
-from heed.standardizer import Standardizer
+from sayso.config import FeatureSettings
+from sayso.feature_tables import FeatureTables
+from sayso.features import FeatureStream, MfccExtractor
+from sayso.nn import Spectrum
+from sayso.standardizer import Standardizer
 
 SETTINGS = {
-    "heed's own": FeatureSettings(),
+    "sayso's own": FeatureSettings(),
     "customary": FeatureSettings(window=0.025, hop=0.010, fft_size=400, coefficients=13),
     "padded window": FeatureSettings(window=0.025, hop=0.010, fft_size=512, low_frequency=0, high_frequency=8_000),
     "log-mel": FeatureSettings(mel_bands=64, coefficients=0),
@@ -70,7 +70,7 @@ def test_equals_librosa(chosen, seconds):
 
 
 def test_a_clip_has_the_frames_and_the_width_that_the_settings_name():
-    for chosen in (SETTINGS["heed's own"], SETTINGS["log-mel"]):
+    for chosen in (SETTINGS["sayso's own"], SETTINGS["log-mel"]):
         assert extractor_for(chosen)(sound(2, chosen.clip_samples)).shape == (2, chosen.frames, chosen.width)
 
 
@@ -105,7 +105,7 @@ def test_decibels_are_made_in_place():
     np.testing.assert_array_equal(decibels, extractor.log_mel(clips))
 
 
-@pytest.mark.parametrize("name", ["heed's own", "log-mel", "8 kHz"])
+@pytest.mark.parametrize("name", ["sayso's own", "log-mel", "8 kHz"])
 def test_energies_times_widths_add_up_to_the_energy_of_a_frame(name):
     chosen = SETTINGS[name]
     extractor = extractor_for(chosen)
@@ -154,7 +154,7 @@ def test_features_of_a_clip_do_not_depend_on_its_neighbours_or_on_threads(thread
 
 
 def test_a_frame_does_not_depend_on_what_comes_later():
-    chosen = SETTINGS["heed's own"]
+    chosen = SETTINGS["sayso's own"]
     clips = sound(2, chosen.clip_samples)
     louder = clips.copy()
     louder[:, 8_000:] = 100 * clips[:, ::-1][:, 8_000:]
@@ -214,7 +214,7 @@ def test_tables_of_another_type_are_refused():
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_stream_equals_a_batch_however_it_is_cut(data):
-    chosen = SETTINGS[data.draw(st.sampled_from(["heed's own", "customary", "8 kHz", "log-mel"]))]
+    chosen = SETTINGS[data.draw(st.sampled_from(["sayso's own", "customary", "8 kHz", "log-mel"]))]
     samples = sound(2, data.draw(st.integers(chosen.fft_size, 6_000)), seed=data.draw(st.integers(0, 9)))[1]
     sizes = data.draw(st.lists(st.integers(0, 1_500), max_size=20))
     extractor = extractor_for(chosen)
@@ -228,7 +228,7 @@ def test_a_stream_equals_a_batch_however_it_is_cut(data):
 
 @pytest.mark.parametrize("size", [1, 160_000])
 def test_a_stream_takes_single_samples_and_ten_seconds_at_once(size):
-    chosen = SETTINGS["heed's own"]
+    chosen = SETTINGS["sayso's own"]
     extractor = extractor_for(chosen)
     samples = sound(2, max(size, 4_000))[1]
     stream = FeatureStream(extractor)
@@ -238,7 +238,7 @@ def test_a_stream_takes_single_samples_and_ten_seconds_at_once(size):
 
 
 def test_a_stream_gives_each_frame_with_its_last_sample():
-    chosen = SETTINGS["heed's own"]
+    chosen = SETTINGS["sayso's own"]
     stream = FeatureStream(extractor_for(chosen))
     samples = sound(2, 16_000)[1]
     assert len(stream.push(samples[: chosen.fft_size - 1])) == 0
@@ -285,9 +285,9 @@ def test_extraction_from_stored_tables_does_not_import_librosa(tmp_path):
     np.savez(tmp_path / "tables.npz", window=tables.window, mel=tables.mel, cosine=tables.cosine)
     program = """
 import sys, numpy
-from heed.config import FeatureSettings
-from heed.feature_tables import FeatureTables
-from heed.features import MfccExtractor
+from sayso.config import FeatureSettings
+from sayso.feature_tables import FeatureTables
+from sayso.features import MfccExtractor
 assert not any(name.startswith("scipy") for name in sys.modules)
 extractor = MfccExtractor(FeatureSettings(), FeatureTables(**numpy.load(sys.argv[1])))
 extractor(numpy.zeros((1, 16_000), numpy.float32))

@@ -23,7 +23,7 @@ import os, sys, time, subprocess, threading, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from fuzz_sandbox import Sandbox
-from heed.cli import main
+from sayso.cli import main
 
 sandbox = Sandbox(Path(sys.argv[2]).resolve(), seconds=0.2, megabytes=300)
 

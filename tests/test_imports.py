@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-import heed
+import sayso
 import sounds
 
-ROOT = Path(heed.__file__).parent
+ROOT = Path(sayso.__file__).parent
 
 # Each may import from those above it; those in one line do not know each other. A folder is one module.
 ORDER = (
@@ -63,13 +63,13 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relatively"
             module = node.module or ""
-            names |= {f"heed.{alias.name}" for alias in node.names} if module == "heed" else {module}
+            names |= {f"sayso.{alias.name}" for alias in node.names} if module == "sayso" else {module}
     return names
 
 
 def own(path: Path) -> set[str]:
-    """Return the modules of heed that a file imports."""
-    return {name.split(".")[1] for name in imported(path) if name.startswith("heed.")}
+    """Return the modules of sayso that a file imports."""
+    return {name.split(".")[1] for name in imported(path) if name.startswith("sayso.")}
 
 
 def test_every_module_has_its_place_in_the_order() -> None:
@@ -85,7 +85,9 @@ def test_imports_point_downward(path: Path) -> None:
 
 
 def test_the_network_knows_only_numpy() -> None:
-    others = {name for path in (ROOT / "nn").rglob("*.py") for name in imported(path) if not name.startswith("heed.nn")}
+    others = {
+        name for path in (ROOT / "nn").rglob("*.py") for name in imported(path) if not name.startswith("sayso.nn")
+    }
     assert {name.split(".")[0] for name in others} - set(sys.stdlib_module_names) == {"numpy"}
 
 
@@ -100,14 +102,14 @@ def loaded(script: str, *arguments: object) -> set[str]:
     return {name.split(".")[0] for name in run.stdout.split()}
 
 
-def test_importing_heed_loads_nothing_heavy() -> None:
+def test_importing_sayso_loads_nothing_heavy() -> None:
     heavy = {"librosa", "scipy", "sklearn", "matplotlib", "sounddevice", "rich", "click", "soundfile", "soxr", "numpy"}
-    assert not loaded("import heed; heed.__version__; dir(heed)") & heavy
+    assert not loaded("import sayso; sayso.__version__; dir(sayso)") & heavy
 
 
 def test_recognition_loads_only_what_it_needs(tiny_model_path: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", sounds.clip("yes"), sounds.RATE)
-    script = "import heed\nassert heed.load(sys.argv[1]).classify(sys.argv[2]).label == 'yes'"
+    script = "import sayso\nassert sayso.load(sys.argv[1]).classify(sys.argv[2]).label == 'yes'"
     packages = loaded(script, tiny_model_path, tmp_path / "clip.wav")
     unneeded = {"librosa", "sklearn", "matplotlib", "sounddevice", "rich", "click", "soxr", "numba", "torch"}
     assert not packages & unneeded
@@ -116,14 +118,14 @@ def test_recognition_loads_only_what_it_needs(tiny_model_path: Path, tmp_path: P
 
 def test_commands_that_need_no_network_load_nothing_for_it() -> None:
     packages = loaded(
-        'from heed.cli import main\nfrom heed import datasets\ndatasets.find(datasets.Path("recordings"))'
+        'from sayso.cli import main\nfrom sayso import datasets\ndatasets.find(datasets.Path("recordings"))'
     )
     assert not packages & {"requests", "urllib3", "filelock", "platformdirs"}
 
 
 def test_every_public_name_can_be_had() -> None:
-    for name in heed.__all__:
-        assert getattr(heed, name) is not None
-        assert name in dir(heed)
+    for name in sayso.__all__:
+        assert getattr(sayso, name) is not None
+        assert name in dir(sayso)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        heed.nothing  # noqa: B018
+        sayso.nothing  # noqa: B018

@@ -12,15 +12,15 @@ import soundfile
 
 import sounds
 from command_line import Result
-from heed import batch, journal
-from heed.journal import Journal, is_whole
-from heed.model_file import load
-from heed.recognizer import Recognizer
+from sayso import batch, journal
+from sayso.journal import Journal, is_whole
+from sayso.model_file import load
+from sayso.recognizer import Recognizer
 
-# Runs `heed` and kills it for good in the middle of its so-many-th writing of rows.
+# Runs `sayso` and kills it for good in the middle of its so-many-th writing of rows.
 KILLED = """
 import os, signal, sys
-from heed import batch, journal
+from sayso import batch, journal
 batch.GROUP_FILES, batch.FEW_GROUPS, journal.SAVE_SECONDS = 3, 2, 0.0
 whole = journal.Journal.write
 def write(self, text, heard=()):
@@ -34,7 +34,7 @@ def write(self, text, heard=()):
 if __name__ == "__main__":
     left = int(sys.argv.pop(1))
     journal.Journal.write = write
-    from heed.cli.main import main
+    from sayso.cli.main import main
     main()
 """
 
@@ -60,9 +60,9 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_batch_killed_again_and_again_ends_with_the_same_bytes(
-    archive: Path, tiny_model_path: Path, heed: Callable[..., Result]
+    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result]
 ) -> None:
-    heed("classify", archive, "-m", tiny_model_path, "-o", "whole.csv", "--sort-into", "whole", "--textgrid", "grids")
+    sayso("classify", archive, "-m", tiny_model_path, "-o", "whole.csv", "--sort-into", "whole", "--textgrid", "grids")
     Path("killed.py").write_text(KILLED)
     options = ["-m", tiny_model_path, "-o", "rows.csv", "--sort-into", "sorted", "--textgrid", "again", "--resume"]
     for moment, workers in ((1, 1), (3, 2), (4, 1), (99, 2)):
@@ -94,12 +94,12 @@ class StoppedError(Exception):
 @pytest.mark.parametrize("style", ["table", "csv", "jsonl", "parquet"])
 @pytest.mark.usefixtures("small_groups")
 def test_every_format_can_be_resumed(
-    style: str, archive: Path, tiny_model_path: Path, heed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    style: str, archive: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if style == "parquet":
         pytest.importorskip("pyarrow")
     command = ["classify", archive, "-m", tiny_model_path, "--format", style]
-    heed(*command, "-o", "whole")
+    sayso(*command, "-o", "whole")
     write, left = Journal.write, 3
 
     def stops(self: Journal, *arguments: object) -> None:
@@ -110,11 +110,11 @@ def test_every_format_can_be_resumed(
         write(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Journal, "write", stops)
-    stopped = heed(*command, "-o", "rows")
+    stopped = sayso(*command, "-o", "rows")
     assert stopped.status == 1
     assert "--resume goes on" in stopped.err
     assert not Path("rows").exists()
-    result = heed(*command, "-o", "rows", "--resume")
+    result = sayso(*command, "-o", "rows", "--resume")
     assert "resuming after 6 files" in result.err
     if style == "parquet":
         from pyarrow import parquet
@@ -170,20 +170,20 @@ def test_what_fails_before_the_first_row_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_list_of_nothing_gives_a_header(heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
+def test_a_list_of_nothing_gives_a_header(sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:
     (tmp_path / "list").touch()
-    result = heed("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
+    result = sayso("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
     assert result.status == 0
     assert (tmp_path / "rows.csv").read_text().splitlines() == ["path,label,confidence,start,end,runners_up,error"]
 
 
 def test_a_batch_that_was_killed_just_after_its_end_is_done(
-    heed: Callable[..., Result], archive: Path, tiny_model_path: Path, tmp_path: Path
+    sayso: Callable[..., Result], archive: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     command = ("classify", archive, "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
-    heed(*command)
+    sayso(*command)
     rows = (tmp_path / "rows.csv").read_bytes()
-    again = heed(*command, "--resume")
+    again = sayso(*command, "--resume")
     assert again.status == 0
     assert "is whole, there is nothing to resume" in again.err
     assert (tmp_path / "rows.csv").read_bytes() == rows

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heed.errors import CorpusError
-from heed.explanation.course import GRID, HIDDEN, Course, watch_learning
+from sayso.errors import CorpusError
+from sayso.explanation.course import GRID, HIDDEN, Course, watch_learning
 
 ASKED = ("yes", "no", "up")
 

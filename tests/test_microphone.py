@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 import soundfile
 
-import heed
+import sayso
 import sounds
 import test_readme as readme
-from heed import audio, microphone
-from heed.devices import Device, devices, find
-from heed.errors import MicrophoneError
-from heed.microphone import Microphone
-from heed.recognizer import Recognizer
+from sayso import audio, microphone
+from sayso.devices import Device, devices, find
+from sayso.errors import MicrophoneError
+from sayso.microphone import Microphone
+from sayso.recognizer import Recognizer
 from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
 
 __all__ = ["microphones", "server"]
@@ -41,7 +41,7 @@ class Heard:
 
     def __init__(self, recognizer: Recognizer, device: str | None) -> None:
         self.words: list[str] = []
-        self.listener = heed.BackgroundListener(lambda found: self.words.append(found.label), recognizer, device)
+        self.listener = sayso.BackgroundListener(lambda found: self.words.append(found.label), recognizer, device)
         self.told: list[str] = []
         self.microphone = self.listener.microphone
         self.microphone.tell = self.told.append
@@ -142,10 +142,10 @@ def test_what_can_be_listened_to(microphones: VirtualMicrophones) -> None:
 
 
 def test_an_exception_of_the_callback_is_kept(microphones: VirtualMicrophones, tiny_recognizer: Recognizer) -> None:
-    def fail(found: heed.Detection) -> None:
+    def fail(found: sayso.Detection) -> None:
         raise ValueError(found.label)
 
-    with heed.BackgroundListener(fail, tiny_recognizer, "mic44") as listener:
+    with sayso.BackgroundListener(fail, tiny_recognizer, "mic44") as listener:
         wait_until(lambda: listener.listening.pace.looks, "the first look")
         microphones.play("mic44", sounds.stream(["yes"])[0], sounds.RATE)
         wait_until(lambda: listener.error, "the callback's exception")
@@ -174,7 +174,7 @@ def test_a_device_is_found_by_number_or_part_of_its_name(wanted: str | int | Non
         ("usb", PRESENT, r"'usb' is part of several names: 3 USB Desk, 4 USB Headset, 7 .*; give more of the name"),
         ("9", PRESENT, r"no input device '9'; there are: 0 HDA Intel, 3 USB Desk"),
         ("webcam", PRESENT, "no input device 'webcam'; there are"),
-        (None, [], "no microphone: the system offers no input device; connect one, or run `heed doctor`"),
+        (None, [], "no microphone: the system offers no input device; connect one, or run `sayso doctor`"),
     ],
 )
 def test_a_device_that_is_not_there(wanted: str | None, present: list[Device], message: str) -> None:
@@ -184,7 +184,7 @@ def test_a_device_that_is_not_there(wanted: str | None, present: list[Device], m
 
 def command(*arguments: object, environment: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "heed", *map(str, arguments)],
+        [sys.executable, "-m", "sayso", *map(str, arguments)],
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -205,7 +205,7 @@ def test_the_command_acts_records_and_ends_at_ctrl_c(
     microphones: VirtualMicrophones, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     note, sound = tmp_path / "note", tmp_path / "heard.wav"
-    action = f"no={sys.executable} -c \"import os; open('{note}', 'w').write(os.environ['HEED_WORD'])\""
+    action = f"no={sys.executable} -c \"import os; open('{note}', 'w').write(os.environ['SAYSO_WORD'])\""
     process = command(
         "listen", "-m", tiny_model_path, "--device", "mic48", "--format", "jsonl", "--exec", action,
         "--record", sound, environment=dict(microphones.environment),
@@ -231,7 +231,7 @@ def test_the_command_acts_records_and_ends_at_ctrl_c(
     kept = [json.loads(line) for line in Path(f"{sound}.jsonl").read_text().splitlines()]
     assert kept == [{key: row[key] for key in row if key != "time"} for row in (first, second)]
     samples, rate = soundfile.read(sound, dtype="float32")
-    again = list(heed.load(str(tiny_model_path)).detect([samples]))
+    again = list(sayso.load(str(tiny_model_path)).detect([samples]))
     assert rate == sounds.RATE
     assert [(found.label, round(found.end, 3)) for found in again] == [(row["label"], row["end"]) for row in kept]
 
@@ -245,7 +245,7 @@ def test_without_a_microphone_there_is_one_clear_line(
         out, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert not out
-        assert err == "error: no microphone: the system offers no input device; connect one, or run `heed doctor`\n"
+        assert err == "error: no microphone: the system offers no input device; connect one, or run `sayso doctor`\n"
 
 
 class Terminal:
@@ -254,7 +254,7 @@ class Terminal:
     def __init__(self, *arguments: object, environment: Mapping[str, str]) -> None:
         self._screen, program = pty.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "heed", *map(str, arguments)],
+            [sys.executable, "-m", "sayso", *map(str, arguments)],
             env=os.environ | dict(environment) | {"TERM": "xterm", "COLUMNS": "100"},
             stdin=program,
             stdout=program,
@@ -312,7 +312,7 @@ def test_the_example_of_the_readme_listens(microphones: VirtualMicrophones) -> N
     environment = os.environ | dict(microphones.environment)
     process = subprocess.Popen([sys.executable, "-c", example], env=environment, stdout=subprocess.PIPE, text=True)
     # Not every synthetic voice is plain enough for the thresholds of a model that learned from people.
-    recognizer, silence = heed.load(), np.zeros(sounds.RATE, np.float32)
+    recognizer, silence = sayso.load(), np.zeros(sounds.RATE, np.float32)
     clips = (audio.load(path, sounds.RATE) for path in sorted((readme.ROOT / "data/demo/stop").glob("*.opus")))
     plain = next(
         clip for clip in clips if [found.label for found in recognizer.detect([silence, clip, silence])] == ["stop"]

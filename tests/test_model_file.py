@@ -19,17 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from heed import model_file
-from heed.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
-from heed.corpus import scan
-from heed.errors import ModelError, StorageError
-from heed.feature_tables import FeatureTables
-from heed.model_file import Model
-from heed.nn import Network
-from heed.nn.architectures import DenseArchitecture
-from heed.preparation import prepare
-from heed.recognizer import Recognizer
-from heed.standardizer import Standardizer
+from sayso import model_file
+from sayso.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
+from sayso.corpus import scan
+from sayso.errors import ModelError, StorageError
+from sayso.feature_tables import FeatureTables
+from sayso.model_file import Model
+from sayso.nn import Network
+from sayso.nn.architectures import DenseArchitecture
+from sayso.preparation import prepare
+from sayso.recognizer import Recognizer
+from sayso.standardizer import Standardizer
 
 Header = dict[str, Any]
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
@@ -70,11 +70,11 @@ def joined(description: Header, body: bytes) -> bytes:
 
 
 def changed(content: bytes, change: Callable[[Header], Any]) -> bytes:
-    """Change heed's own header of a file."""
+    """Change sayso's own header of a file."""
     description, body = parts(content)
-    header = json.loads(description["__metadata__"]["heed"])
+    header = json.loads(description["__metadata__"]["sayso"])
     change(header)
-    description["__metadata__"]["heed"] = json.dumps(header)
+    description["__metadata__"]["sayso"] = json.dumps(header)
     return joined(description, body)
 
 
@@ -195,7 +195,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
 def test_a_safetensors_file_of_something_else(metadata: dict[str, str] | None, tmp_path: Path) -> None:
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other", metadata)
-    with pytest.raises(ModelError, match="is a safetensors file but not a model of heed"):
+    with pytest.raises(ModelError, match="is a safetensors file but not a model of sayso"):
         model_file.load(tmp_path / "other")
 
 
@@ -214,13 +214,13 @@ def test_a_safetensors_file_of_something_else(metadata: dict[str, str] | None, t
 )
 def test_headers_that_are_no_header(text: str, match: str, tmp_path: Path, good: bytes) -> None:
     description, body = parts(good)
-    description["__metadata__"]["heed"] = text
+    description["__metadata__"]["sayso"] = text
     refused(tmp_path / "model", joined(description, body), match)
 
 
 def test_a_newer_format_asks_for_an_update(tmp_path: Path, good: bytes) -> None:
     newer = changed(good, lambda header: header.update(format=model_file.FORMAT + 1))
-    refused(tmp_path / "model", newer, r"has model format 2, this heed reads up to 1; update heed")
+    refused(tmp_path / "model", newer, r"has model format 2, this sayso reads up to 1; update sayso")
 
 
 WRONG: list[tuple[Callable[[Header], Any], str]] = [
@@ -292,7 +292,7 @@ def test_absurd_sizes_ask_for_no_memory(tmp_path: Path, good: bytes) -> None:
 
     (tmp_path / "model").write_bytes(changed(good, change))
     script = (
-        "import resource, sys; from pathlib import Path; from heed import model_file; import safetensors\n"
+        "import resource, sys; from pathlib import Path; from sayso import model_file; import safetensors\n"
         "room = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize() + 2**28\n"
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "try: model_file.load(Path(sys.argv[1]))\n"
@@ -406,7 +406,7 @@ def test_any_value_anywhere_in_the_header_loads_or_is_refused(
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two models, in the place of those that come with heed; and an empty folder to work in."""
+    """A folder with two models, in the place of those that come with sayso; and an empty folder to work in."""
     folder = tmp_path / "shipped"
     folder.mkdir()
     for name in ("dense", "small"):
@@ -418,12 +418,12 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_models_that_come_with_heed_are_found_by_name(shipped: Path) -> None:
+def test_models_that_come_with_sayso_are_found_by_name(shipped: Path) -> None:
     assert list(model_file.shipped()) == ["dense", "small"]
     assert model_file.find("small") == shipped / "small.safetensors"
 
 
-def test_the_models_that_come_with_heed_know_the_commands() -> None:
+def test_the_models_that_come_with_sayso_know_the_commands() -> None:
     assert model_file.DEFAULT in model_file.shipped()
     for path in model_file.shipped().values():
         assert model_file.load(path).labels == (*COMMANDS, UNKNOWN, SILENCE)
@@ -467,7 +467,7 @@ def test_bundled_folders_exist() -> None:
 
 
 def test_the_tests_change_what_they_mean_to(good: bytes) -> None:
-    header = json.loads(parts(good)[0]["__metadata__"]["heed"])
+    header = json.loads(parts(good)[0]["__metadata__"]["sayso"])
     for change, _ in WRONG:
         altered = copy.deepcopy(header)
         change(altered)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heed.nn import Convolution, Convolution2d, DepthwiseConvolution
-from heed.nn.convolution import TimeWindow
-from heed.nn.layer import Layer
-from heed.nn.parameters import Shape
 from nn_cases import examples, filled
+from sayso.nn import Convolution, Convolution2d, DepthwiseConvolution
+from sayso.nn.convolution import TimeWindow
+from sayso.nn.layer import Layer
+from sayso.nn.parameters import Shape
 
 WINDOWS = {
     "kernel": st.integers(1, 6),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heed.nn import (
+from sayso.nn import (
     BatchNorm,
     Chain,
     Convolution,
@@ -26,7 +26,7 @@ from heed.nn import (
     TimeBlocks,
     folding,
 )
-from heed.nn.folding import folded
+from sayso.nn.folding import folded
 
 SHAPE = (11, 3)
 SMALL = TdnnArchitecture(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from heed.nn import BatchNorm, Chain, Dense, ReLU, Tanh
-from heed.nn.gradient_check import gradient_errors
-from heed.nn.layer import Layer
-from heed.nn.serialization import LAYERS
 from nn_cases import ALL, CASES, name
+from sayso.nn import BatchNorm, Chain, Dense, ReLU, Tanh
+from sayso.nn.gradient_check import gradient_errors
+from sayso.nn.layer import Layer
+from sayso.nn.serialization import LAYERS
 
 TOLERANCE = 1e-6
 

@@ -1,15 +1,15 @@
-"""heed.nn needs NumPy and nothing else."""
+"""sayso.nn needs NumPy and nothing else."""
 
 import ast
 import sys
 from pathlib import Path
 
-import heed.nn
+import sayso.nn
 
 
 def test_nn_imports_numpy_only() -> None:
     allowed = {"numpy", *sys.stdlib_module_names}
-    for path in Path(heed.nn.__file__).parent.rglob("*.py"):
+    for path in Path(sayso.nn.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
@@ -19,4 +19,4 @@ def test_nn_imports_numpy_only() -> None:
             else:
                 continue
             for module in modules:
-                assert module.partition(".")[0] in allowed or module.startswith("heed.nn"), f"{path.name}: {module}"
+                assert module.partition(".")[0] in allowed or module.startswith("sayso.nn"), f"{path.name}: {module}"

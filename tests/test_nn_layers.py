@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heed.nn import (
+from nn_cases import ALL, CASES, examples, filled, name
+from sayso.nn import (
     BatchNorm,
     Convolution,
     Dense,
@@ -22,10 +23,9 @@ from heed.nn import (
     Tanh,
     softmax,
 )
-from heed.nn.layer import Layer
-from heed.nn.parameters import Shape
-from heed.nn.serialization import MOST_LAYERS, layer_from_dict, layer_to_dict
-from nn_cases import ALL, CASES, examples, filled, name
+from sayso.nn.layer import Layer
+from sayso.nn.parameters import Shape
+from sayso.nn.serialization import MOST_LAYERS, layer_from_dict, layer_to_dict
 
 every_layer = pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
 

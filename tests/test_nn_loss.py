@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from heed.nn import one_hot, softmax, softmax_cross_entropy
+from sayso.nn import one_hot, softmax, softmax_cross_entropy
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.25])

@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from heed.nn import (
+from nn_cases import SMALL_TDNN
+from sayso.nn import (
     AdamW,
     BatchNorm,
     Constant,
@@ -29,9 +30,8 @@ from heed.nn import (
     TdnnArchitecture,
     one_hot,
 )
-from heed.nn.network import INFERENCE_BATCH
-from heed.nn.trainer import Trainer
-from nn_cases import SMALL_TDNN
+from sayso.nn.network import INFERENCE_BATCH
+from sayso.nn.trainer import Trainer
 
 LAYERS = [BatchNorm(), Flatten(), Dense(8), Tanh(), Dropout(0.5), Dense(3)]
 SHAPE = (4, 2)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from heed.nn import SGD, AdamW, BatchNorm, Chain, Dense, Optimizer, Parameters
-from heed.nn.optimizers import BLOCK
+from sayso.nn import SGD, AdamW, BatchNorm, Chain, Dense, Optimizer, Parameters
+from sayso.nn.optimizers import BLOCK
 
 RATE = 0.01
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from heed.nn import BatchNorm, Chain, Dense, Parameters, Residual
-from heed.nn.parameters import MAX_SIZE, flatten
+from sayso.nn import BatchNorm, Chain, Dense, Parameters, Residual
+from sayso.nn.parameters import MAX_SIZE, flatten
 
 CHAIN = Chain((Dense(4), BatchNorm(), Dense(2)))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from heed.nn import (
+from sayso.nn import (
     SGD,
     AdamW,
     BatchNorm,
@@ -35,8 +35,8 @@ from heed.nn import (
     Tanh,
     one_hot,
 )
-from heed.nn.parameters import flatten
-from heed.nn.trainer import Trainer
+from sayso.nn.parameters import flatten
+from sayso.nn.trainer import Trainer
 
 
 @dataclass(frozen=True)

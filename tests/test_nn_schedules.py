@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heed.nn import Constant, CosineWithWarmup, OneCycle, Schedule, StepDecay
+from sayso.nn import Constant, CosineWithWarmup, OneCycle, Schedule, StepDecay
 
 MOMENTS = np.linspace(0, 1, 1001)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from heed.nn import (
+from nn_cases import CASES, SMALL_SPECTRAL_TDNN, SMALL_TDNN
+from sayso.nn import (
     Convolution,
     DenseArchitecture,
     DepthwiseConvolution,
@@ -15,10 +16,9 @@ from heed.nn import (
     Stack,
     StatisticsPooling,
 )
-from heed.nn.folding import folded
-from heed.nn.parameters import Parameters, Shape
-from heed.nn.streaming import WindowStream, back, front
-from nn_cases import CASES, SMALL_SPECTRAL_TDNN, SMALL_TDNN
+from sayso.nn.folding import folded
+from sayso.nn.parameters import Parameters, Shape
+from sayso.nn.streaming import WindowStream, back, front
 
 FRAMES, WIDTH, STEP = 15, 9, 2
 LAYERS = {

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from heed.nn import Dense, Flatten, Network, Stack, one_hot, softmax_cross_entropy
-from heed.nn.layer import Layer
-from heed.nn.parameters import Shape
-from heed.nn.tracing import Passage, trace
 from nn_cases import ALL, SMALL_TDNN, name
+from sayso.nn import Dense, Flatten, Network, Stack, one_hot, softmax_cross_entropy
+from sayso.nn.layer import Layer
+from sayso.nn.parameters import Shape
+from sayso.nn.tracing import Passage, trace
 
 STEP = 1e-6
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from heed.nn import SGD, AdamW, BatchNorm, Constant, CosineWithWarmup, Dense, Dropout, Network, ReLU, Tanh, one_hot
-from heed.nn.trainer import Trainer
 from nn_cases import SMALL_TDNN
+from sayso.nn import SGD, AdamW, BatchNorm, Constant, CosineWithWarmup, Dense, Dropout, Network, ReLU, Tanh, one_hot
+from sayso.nn.trainer import Trainer
 
 LAYERS = [Dense(16, bias=False), BatchNorm(), ReLU(), Dropout(0.3), Dense(3)]
 X = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
@@ -138,7 +138,7 @@ def test_shards_give_the_same_bits_on_any_number_of_processors(
 ) -> None:
     states = []
     for count in (1, processors):
-        monkeypatch.setattr("heed.nn.trainer.os.cpu_count", lambda count=count: count)
+        monkeypatch.setattr("sayso.nn.trainer.os.cpu_count", lambda count=count: count)
         learning = trainer(shard_size=4)
         run(learning, 0, 5)
         states.append(learning.state())

@@ -10,11 +10,11 @@ import soundfile
 
 import sounds
 from command_line import Result
-from heed.batch import Heard
-from heed.decision import Detection
-from heed.errors import StorageError
-from heed.outputs import audacity_labels, text_grid
-from heed.sorting import annotate, base_name, sort_into
+from sayso.batch import Heard
+from sayso.decision import Detection
+from sayso.errors import StorageError
+from sayso.outputs import audacity_labels, text_grid
+from sayso.sorting import annotate, base_name, sort_into
 
 LONG = Heard(
     "long.wav",
@@ -81,14 +81,14 @@ def test_addresses_have_names_too() -> None:
 
 
 def test_everything_at_once(
-    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     soundfile.write("yes.wav", sounds.clip("yes"), sounds.RATE)
     soundfile.write("long.wav", sounds.stream(["no", "up"])[0], sounds.RATE)
     soundfile.write("quiet.wav", np.zeros(3 * sounds.RATE), sounds.RATE)
     options = ["--sort-into", "by word", "--audacity", "labels", "--textgrid", "labels", "-o", "rows.jsonl"]
-    result = heed("classify", "yes.wav", "long.wav", "quiet.wav", "-m", tiny_model_path, *options)
+    result = sayso("classify", "yes.wav", "long.wav", "quiet.wav", "-m", tiny_model_path, *options)
     assert result.status == 0, result
     assert result.err.startswith("3 files, 0.00 h of sound: 3 words, 0 errors; ")
     rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
@@ -100,7 +100,7 @@ def test_everything_at_once(
     assert [line.split("\t")[2] for line in Path("labels/long.txt").read_text().splitlines()] == ["no", "up"]
     # A confidence that nothing reaches leaves rows without words.
     high = max(row["confidence"] or 0 for row in rows[1:]) + 0.001
-    unsure = heed("classify", "long.wav", "-m", tiny_model_path, "--min-confidence", high, "--format", "jsonl")
+    unsure = sayso("classify", "long.wav", "-m", tiny_model_path, "--min-confidence", high, "--format", "jsonl")
     assert [json.loads(line)["label"] for line in unsure.out.splitlines()] == [None]
 
 
@@ -116,7 +116,7 @@ def test_everything_at_once(
         (["a.wav", "--min-confidence", "2"], "0<=x<=1"),
     ],
 )
-def test_what_does_not_go_together(arguments: list[str], message: str, heed: Callable[..., Result]) -> None:
-    result = heed("classify", *arguments)
+def test_what_does_not_go_together(arguments: list[str], message: str, sayso: Callable[..., Result]) -> None:
+    result = sayso("classify", *arguments)
     assert result.status == 2
     assert message in result.err.replace("\n", " ")

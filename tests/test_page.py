@@ -15,7 +15,7 @@ from PIL import Image
 
 import browser as browsing
 import sounds
-from heed.report import page
+from sayso.report import page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

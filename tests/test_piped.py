@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 import sounds
-from heed import audio
-from heed.errors import AudioError
-from heed.piped import piped_chunks
+from sayso import audio
+from sayso.errors import AudioError
+from sayso.piped import piped_chunks
 
 CLIP = sounds.clip("yes")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heed.config import Settings
+from sayso.config import Settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,10 +22,12 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "tutorial.md")]
 BLOCKS = blocks(PAGES[0])
 # What listens to a microphone is run with a virtual one, in test_microphone.py.
-LISTENS = "heed.listen("
+LISTENS = "sayso.listen("
 PYTHON = [text for page in PAGES for language, text in blocks(page) if language == "python" and LISTENS not in text]
 SETTINGS = [text for page in PAGES for language, text in blocks(page) if language == "toml"]
-COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("heed ")]
+COMMANDS = [
+    line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("sayso ")
+]
 
 
 @pytest.fixture(scope="module")

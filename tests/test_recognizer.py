@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-import heed
+import sayso
 import sounds
-from heed import audio
-from heed.config import SILENCE, UNKNOWN, DecisionSettings
-from heed.decision import Detection
-from heed.errors import AudioError, ModelError
-from heed.features import MfccExtractor
-from heed.model_file import Model
-from heed.recognizer import TOGETHER, Recognizer, reblock
+from sayso import audio
+from sayso.config import SILENCE, UNKNOWN, DecisionSettings
+from sayso.decision import Detection
+from sayso.errors import AudioError, ModelError
+from sayso.features import MfccExtractor
+from sayso.model_file import Model
+from sayso.recognizer import TOGETHER, Recognizer, reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]
@@ -149,7 +149,7 @@ def test_the_sound_is_looked_at_once_a_step(
 @pytest.mark.parametrize("step", [0.1, 0.3, 1.0])
 @pytest.mark.parametrize("together", [1, 4])
 def test_a_look_says_what_its_window_alone_says(step: float, together: int) -> None:
-    model = heed.load().model
+    model = sayso.load().model
     recognizer = Recognizer(dataclasses.replace(model, decision=DecisionSettings(step=step)))
     sound = sounds.hiss(6 * sounds.RATE, np.random.default_rng(0), 0.1)
     length = model.features.clip_samples
@@ -223,7 +223,7 @@ def test_as_many_looks_together_as_one_by_one(samples: int, tiny_recognizer: Rec
 
 @pytest.mark.parametrize("name", ["tiny", "commands"])
 def test_a_clip_gives_the_same_bits_alone_and_among_others(name: str, tiny_recognizer: Recognizer) -> None:
-    recognizer = tiny_recognizer if name == "tiny" else heed.load(name)
+    recognizer = tiny_recognizer if name == "tiny" else sayso.load(name)
     clips = [sounds.clip(word, seed)[: 16_000 - 700 * seed] for word in sounds.TONES for seed in range(9)]
     together = recognizer.classify_clips(clips)
     assert recognizer.classify_clips(clips[::-1]) == together[::-1]
@@ -298,9 +298,9 @@ def test_blocks_hold_the_stream_in_order(lengths: list[int], size: int) -> None:
 
 def test_a_model_is_loaded_by_its_path(tiny_model_path: Path) -> None:
     for path in (tiny_model_path, str(tiny_model_path)):
-        assert heed.load(path).classify(sounds.clip("up"), sounds.RATE).label == "up"
+        assert sayso.load(path).classify(sounds.clip("up"), sounds.RATE).label == "up"
     with pytest.raises(ModelError, match="no model nothing"):
-        heed.load("nothing")
+        sayso.load("nothing")
 
 
 def test_a_model_of_absurdly_large_numbers_is_refused_when_it_is_used(

@@ -14,20 +14,20 @@ import soundfile
 import browser as browsing
 import sounds
 from command_line import Result
-from heed.config import Settings
-from heed.corpus import scan
-from heed.history import EpochRow, history_of
-from heed.model_file import Model
-from heed.preparation import prepare
-from heed.recognizer import Recognizer
-from heed.report import live as live_module
-from heed.report import page
-from heed.report.live import LiveReport
-from heed.report.measuring import RATIOS, measure, pink_noise
-from heed.report.model_page import Subject, draw, render
-from heed.report.plots import save
-from heed.report.training_plots import short_name, training_plots
-from heed.training import Training
+from sayso.config import Settings
+from sayso.corpus import scan
+from sayso.history import EpochRow, history_of
+from sayso.model_file import Model
+from sayso.preparation import prepare
+from sayso.recognizer import Recognizer
+from sayso.report import live as live_module
+from sayso.report import page
+from sayso.report.live import LiveReport
+from sayso.report.measuring import RATIOS, measure, pink_noise
+from sayso.report.model_page import Subject, draw, render
+from sayso.report.plots import save
+from sayso.report.training_plots import short_name, training_plots
+from sayso.training import Training
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -81,7 +81,7 @@ def test_a_page_with_everything_looks_right_in_a_browser(browser: "Browser", tin
 
 
 def test_the_command_tells_the_same_as_evaluate(
-    heed: Callable[..., Result], browser: "Browser", tiny_model_path: Path, tiny_corpus: Path, tmp_path: Path
+    sayso: Callable[..., Result], browser: "Browser", tiny_model_path: Path, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     # Two clips lie in the wrong folder.
     root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
@@ -89,9 +89,9 @@ def test_the_command_tells_the_same_as_evaluate(
     for path in moved:
         shutil.move(path, root / "no" / f"{path.stem}x.wav")
     output, plots = tmp_path / "deep" / "report.html", tmp_path / "plots"
-    told = heed("report", tiny_model_path, root, "-o", output, "--plots", plots)
+    told = sayso("report", tiny_model_path, root, "-o", output, "--plots", plots)
     assert told.status == 0, told
-    scores = json.loads(heed("evaluate", tiny_model_path, root, "--json").out)
+    scores = json.loads(sayso("evaluate", tiny_model_path, root, "--json").out)
     accuracy = f"{100 * scores['accuracy']:.1f} %"
     assert scores["accuracy"] < 1
     assert accuracy in told.out
@@ -110,13 +110,13 @@ def test_the_command_tells_the_same_as_evaluate(
     assert b"<svg" in (plots / "confusion.svg").read_bytes()
 
 
-def test_a_model_file_alone_is_enough(heed: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
+def test_a_model_file_alone_is_enough(sayso: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert heed("report", "commands", "-o", path).status == 0
+    assert sayso("report", "commands", "-o", path).status == 0
     with browsing.opened(browser, path, browsing.TELEPHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
         said = view.locator("body").inner_text()
-    for told in ("102,898", "96.5 %", "heed report commands DIR", "Model card"):
+    for told in ("102,898", "96.5 %", "sayso report commands DIR", "Model card"):
         assert told in said
 
 
@@ -144,29 +144,29 @@ def test_hostile_names_do_no_harm(tiny_model: Model, tiny_corpus: Path, browser:
 
 
 def test_bad_input_gets_one_clear_line(
-    heed: Callable[..., Result], tiny_model: Model, tiny_model_path: Path, tmp_path: Path
+    sayso: Callable[..., Result], tiny_model: Model, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     page_path = tmp_path / "report.html"
-    assert "no model nothing" in error_of(heed("report", "nothing", "-o", page_path))
+    assert "no model nothing" in error_of(sayso("report", "nothing", "-o", page_path))
     (tmp_path / "empty").mkdir()
-    told = error_of(heed("report", tiny_model_path, tmp_path / "empty", "-o", page_path))
+    told = error_of(sayso("report", tiny_model_path, tmp_path / "empty", "-o", page_path))
     assert "holds no word folders" in told
-    assert "cannot read the corpus" in error_of(heed("report", tiny_model_path, tmp_path / "none", "-o", page_path))
-    assert "it is a folder" in error_of(heed("report", tiny_model_path, "-o", tmp_path))
+    assert "cannot read the corpus" in error_of(sayso("report", tiny_model_path, tmp_path / "none", "-o", page_path))
+    assert "it is a folder" in error_of(sayso("report", tiny_model_path, "-o", tmp_path))
     damaged = tmp_path / "damaged.safetensors"
     replace(tiny_model, scores={"test": {"accuracy": "much"}}).save(damaged)
-    assert "is damaged" in error_of(heed("report", damaged, "-o", page_path))
+    assert "is damaged" in error_of(sayso("report", damaged, "-o", page_path))
     assert not page_path.exists()
-    told = heed("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
+    told = sayso("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
     assert told.status == 2
     assert "--noise needs DIRECTORY" in told.err
 
 
 def test_a_file_where_the_plots_should_go_is_refused(
-    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    told = heed("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
+    told = sayso("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
     assert "cannot write" in error_of(told)
     assert not (tmp_path / "report.html").exists()
 
@@ -212,8 +212,8 @@ def test_a_training_that_never_began_leaves_no_page(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_stops_before_the_training(heed: Callable[..., Result], tmp_path: Path) -> None:
-    told = heed("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--report", tmp_path)
+def test_a_page_that_cannot_be_written_stops_before_the_training(sayso: Callable[..., Result], tmp_path: Path) -> None:
+    told = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--report", tmp_path)
     assert "it is a folder" in error_of(told)
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import signal
 
 import sounds
-from heed import rooms
-from heed.rooms import Rooms, room_response
+from sayso import rooms
+from sayso.rooms import Rooms, room_response
 
 RATE = sounds.RATE
 

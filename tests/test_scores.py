@@ -16,9 +16,9 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from heed.config import SILENCE, UNKNOWN
-from heed.corpus import Clip
-from heed.scores import Evaluation, doubtful, wilson_interval
+from sayso.config import SILENCE, UNKNOWN
+from sayso.corpus import Clip
+from sayso.scores import Evaluation, doubtful, wilson_interval
 
 LABELS = ("yes", "no", "up", UNKNOWN)
 

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import soundfile
 
-import heed
+import sayso
 import sounds
 from command_line import Result
-from heed import checksums, model_file
-from heed.cli.console import table
-from heed.config import FeatureSettings, Settings, bounds
-from heed.errors import ModelError
-from heed.feature_tables import FeatureTables
-from heed.model_file import Model
-from heed.nn import (
+from sayso import checksums, model_file
+from sayso.cli.console import table
+from sayso.config import FeatureSettings, Settings, bounds
+from sayso.errors import ModelError
+from sayso.feature_tables import FeatureTables
+from sayso.model_file import Model
+from sayso.nn import (
     Convolution2d,
     Dense,
     DepthwiseConvolution,
@@ -37,9 +37,9 @@ from heed.nn import (
     Stack,
     StatisticsPooling,
 )
-from heed.nn.architectures import DenseArchitecture, TdnnArchitecture
-from heed.standardizer import Standardizer
-from heed.text import printable
+from sayso.nn.architectures import DenseArchitecture, TdnnArchitecture
+from sayso.standardizer import Standardizer
+from sayso.text import printable
 
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
 
@@ -109,7 +109,7 @@ def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("taught", [3, "x", {}])
 def test_what_is_told_of_the_training_is_only_told(
-    taught: object, tiny_model: Model, heed: Callable[..., Result], tmp_path: Path
+    taught: object, tiny_model: Model, sayso: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.safetensors"
     dataclasses.replace(tiny_model, training={"taught": taught}).save(path)
@@ -117,7 +117,7 @@ def test_what_is_told_of_the_training_is_only_told(
         model_file.load(path)
     told = {"data": taught, "validation_accuracy": taught, "settings": [], "history": taught}
     dataclasses.replace(tiny_model, training=told, scores={"\x1b[2J": taught, "b": {"accuracy": "high"}}).save(path)
-    result = heed("info", path)
+    result = sayso("info", path)
     assert result.status == 0
     assert "trained on" in result.out
     assert "unknown" in result.out
@@ -129,7 +129,7 @@ def test_loading_a_model_runs_and_writes_nothing(tiny_model_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from heed import model_file
+from sayso import model_file
 path = Path(sys.argv[1])
 model_file.load(path)  # imports what it needs
 seen = []
@@ -157,13 +157,13 @@ def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch
     path = tmp_path / "commands-tiny.safetensors"
     path.write_bytes(content)
     with pytest.raises(
-        ModelError, match=r"is not the model that came with heed: its SHA-256 is .*, expected [0-9a-f]{64}"
+        ModelError, match=r"is not the model that came with sayso: its SHA-256 is .*, expected [0-9a-f]{64}"
     ):
-        heed.load("commands-tiny")
-    with pytest.raises(ModelError, match="is not the model that came with heed"):
+        sayso.load("commands-tiny")
+    with pytest.raises(ModelError, match="is not the model that came with sayso"):
         model_file.load(Path(os.path.relpath(path)))
     (tmp_path / "mine").mkdir()
-    heed.load(str(path.rename(tmp_path / "mine" / "commands-tiny.safetensors")))
+    sayso.load(str(path.rename(tmp_path / "mine" / "commands-tiny.safetensors")))
 
 
 NASTY = "a\x1b]0;x\x07\n\r\x9b2J\u202e\udcff"
@@ -178,7 +178,7 @@ def test_what_is_no_plain_text_is_printed_as_escapes() -> None:
 
 @pytest.mark.parametrize("name", ["a\x1b]0;x\x07\n\x9b2J\u202e", os.fsdecode(b"a\xff")])
 def test_names_of_files_and_words_cannot_command_a_terminal(
-    name: str, heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+    name: str, sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "corpus"
     for word in ("yes", name):
@@ -203,7 +203,7 @@ def test_names_of_files_and_words_cannot_command_a_terminal(
         ("sweep", corpus, "-o", tmp_path / name, "--seeds", "0", "--set", "training.epochs=1"),
     ]
     for arguments in runs:
-        result = heed(*arguments)
+        result = sayso(*arguments)
         for text in (result.out, result.err):
             assert all(line.isprintable() for line in text.split("\n")), (arguments, text)
     assert not (tmp_path / "model").exists()
@@ -214,7 +214,7 @@ def test_a_name_that_is_no_text_comes_back_from_json(tiny_model_path: Path, tmp_
     path = tmp_path / os.fsdecode(b"a\xff.wav")
     path.write_bytes(b"no sound")
     run = subprocess.run(
-        [sys.executable, "-m", "heed", "classify", path, "--format", "jsonl", "-m", tiny_model_path],
+        [sys.executable, "-m", "sayso", "classify", path, "--format", "jsonl", "-m", tiny_model_path],
         capture_output=True,
     )
     assert b"Traceback" not in run.stderr
@@ -222,13 +222,13 @@ def test_a_name_that_is_no_text_comes_back_from_json(tiny_model_path: Path, tmp_
 
 
 def test_a_few_bytes_that_hold_hours_are_no_clip(
-    heed: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     for word in ("yes", "no"):
         (tmp_path / word).mkdir()
         soundfile.write(tmp_path / word / "good.wav", sounds.clip(word), sounds.RATE)
         soundfile.write(tmp_path / word / "long.flac", np.zeros(1_200_000, np.int16), 1_000)
-    result = heed("evaluate", tiny_model_path, tmp_path, "--split", "training")
+    result = sayso("evaluate", tiny_model_path, tmp_path, "--split", "training")
     assert "long.flac is longer than 60 s; cut it into clips of one word each" in result.err
 
 
@@ -239,7 +239,7 @@ def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
                          b"data", 2**32 - 1)  # fmt: skip
     (tmp_path / "pipe.wav").write_bytes(header + bytes(1_000))
     script = (
-        "import resource, sys; from pathlib import Path; from heed import audio, piped; import soxr, wave\n"
+        "import resource, sys; from pathlib import Path; from sayso import audio, piped; import soxr, wave\n"
         "room = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize() + 2**27\n"
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "print(sum(map(len, audio.read_chunks(sys.argv[1] + '/wide.wav', 16_000))))\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sounds
-from heed.speech import speech_bounds
+from sayso.speech import speech_bounds
 
 
 @pytest.mark.parametrize("place", [0, 3_000, 8_000])

@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 import sounds
-from heed.config import UNKNOWN
-from heed.corpus import scan
-from heed.decision import Detection
-from heed.recognizer import Recognizer
-from heed.stream_scores import (
+from sayso.config import UNKNOWN
+from sayso.corpus import scan
+from sayso.decision import Detection
+from sayso.recognizer import Recognizer
+from sayso.stream_scores import (
     LATEST,
     Fault,
     StreamScore,
@@ -24,7 +24,7 @@ from heed.stream_scores import (
     score,
     trade_off,
 )
-from heed.streams import Spoken, StreamMaker
+from sayso.streams import Spoken, StreamMaker
 
 TRUTH = [Spoken("yes", 1.0, 1.5), Spoken(UNKNOWN, 4.0, 5.0), Spoken("no", 8.0, 8.5)]
 

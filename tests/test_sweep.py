@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from command_line import Result
-from heed import model_file, sweep
-from heed.config import Settings
-from heed.errors import SettingsError
-from heed.sweep import grid, values_of
+from sayso import model_file, sweep
+from sayso.config import Settings
+from sayso.errors import SettingsError
+from sayso.sweep import grid, values_of
 
 TOML = """
 [network]
@@ -66,7 +66,7 @@ def test_variations_that_cannot_be(text: str, message: str) -> None:
 
 
 def test_a_sweep_is_interrupted_and_goes_on(
-    heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "small.toml").write_text(TOML)
     folder = tmp_path / "out"
@@ -84,10 +84,10 @@ def test_a_sweep_is_interrupted_and_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(sweep, "append", stops)
-        stopped = heed(*arguments, "--workers", 1)
+        stopped = sayso(*arguments, "--workers", 1)
     assert stopped.status == 1
     assert "stopped after 0 of 2 runs; the same command goes on" in stopped.err
-    result = heed(*arguments, "--workers", 1)
+    result = sayso(*arguments, "--workers", 1)
     assert result.status == 0, result
     assert "1 of 2 runs are done already" in result.err
     rows = list(sweep.finished(folder / "runs.jsonl"))
@@ -100,13 +100,13 @@ def test_a_sweep_is_interrupted_and_goes_on(
     assert [float(line.split()[2]) for line in lines] == sorted((round(100 * a, 1) for a in accuracies), reverse=True)
     assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "runs.jsonl"]
 
-    # It is what `heed train` would have come to.
+    # It is what `sayso train` would have come to.
     model = tmp_path / "model.safetensors"
-    heed("train", tiny_corpus, "-o", model, "--config", tmp_path / "small.toml", "--epochs", 6, "--seed", 1)
+    sayso("train", tiny_corpus, "-o", model, "--config", tmp_path / "small.toml", "--epochs", 6, "--seed", 1)
     assert model_file.load(model).training["validation_accuracy"] == accuracies[1]
     # All is done: the table alone.
     content = (folder / "runs.jsonl").read_bytes()
-    again = heed(*arguments)
+    again = sayso(*arguments)
     assert "2 of 2 runs are done already" in again.err
     assert again.out == result.out
     assert (folder / "runs.jsonl").read_bytes() == content
@@ -120,5 +120,5 @@ def test_a_run_and_what_it_needs_can_travel(tiny_model: model_file.Model) -> Non
     np.testing.assert_array_equal(there.network.parameters.vector, tiny_model.network.parameters.vector)
 
 
-def test_nothing_to_try_is_wrong_usage(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
-    assert heed("sweep", tiny_corpus, "-o", tmp_path).status == 2
+def test_nothing_to_try_is_wrong_usage(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+    assert sayso("sweep", tiny_corpus, "-o", tmp_path).status == 2

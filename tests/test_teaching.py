@@ -10,15 +10,15 @@ import pytest
 import soundfile
 
 import sounds
-from heed import model_file, teaching
-from heed.corpus import Corpus, scan
-from heed.errors import CorpusError, ModelError
-from heed.features import MfccExtractor
-from heed.model_file import Model
-from heed.nn import Merging
-from heed.recognizer import Recognizer
-from heed.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
-from heed.teaching import Taught, teach
+from sayso import model_file, teaching
+from sayso.corpus import Corpus, scan
+from sayso.errors import CorpusError, ModelError
+from sayso.features import MfccExtractor
+from sayso.model_file import Model
+from sayso.nn import Merging
+from sayso.recognizer import Recognizer
+from sayso.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
+from sayso.teaching import Taught, teach
 
 NEW = {"three": (900.0, 1_000.0), "left": (5_000.0, 5_600.0), "right": (420.0, 3_000.0), "_unknown_": (200.0, 250.0)}
 
@@ -179,7 +179,7 @@ def test_a_damaged_rehearsal_is_refused(harm: str, tiny_model: Model, tmp_path: 
         labels[0] = 5
     path = tmp_path / "model.safetensors"
     dataclasses.replace(tiny_model, rehearsal=Rehearsal(inputs, labels)).save(path)
-    with pytest.raises(ModelError, match="damaged or not made by heed"):
+    with pytest.raises(ModelError, match="damaged or not made by sayso"):
         model_file.load(path)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from command_line import Result
-from heed import model_file
+from sayso import model_file
 
-pytest.importorskip("tensorboardX", reason="needs tensorboardX, as in heed[tensorboard]")
+pytest.importorskip("tensorboardX", reason="needs tensorboardX, as in sayso[tensorboard]")
 
 
 def events(folder: Path) -> Iterator[object]:
@@ -35,10 +35,10 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
     return read
 
 
-def test_each_epoch_can_be_read_back(heed: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_each_epoch_can_be_read_back(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     output, folder = tmp_path / "model.safetensors", tmp_path / "deep" / "board"
     options = ["--config", "quickstart", "--epochs", 3, "--tensorboard", folder, "--report", tmp_path / "page.html"]
-    told = heed("train", tiny_corpus, "-o", output, *options)
+    told = sayso("train", tiny_corpus, "-o", output, *options)
     assert told.status == 0, told
     assert f"{tmp_path / 'page.html'}: open it in a browser" in told.out
     assert "Report on model" in (tmp_path / "page.html").read_text()
@@ -64,18 +64,18 @@ def test_each_epoch_can_be_read_back(heed: Callable[..., Result], tiny_corpus: P
 
 
 def test_a_missing_package_is_named_before_anything_is_read(
-    heed: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sayso: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    told = heed("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "b")
+    told = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "b")
     assert told.status == 1
     assert told.err.strip().splitlines() == [
-        'error: writing for TensorBoard needs the package tensorboardX; run: pip install "heed[tensorboard]"'
+        'error: writing for TensorBoard needs the package tensorboardX; run: pip install "sayso[tensorboard]"'
     ]
 
 
-def test_a_folder_that_cannot_be_written_is_refused(heed: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(sayso: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    told = heed("train", tmp_path, "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "file")
+    told = sayso("train", tmp_path, "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "file")
     assert told.status == 1
     assert told.err.startswith("error: cannot write ")

@@ -17,14 +17,14 @@ from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
-from heed import training as training_module
-from heed.clip_store import ClipSet
-from heed.config import Settings, TrainingSettings
-from heed.corpus import scan
-from heed.errors import ModelError, SettingsError
-from heed.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay
-from heed.preparation import prepare
-from heed.training import Training, optimizer, schedule
+from sayso import training as training_module
+from sayso.clip_store import ClipSet
+from sayso.config import Settings, TrainingSettings
+from sayso.corpus import scan
+from sayso.errors import ModelError, SettingsError
+from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay
+from sayso.preparation import prepare
+from sayso.training import Training, optimizer, schedule
 
 
 def start(corpus: Path, settings: Settings, checkpoint: Path | None = None) -> Training:
@@ -101,7 +101,7 @@ def test_a_run_resumed_after_any_epoch_equals_an_uninterrupted_one(
 def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) -> None:
     def command(output: Path, *more: str) -> list[str]:
         options = ["--config", "quickstart", "--epochs", "6", "--seed", "3"]
-        return [sys.executable, "-m", "heed", "train", str(tiny_corpus), "-o", str(output), *options, *more]
+        return [sys.executable, "-m", "sayso", "train", str(tiny_corpus), "-o", str(output), *options, *more]
 
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     subprocess.run(command(whole), check=True, capture_output=True)
@@ -122,7 +122,7 @@ def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) 
 def test_ctrl_c_keeps_the_best_model_and_the_checkpoint(tiny_corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "model.safetensors"
     arguments = ["train", str(tiny_corpus), "-o", str(output), "--config", "quickstart", "--epochs", "10000"]
-    with subprocess.Popen([sys.executable, "-m", "heed", *arguments], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-m", "sayso", *arguments], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 2/"):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from heed import unpacking
-from heed.errors import DownloadError, StorageError
-from heed.unpacking import unpack
+from sayso import unpacking
+from sayso.errors import DownloadError, StorageError
+from sayso.unpacking import unpack
 
 LIMIT = 1_000_000
 NOISE = os.urandom(100_000)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heed import augmentation, varied_clips
-from heed.clip_store import ClipStore
-from heed.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from heed.corpus import Clip
-from heed.feature_tables import FeatureTables
-from heed.features import MfccExtractor
-from heed.varied_clips import VariedClips
+from sayso import augmentation, varied_clips
+from sayso.clip_store import ClipStore
+from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
+from sayso.corpus import Clip
+from sayso.feature_tables import FeatureTables
+from sayso.features import MfccExtractor
+from sayso.varied_clips import VariedClips
 
 # Short clips and few bands keep these tests quick.
 FEATURES = FeatureSettings(clip=0.064, mel_bands=10, coefficients=10)

@@ -13,10 +13,10 @@ import soundfile
 
 import sounds
 from command_line import Result
-from heed import batch
-from heed.errors import WorkerError
-from heed.recognizer import Recognizer
-from heed.workers import in_order, in_processes, on_cluster
+from sayso import batch
+from sayso.errors import WorkerError
+from sayso.recognizer import Recognizer
+from sayso.workers import in_order, in_processes, on_cluster
 
 
 def test_threads_keep_the_order_and_take_few_items() -> None:
@@ -58,7 +58,7 @@ def test_a_process_that_is_killed_is_said_in_one_line() -> None:
 def test_a_process_that_cannot_start_does_not_hang(tmp_path: Path) -> None:
     script = (
         "if __name__ != '__main__': raise SystemExit(1)\n"
-        "from heed.workers import in_processes\n"
+        "from sayso.workers import in_processes\n"
         "with in_processes(max, bytes(1_000_000), 2) as work: list(work(range(9)))\n"
     )
     (tmp_path / "script.py").write_text(script)
@@ -110,16 +110,16 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
 
 
 def test_the_command_gives_the_same_rows_by_a_cluster(
-    cluster: Any, tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path, heed: Callable[..., Result]
+    cluster: Any, tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path, sayso: Callable[..., Result]
 ) -> None:
     command = ["classify", tiny_corpus / "yes", tiny_corpus / "nothing.wav", "-m", tiny_model_path, "-o"]
-    assert heed(*command, tmp_path / "here.csv").status == 1
-    assert heed(*command, tmp_path / "there.csv", "--scheduler", cluster.scheduler_address).status == 1
+    assert sayso(*command, tmp_path / "here.csv").status == 1
+    assert sayso(*command, tmp_path / "there.csv", "--scheduler", cluster.scheduler_address).status == 1
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
 def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heed.workers.PATIENCE", 1)
+    monkeypatch.setattr("sayso.workers.PATIENCE", 1)
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     with (
         pytest.raises(WorkerError, match=r"cannot reach a Dask scheduler at tcp://127.0.0.1:9"),
@@ -140,5 +140,5 @@ def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeyp
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(WorkerError, match=r'pip install "heed\[dask\]"'), on_cluster(signalled, 0, "tcp://x:1"):
+    with pytest.raises(WorkerError, match=r'pip install "sayso\[dask\]"'), on_cluster(signalled, 0, "tcp://x:1"):
         pass

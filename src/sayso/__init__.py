@@ -1,0 +1,40 @@
+"""sayso: spoken commands, small and offline.
+
+`sayso.load("model").classify("clip.wav")` tells the word in a recording; `sayso.listen()` those that the microphone
+hears; `sayso.FeedForwardClassifier` learns from any numbers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sayso.classifier import FeedForwardClassifier
+    from sayso.decision import Detection
+    from sayso.errors import SaysoError
+    from sayso.listening import BackgroundListener, listen
+    from sayso.recognizer import Recognizer, load
+
+__version__ = "0.1.0"
+
+# Each name is imported when it is first used, so that `import sayso` costs next to nothing.
+_HOMES = {
+    "BackgroundListener": "sayso.listening",
+    "Detection": "sayso.decision",
+    "FeedForwardClassifier": "sayso.classifier",
+    "SaysoError": "sayso.errors",
+    "Recognizer": "sayso.recognizer",
+    "listen": "sayso.listening",
+    "load": "sayso.recognizer",
+}
+
+__all__ = ["BackgroundListener", "Detection", "FeedForwardClassifier", "Recognizer", "SaysoError", "listen", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sayso' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

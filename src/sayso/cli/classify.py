@@ -1,0 +1,122 @@
+"""`sayso classify`: tell the words in files."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+STYLES = ("table", "csv", "jsonl", "parquet")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@click.option(
+    "--format", "style", type=click.Choice(STYLES),
+    help="A table for people, the others for programs. [default: as the suffix of --output says, else table]",
+)  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the rows to a file.")
+@click.option(
+    "--files-from", "listing", metavar="FILE|-", help="Take the paths in a list, one a line, or on standard input."
+)
+@click.option(
+    "--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out what is less likely than this."
+)
+@click.option(
+    "--sort-into", type=click.Path(path_type=Path), metavar="DIR",
+    help="Link the files into a folder for each word; they are copied where they cannot be linked.",
+)  # fmt: skip
+@click.option("--copy", is_flag=True, help="Let --sort-into copy in any case.")
+@click.option(
+    "--audacity", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write a label track for Audacity into a folder for each long file.",
+)  # fmt: skip
+@click.option(
+    "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write a TextGrid for Praat into a folder for each long file.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where an interrupted batch with this --output stopped.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1_000), help="How many processes share the work. [default: one a core]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@click.pass_context
+def classify(
+    context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
+    listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
+    textgrid: Path | None, resume: bool, workers: int | None, scheduler: str | None,
+) -> None:  # fmt: skip
+    """Tell the words in sound files, in all files of folders, and in files that match a pattern.
+
+    A file of up to 2 seconds is one clip and gets one row. A longer one gets a row for each word heard in it, or one
+    row without a label if there was none. A file that cannot be read gets a row with its error, and the exit status is
+    1. A PATH may be - for sound on standard input, or an address such as s3://bucket/folder/.
+
+    Until it is whole, the output is called OUTPUT.part.
+
+    Example: sayso classify recordings -o words.csv
+    """
+    from sayso.batch import hearing
+    from sayso.cli.console import note
+    from sayso.cli.delivery import Delivery, journal_of, progress, summary
+    from sayso.inputs import all_files
+    from sayso.journal import is_whole
+    from sayso.model_file import DEFAULT, find, load
+    from sayso.recognizer import Recognizer
+    from sayso.workers import cores
+
+    suffix = output.suffix[1:].lower() if output else ""
+    style = style or (suffix if suffix in STYLES else "table")
+    _check_usage(paths, listing, style, output, resume, scheduler, sort_into, copy)
+    if output and resume and is_whole(output):
+        # A kill may come just after the end: what calls until it succeeds shall succeed then.
+        note(f"{output} is whole, there is nothing to resume; without --resume it is made anew")
+        return
+    annotations = {name: folder for name, folder in (("audacity", audacity), ("textgrid", textgrid)) if folder}
+    file = find(model or DEFAULT)
+    recognizer = Recognizer(load(file))
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        files, journal = all_files(paths, listing), None
+        if output:
+            journal = stack.enter_context(journal_of(output, style, file, min_confidence, resume))
+            files = journal.left(files)
+        delivery = Delivery(style, journal, min_confidence, annotations, sort_into, copy)
+        groups = stack.enter_context(hearing(recognizer, files, workers or cores(), scheduler))
+        # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
+        advance = stack.enter_context(progress(paths, listing, delivery))
+        try:
+            for group in groups:
+                advance(delivery.take(group))
+            delivery.end()
+        except KeyboardInterrupt:
+            note(f"stopped; {output}.part is kept, and --resume goes on from it" if output else "stopped")
+            context.exit(1)
+    if output or (style == "table" and delivery.tally.files > 1):
+        note(summary(delivery, time.perf_counter() - start))
+    if output:
+        note(f"saved {output}")
+    if delivery.tally.errors:
+        context.exit(1)
+
+
+def _check_usage(
+    paths: tuple[str, ...], listing: str | None, style: str, output: Path | None, resume: bool, scheduler: str | None,
+    sort_into: Path | None, copy: bool,
+) -> None:  # fmt: skip
+    """Refuse what does not go together."""
+    if not paths and listing is None:
+        raise click.UsageError("nothing to classify: give a PATH, or a list with --files-from")
+    if "-" in paths and (len(paths) > 1 or listing is not None):
+        raise click.UsageError(
+            "- stands for sound on standard input, and for itself alone; give the others by themselves"
+        )
+    if "-" in paths and (scheduler or sort_into):
+        raise click.UsageError("sound on standard input can neither be sorted nor go to a scheduler; give a file")
+    if copy and not sort_into:
+        raise click.UsageError("--copy says how to sort; give --sort-into, too")
+    if not output and (resume or style == "parquet"):
+        raise click.UsageError(f"{'--resume' if resume else '--format parquet'} needs --output FILE")

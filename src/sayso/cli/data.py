@@ -1,0 +1,212 @@
+"""`sayso data`: get data sets, and see what one holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sayso.cli.console import LISTED, note, progress_bar, say, table, warn
+from sayso.text import printable
+
+if TYPE_CHECKING:
+    from sayso.datasets import DataSet
+
+SPLITS = ("training", "validation", "testing")
+
+
+@click.group()
+def data() -> None:
+    """Get data sets, and see what one holds.
+
+    Example: sayso data download speech-commands
+    """
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_sets(as_json: bool) -> None:
+    """List the data sets that sayso can download, and where they are.
+
+    Example: sayso data list
+    """
+    from sayso.datasets import KNOWN, data_folder, is_whole
+
+    facts: list[dict[str, Any]] = []
+    for known in KNOWN.values():
+        folder = data_folder() / known.name
+        facts.append({
+            "name": known.name,
+            "about": known.about,
+            "url": f"{known.address}/{known.archive}",
+            "bytes": known.size,
+            "sha256": known.sha256,
+            "unpacked_bytes": known.unpacked,
+            "folder": str(folder) if is_whole(folder) else None,
+        })  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    rows = [
+        (
+            fact["name"],
+            fact["about"],
+            fact["folder"] or "not here",
+            f"{fact['bytes'] / 1e6:,.0f} MB",
+            f"{fact['unpacked_bytes'] / 1e6:,.0f} MB",
+        )
+        for fact in facts
+    ]
+    say(table(("name", "what it is", "folder", "download", "unpacked"), rows, left=3))
+
+
+@data.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(1, 2), help="Version of speech-commands. [default: 2]")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path),
+    help="Where to make the folder NAME. [default: sayso's folder in your home, where it is found by its name]",
+)  # fmt: skip
+@click.option("--mirror", help="Address of a folder that holds the archive, instead of the usual one.")
+def download(name: str, version: int | None, folder: Path | None, mirror: str | None) -> None:
+    """Download the data set NAME (see `sayso data list`), check it, and unpack it.
+
+    Whatever breaks it off (Ctrl-C, the network, the power), the same command goes on from there. Proxies are taken from
+    the variables HTTP_PROXY and HTTPS_PROXY.
+
+    Example: sayso data download speech-commands
+    """
+    from sayso.datasets import KNOWN, data_folder
+
+    if version and name != "speech-commands":
+        raise click.UsageError("--version chooses between those of speech-commands; the others have one")
+    if version == 1:
+        name = "speech-commands-v1"
+    if name not in KNOWN:
+        raise click.UsageError(f"no data set {name}; there are {', '.join(KNOWN)}")
+    place = _get(KNOWN[name], folder or data_folder(), mirror)
+    say(str(place))
+    found = place if folder else name
+    if name == "speech-commands-test":
+        say(f"next: sayso evaluate commands {found}")
+    else:
+        say(f"next: sayso train {found} -o model.safetensors")
+
+
+def _get(known: DataSet, folder: Path, mirror: str | None) -> Path:
+    """Download a data set and show how far it is."""
+    from sayso.datasets import is_whole
+    from sayso.download import download as fetch_set
+    from sayso.download import tidy
+
+    if is_whole(folder / known.name):
+        note(f"{known.name} is there already")
+        tidy(known, folder)
+        return folder / known.name
+    note(f"downloading {known.archive} ({known.size / 1e6:,.1f} MB) from {mirror or known.address}")
+    if not known.sha256:
+        warn(f"no hash of {known.archive} is known: only its size and the checksums inside it are verified")
+    try:
+        with _bars() as show:
+            return fetch_set(known, folder, mirror, show, note)
+    except KeyboardInterrupt:
+        note("stopped; what has come is kept, and the same command goes on from there")
+        raise click.exceptions.Exit(1) from None
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each stage, with amount, speed and time left; nothing if stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<11}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TimeRemainingColumn(), TextColumn("left"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done)
+
+        yield show
+
+
+def located(directory: Path) -> Path:
+    """Return the folder that is named by its path or by a data set; ask a person whether to download a missing set."""
+    from sayso.datasets import KNOWN, data_folder, find
+    from sayso.errors import DownloadError
+
+    try:
+        return find(directory)
+    except DownloadError as error:
+        known = KNOWN[str(directory)]
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise
+        question = f"{known.name} is not on this machine; download it now ({known.size / 1e6:,.0f} MB)?"
+        if not click.confirm(question, err=True):
+            raise error from None
+        return _get(known, data_folder(), None)
+
+
+@data.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(directory: Path, as_json: bool) -> None:
+    """Tell what a corpus holds: clips, speakers, hours, what is broken.
+
+    DIRECTORY is a folder with one folder of sound files for each word, or the name of a data set.
+
+    Example: sayso data info recordings
+    """
+    from sayso.corpus import scan
+    from sayso.datasets import survey
+    from sayso.speech import FAINTEST
+    from sayso.workers import cores
+
+    corpus = scan(located(directory))
+    with progress_bar("{task.completed}/{task.total} files") as bar:
+        task = bar.add_task("", total=len(corpus.clips) + len(corpus.noises))
+        facts = survey(corpus, cores(), lambda: bar.advance(task)).to_dict()
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for warning in corpus.warnings:
+        warn(warning)
+    rates = ", ".join(f"{count} at {rate} Hz" for rate, count in facts["sample_rates"].items())
+    unnamed = f", {facts['without_speaker']} clips do not name theirs" if facts["without_speaker"] else ""
+    lines = {
+        "folder": facts["folder"],
+        "clips": f"{facts['clips']:,} of {len(facts['words'])} words, {facts['hours']:.2f} hours",
+        "speakers": f"{facts['speakers']:,}{unnamed}",
+        "splits": ", ".join(f"{facts['splits'].get(split, 0):,} {split}" for split in SPLITS),
+        "noise": f"{facts['noises']['files']} files, {facts['noises']['hours']:.2f} hours",
+        "sample rates": rates or "none",
+    }
+    troubles = {
+        "broken": [f"{item['path']}: {item['reason']}" for item in facts["broken"]],
+        "no speech": [f"{path}: fainter than {FAINTEST:g} dB" for path in facts["faint"]],
+    }
+    width = max(map(len, [*lines, *troubles]))
+    for name, line in lines.items():
+        say(f"{name:<{width}}  {line}")
+    for name, found in troubles.items():
+        say(f"{name:<{width}}  {len(found)} file{'' if len(found) == 1 else 's'}")
+        for line in found[:LISTED]:
+            say(f"  {printable(line)}")
+        if len(found) > LISTED:
+            say(f"  … and {len(found) - LISTED} more (--json lists them all)")
+    rows = [
+        (word, f"{sum(counts.values()):,}", *(f"{counts.get(split, 0):,}" for split in SPLITS))
+        for word, counts in facts["words"].items()
+    ]
+    say(f"\n{table(('word', 'clips', *SPLITS), rows)}")

@@ -1,0 +1,35 @@
+"""`sayso doctor`: find out why live recognition does not work here."""
+
+from __future__ import annotations
+
+import click
+
+from sayso.cli.console import note, say
+
+
+@click.command()
+@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@click.option("--device", help="Number of the microphone, or part of its name; see `sayso devices`.")
+@click.pass_context
+def doctor(context: click.Context, model: str | None, device: str | None) -> None:
+    """Look into all that live recognition needs, and say what to do where something is wrong.
+
+    It listens for three seconds: say something. The exit status is 1 if listening cannot work.
+
+    Example: sayso doctor
+    """
+    from sayso.diagnosis import Surroundings, diagnose
+    from sayso.model_file import DEFAULT
+    from sayso.recognizer import load
+
+    note("listening for a moment; say something")
+    broken = False
+    for finding in diagnose(load(model or DEFAULT), device, Surroundings.here()):
+        broken |= finding.verdict == "problem"
+        colour = {"ok": "green", "note": "yellow", "problem": "red"}[finding.verdict]
+        click.secho(f"{finding.verdict:<8} ", fg=colour, nl=False)
+        say(finding.what)
+        if finding.remedy:
+            say(f"{'':<8} → {finding.remedy}")
+    if broken:
+        context.exit(1)

@@ -1,0 +1,153 @@
+"""`sayso evaluate`: measure a model on recordings that it never heard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sayso.cli.console import accuracy_line, note, percent, say, table, tell_skipped, warn
+from sayso.cli.data import located
+
+if TYPE_CHECKING:
+    from sayso.corpus import Split
+    from sayso.scores import Evaluation
+
+
+@click.command()
+@click.argument("model")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
+    help="Which part of the corpus; a test archive is used whole.",
+)  # fmt: skip
+@click.option(
+    "--noise", type=click.Path(path_type=Path),
+    help="Measure in noise, too: a folder of recordings of it, or one such file.",
+)  # fmt: skip
+@click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path),
+    help="Save the confusion matrix as PNG, or of a stream the trade-off between misses and false alarms.",
+)  # fmt: skip
+@click.option(
+    "--stream", is_flag=True,
+    help="Measure live recognition on a stream built from the recordings: misses, false alarms an hour, delay.",
+)  # fmt: skip
+@click.option("--hours", type=click.FloatRange(0.01, 1000), help="Length of the stream. [default: 1]")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path),
+    help="A folder of speech without any of the words, to be said in the stream, too.",
+)  # fmt: skip
+@click.option(
+    "--labels", type=click.Path(path_type=Path),
+    help="Measure on a recording, DIRECTORY, instead; this file tells what is said in it: "
+    "start, end and word with tabs between, as Audacity exports them.",
+)  # fmt: skip
+@click.option(
+    "--choose-threshold",
+    is_flag=True,
+    help="Write the best threshold of each word for this stream into the model file.",
+)
+@click.option("--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="How many it may give. [default: 1]")
+def evaluate(
+    model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,
+    stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
+    alarms: float | None,
+) -> None:  # fmt: skip
+    """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY, or a data set by its name.
+
+    Example: sayso evaluate model.safetensors recordings
+
+    Example: sayso evaluate model.safetensors recordings --stream --noise cafe.wav --snr 10
+    """
+    directory = located(directory)
+    if stream:
+        from sayso.cli.evaluate_stream import evaluate_stream
+
+        evaluate_stream(
+            model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plot=plot, hours=hours,
+            negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
+        )  # fmt: skip
+        return
+    if hours or negatives or labels or choose_threshold or alarms is not None:
+        raise click.UsageError(
+            "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
+        )
+    from sayso import evaluation as measure
+    from sayso.clip_store import load_noises
+    from sayso.corpus import scan, sound_files
+    from sayso.errors import CorpusError
+    from sayso.recognizer import load
+
+    if snr is not None and not noise:
+        raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
+    ratios = _ratios("20,10,5,0" if snr is None else snr)
+    recognizer = load(model)
+    noises, unread = load_noises(sound_files(noise), recognizer.model.features)
+    if noise and not noises:
+        raise CorpusError(f"{noise} holds no noise that can be used: {unread[0].reason}")
+    corpus = scan(directory)
+    clips, skipped = measure.clips_to_measure(recognizer, corpus, split)
+    skipped += unread
+    evaluation, in_noise = measure.evaluate(recognizer, clips), {}
+    if noise:
+        in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
+    tell_skipped(skipped)
+    for warning in corpus.warnings:
+        warn(warning)
+    if plot:
+        from sayso.report.plots import save_confusion
+
+        save_confusion(evaluation, plot)
+        note(f"saved {plot}")
+    if as_json:
+        facts = {"model": model, "data": str(directory), **evaluation.to_dict()}
+        if noise:
+            facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
+        click.echo(json.dumps(facts, indent=2))
+        return
+    say(f"accuracy {accuracy_line(evaluation)}\n")
+    say(word_table(evaluation))
+    say(f"\n{confusion_table(evaluation)}")
+    if noise:
+        say(f"\n{noise_table(in_noise)}")
+
+
+def _ratios(text: str) -> list[float]:
+    """Read a list of decibels."""
+    try:
+        ratios = [float(part) for part in text.split(",")]
+    except ValueError:
+        ratios = []
+    if not ratios or not all(-100 <= ratio <= 100 for ratio in ratios):
+        raise click.BadParameter(f"{text!r} is no list of decibels, such as 20,10,5,0", param_hint="--snr")
+    return ratios
+
+
+def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
+    """Lay out the accuracy at each signal-to-noise ratio."""
+    rows = [(f"{ratio:g} dB", accuracy_line(evaluation)) for ratio, evaluation in in_noise.items()]
+    return table(("SNR", "accuracy"), rows, left=2)
+
+
+def word_table(evaluation: Evaluation) -> str:
+    """Lay out precision, recall and F1 of each label."""
+    rows = [
+        (label, percent(score.precision), percent(score.recall), percent(score.f1), str(score.clips))
+        for label, score in evaluation.words.items()
+    ]
+    return table(("word", "precision", "recall", "F1", "clips"), rows)
+
+
+def confusion_table(evaluation: Evaluation) -> str:
+    """Lay out what was said (columns) to clips of each label (rows); dots are zeros."""
+    rows = [
+        (label, *("·" if count == 0 else str(count) for count in counts))
+        for label, counts in zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
+    ]
+    return table(("true \\ said", *evaluation.labels), rows)

@@ -1,0 +1,85 @@
+"""`sayso info`: what a model is and where it comes from."""
+
+import json
+from typing import Any
+
+import click
+
+from sayso.cli.console import accuracy, percent, say
+from sayso.text import printable
+
+
+@click.command()
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(model: str, as_json: bool) -> None:
+    """Describe MODEL, a file or the name of a shipped model.
+
+    Example: sayso info commands
+    """
+    from sayso import model_file
+    from sayso.cli.layers import layer_table
+
+    path = model_file.find(model)
+    loaded, header = model_file.load(path), model_file.load_header(path)
+    network, features = loaded.network, loaded.features
+    facts = {
+        "file": str(path),
+        "labels": list(loaded.labels),
+        "layers": header["network"]["layers"],
+        "parameters": network.parameter_count,
+        "multiply_adds": network.multiply_adds,
+        **{key: header.get(key) for key in ("features", "decision", "training", "scores", "versions")},
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    kind = (
+        f"{features.coefficients} MFCC of {features.mel_bands} mel bands"
+        if features.coefficients
+        else f"{features.mel_bands} log-mel bands"
+    )
+    lines = {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "labels": ", ".join(loaded.labels),
+        "parameters": f"{network.parameter_count:,}",
+        "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
+        "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
+        "trained on": _data(loaded.training),
+        "validation": _validation(loaded.training),
+        **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
+        "made with": _versions(header.get("versions")),
+    }
+    rows = [(printable(name), printable(line)) for name, line in lines.items()]
+    width = max(len(name) for name, _ in rows)
+    for name, line in rows:
+        say(f"{name:<{width}}  {line}")
+    say(f"\n{layer_table(network)}")
+
+
+# What a file tells of its making is for people alone, and may be missing or anything; nothing is built from it.
+_UNTOLD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+def _data(training: dict[str, Any]) -> str:
+    try:
+        data, seed = training["data"], training["settings"]["training"]["seed"]
+        counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
+        return f"{data['corpus']} ({counts} clips), seed {seed}"
+    except _UNTOLD:
+        return "unknown"
+
+
+def _validation(training: dict[str, Any]) -> str:
+    try:
+        right, clips = percent(training["validation_accuracy"]), training["validation_clips"]
+        return f"{right} of {clips} clips, epoch {training['best_epoch']}"
+    except _UNTOLD:
+        return "unknown"
+
+
+def _versions(versions: Any) -> str:
+    try:
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+    except _UNTOLD:
+        return "unknown"

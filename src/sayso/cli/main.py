@@ -1,0 +1,88 @@
+"""`sayso`: the group of all commands, and what becomes of errors."""
+
+import io
+import os
+import sys
+
+import click
+
+import sayso
+from sayso.cli.classify import classify
+from sayso.cli.console import note
+from sayso.cli.data import data
+from sayso.cli.devices import devices
+from sayso.cli.doctor import doctor
+from sayso.cli.evaluate import evaluate
+from sayso.cli.explain import explain
+from sayso.cli.info import info
+from sayso.cli.listen import listen
+from sayso.cli.models import models
+from sayso.cli.quickstart import quickstart
+from sayso.cli.record import record
+from sayso.cli.report import report
+from sayso.cli.sweep import sweep
+from sayso.cli.teach import teach
+from sayso.cli.train import train
+from sayso.errors import SaysoError
+from sayso.text import printable
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(sayso.__version__, prog_name="sayso")
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
+    """Spoken commands, small and offline: train, measure and use a recogniser of single words.
+
+    Example: sayso quickstart
+    """
+    context.obj = debug
+
+
+for command in (
+    quickstart,
+    listen,
+    classify,
+    record,
+    teach,
+    train,
+    sweep,
+    evaluate,
+    report,
+    explain,
+    models,
+    info,
+    data,
+    devices,
+    doctor,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run sayso; an error that the user can mend is one line on stderr and exit status 1."""
+    # A file name need not be text: what cannot be encoded is written as an escape, which JSON reads back as it was.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = cli(standalone_mode=False)
+    except click.ClickException as error:
+        said = io.StringIO()
+        error.show(said)
+        note(said.getvalue().rstrip("\n"))
+        sys.exit(error.exit_code)
+    except click.Abort:
+        note("aborted")
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (SaysoError, OSError) as error:
+        if "--debug" in sys.argv:
+            raise
+        note(f"error: {printable(str(error))}")
+        sys.exit(1)
+    if isinstance(status, int):
+        # What a command handed to `click.Context.exit`.
+        sys.exit(status)

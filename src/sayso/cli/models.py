@@ -1,0 +1,48 @@
+"""`sayso models`: the models that come with sayso."""
+
+import json
+from typing import Any
+
+import click
+
+from sayso.cli.console import accuracy, say, table
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(as_json: bool) -> None:
+    """List the models that come with sayso; each can be used by its name.
+
+    Example: sayso models
+    """
+    from sayso import model_file
+
+    facts: list[dict[str, Any]] = []
+    for name, path in model_file.shipped().items():
+        model = model_file.load(path)
+        facts.append({
+            "name": name,
+            "default": name == model_file.DEFAULT,
+            "path": str(path),
+            "bytes": path.stat().st_size,
+            "labels": list(model.labels),
+            "parameters": model.network.parameter_count,
+            "multiply_adds": model.network.multiply_adds,
+            "scores": model.scores,
+        })  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    rows = [
+        (
+            f"{fact['name']}{' (default)' if fact['default'] else ''}",
+            f"{fact['parameters']:,}",
+            f"{fact['multiply_adds'] / 1e6:.1f} M",
+            f"{fact['bytes'] / 1e6:.1f} MB",
+            # The first score is that on the test set as it is; those in noise follow.
+            next(map(accuracy, fact["scores"].values()), "unknown"),
+            ", ".join(fact["labels"]),
+        )
+        for fact in facts
+    ]
+    say(table(("name", "parameters", "multiply-adds", "file", "accuracy", "labels"), rows))

@@ -1,0 +1,73 @@
+"""`sayso quickstart`: the whole of sayso in a minute, on synthetic speech that comes with it."""
+
+from pathlib import Path
+
+import click
+
+from sayso.cli.console import accuracy_line, note, percent, say, table
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("quickstart"), show_default=True,
+    help="Folder for the model and the pictures.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."
+)
+def quickstart(output: Path, seed: int) -> None:
+    """Train on the bundled corpus of synthetic speech, measure the model, and use it.
+
+    Example: sayso quickstart
+    """
+    from dataclasses import replace
+
+    from sayso.cli.learn import watch
+    from sayso.config import COMMANDS, Settings, recipe
+    from sayso.corpus import scan
+    from sayso.errors import SettingsError
+    from sayso.evaluation import clips_to_measure, evaluate
+    from sayso.model_file import bundled
+    from sayso.preparation import prepare
+    from sayso.recognizer import Recognizer
+    from sayso.report.plots import save_confusion
+    from sayso.report.training_plots import save_learning_curve
+    from sayso.storage import check_writable
+
+    demo = bundled("demo")
+    settings = Settings.from_toml(recipe("quickstart"))
+    settings = replace(settings, training=replace(settings.training, seed=seed))
+    model_path, curve, confusion = output / "model.safetensors", output / "learning_curve.png", output / "confusion.png"
+    check_writable(model_path)
+    corpus = scan(demo)
+    prepared = prepare(corpus, settings, COMMANDS)
+    training = prepared.training
+    note(
+        f"learning {len(COMMANDS)} words from {len(corpus.by_split('training'))} clips of synthetic speech: "
+        f"{training.network.parameter_count:,} weights, moved by backpropagation"
+    )
+    watch(prepared)
+    if not training.best_epoch:
+        raise SettingsError("stopped before the first epoch was done; there is no model to save")
+    model = training.model()
+    recognizer = Recognizer(model)
+    evaluation = evaluate(recognizer, clips_to_measure(recognizer, corpus, "testing")[0])
+    model.save(model_path)
+    save_learning_curve(training.history, training.best_epoch, curve)
+    save_confusion(evaluation, confusion)
+
+    say(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")
+    heard = []
+    clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
+    for clip in clips[::23]:  # no divisor of the number of voices, so that words and voices both change
+        detection = recognizer.classify(clip.path)
+        name = f"{clip.word}/{clip.path.name}"
+        heard.append((name, clip.word, detection.label, percent(detection.confidence)))
+    say(table(("clip", "spoken", "heard", "confidence"), heard, left=3))
+    say(
+        f"\nsaved {model_path}, {curve}, {confusion}\n\n"
+        "what next:\n"
+        f"  sayso classify YOUR.wav -m {model_path}     words in your files (it knows synthetic voices only)\n"
+        "  sayso train DIRECTORY -o my.safetensors     your own recordings, or the Speech Commands data set\n"
+        f"  sayso info {model_path}                     what is in a model"
+    )

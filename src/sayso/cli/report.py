@@ -1,0 +1,105 @@
+"""`sayso report`: a page that tells what a model is, how good it is, and what it gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sayso.cli.console import accuracy_line, note, progress_bar, say, tell_skipped, warn
+from sayso.cli.data import located
+
+if TYPE_CHECKING:
+    from sayso.corpus import Split
+    from sayso.recognizer import Recognizer
+    from sayso.report.measuring import Measured
+
+
+@click.command()
+@click.argument("model")
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
+    help="Where to save the page.",
+)  # fmt: skip
+@click.option(
+    "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
+    help="Which part of the corpus; a test archive is used whole.",
+)  # fmt: skip
+@click.option(
+    "--noise", type=click.Path(path_type=Path),
+    help="Noise to measure in: a folder of recordings, or one. [default: the corpus's own, or else generated]",
+)  # fmt: skip
+@click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Save the plots as PNG and SVG in DIR, too."
+)
+def report(
+    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None
+) -> None:
+    """Write a page about MODEL, a file or the name of a shipped model: one HTML file that needs no network.
+
+    With DIRECTORY, a folder of recordings or a data set by its name, it tells how good the model is on them, too, and
+    lets the worst clips be heard.
+
+    Example: sayso report model.safetensors recordings -o report.html
+    """
+    from sayso import model_file
+    from sayso.errors import ModelError
+    from sayso.recognizer import Recognizer
+    from sayso.report import page
+    from sayso.report.measuring import seconds_per_clip
+    from sayso.report.model_page import Subject, draw, render
+    from sayso.report.plots import save_all
+    from sayso.storage import check_writable
+
+    if directory is None and noise:
+        raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
+    path = model_file.find(model)
+    recognizer = Recognizer(model_file.load(path))
+    for place in (output, plots / "loss.png") if plots else (output,):
+        check_writable(place)
+    measured = _measure(recognizer, located(directory), split, noise) if directory else None
+    card = path.with_suffix(".md")
+    subject = Subject(
+        name=path.stem,
+        model=recognizer.model,
+        bytes=path.stat().st_size,
+        measured=measured,
+        seconds=seconds_per_clip(recognizer),
+        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+    )
+    try:
+        with page.style():
+            drawn = draw(subject)
+            text = render(subject, drawn)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}: what it tells of its training is damaged ({error}); train or fetch it again"
+        ) from error
+    page.save(text, output)
+    if plots:
+        save_all(drawn, plots)
+        note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
+    if measured:
+        say(f"accuracy {accuracy_line(measured.answers.evaluation)}")
+    say(f"{output}: open it in a browser")
+
+
+def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:
+    """Measure with a bar on stderr, and tell what was skipped."""
+    from sayso.corpus import scan, sound_files
+    from sayso.report.measuring import RATIOS, measure
+
+    with progress_bar("{task.description}") as bar:
+        task = bar.add_task("", total=len(RATIOS) + 2)
+
+        def tell(doing: str) -> None:
+            bar.update(task, description=doing, advance=0 if doing == "reading clips" else 1)
+
+        measured = measure(recognizer, scan(directory), split, sound_files(noise), tell)
+        bar.update(task, completed=len(RATIOS) + 2)
+    tell_skipped(measured.skipped)
+    for warning in measured.warnings:
+        warn(warning)
+    return measured

@@ -1,0 +1,121 @@
+"""`sayso sweep`: try settings and seeds side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sayso.cli.console import note, percent, progress_bar, say, table
+from sayso.cli.data import located
+
+if TYPE_CHECKING:
+    from sayso.sweep import Row
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True,
+    help="A folder for the results, runs.jsonl, and the best model, best.safetensors.",
+)  # fmt: skip
+@click.option("--seeds", help="Seeds, separated by commas. [default: that of the settings]")
+@click.option(
+    "--set", "variations", multiple=True, metavar="TABLE.NAME=VALUE,...",
+    help="A setting and the values that it takes; several such options give every combination.",
+)  # fmt: skip
+@click.option(
+    "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
+)
+@click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
+@click.option(
+    "--negatives",
+    type=click.Path(path_type=Path),
+    help="A folder of speech without any of the words, or one such file.",
+)
+@click.option(
+    "--config", default="commands", show_default=True,
+    help="All other settings: a TOML file or the name of a recipe.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 1_000), help="How many run side by side. [default: half the cores]")
+@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@click.pass_context
+def sweep(
+    context: click.Context, directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...],
+    words: str | None, noise: Path | None, negatives: Path | None, config: str, workers: int | None,
+    scheduler: str | None,
+) -> None:  # fmt: skip
+    """Train on DIRECTORY with every combination of settings and seeds, and keep the best model by validation.
+
+    The same command goes on after an interruption: what is done is not done again.
+
+    Example: sayso sweep recordings -o sweep --seeds 0,1,2 --set training.learning_rate=0.001,0.003
+    """
+    from contextlib import ExitStack
+
+    from sayso.config import Settings, recipe
+    from sayso.corpus import sound_files
+    from sayso.storage import check_writable
+    from sayso.sweep import Data, append, finished, grid, is_row_of, train, values_of
+    from sayso.workers import cores, in_processes, on_cluster
+
+    varied: dict[str, list[Any]] = dict(map(values_of, variations))
+    if seeds:
+        varied["training.seed"] = values_of(f"training.seed={seeds}")[1]
+    if not varied:
+        raise click.UsageError("nothing to try: give --seeds, or a setting with --set")
+    runs = grid(Settings.from_toml(recipe(config)), varied, output.resolve())
+    results, best = output / "runs.jsonl", output / "best.safetensors"
+    check_writable(results)
+    count = min(workers or max(cores() // 2, 1), len(runs))
+    asked = tuple(word.strip() for word in words.split(",") if word.strip()) if words else ()
+    data = Data(
+        located(directory).resolve(), asked, tuple(path.resolve() for path in sound_files(noise)),
+        tuple(path.resolve() for path in sound_files(negatives)), max(cores() // count, 1),
+    )  # fmt: skip
+    known = list(finished(results))
+    rows = [row for run in runs for row in known if is_row_of(row, data, run)]
+    left = [run for run in runs if not any(is_row_of(row, data, run) for row in rows)]
+    if rows:
+        note(f"{len(rows)} of {len(runs)} runs are done already, as {results} says")
+    highest = max((row.validation_accuracy for row in rows), default=-1.0)
+    try:
+        with ExitStack() as stack:
+            bar = stack.enter_context(progress_bar("{task.completed}/{task.total} runs"))
+            task = bar.add_task("", total=len(runs), completed=len(rows))
+            if scheduler:
+                done = stack.enter_context(on_cluster(train, data, scheduler))(left)
+            elif count > 1 and len(left) > 1:
+                done = stack.enter_context(in_processes(train, data, count))(left)
+            else:
+                done = (train(data, run) for run in left)
+            for row, model in done:
+                if row.validation_accuracy > highest or not best.exists():
+                    highest = row.validation_accuracy
+                    model.save(best)
+                append(results, [row])
+                rows.append(row)
+                bar.advance(task)
+    except KeyboardInterrupt:
+        note(f"stopped after {len(rows)} of {len(runs)} runs; the same command goes on")
+        context.exit(1)
+    for run in runs:
+        run.checkpoint.unlink(missing_ok=True)
+    say(_table(rows, list(varied)))
+    say(f"\nsaved {best}, {results}")
+
+
+def _table(rows: list[Row], names: list[str]) -> str:
+    """Lay out the runs, the best first."""
+    ordered = sorted(rows, key=lambda row: -row.validation_accuracy)
+    lines = [
+        [
+            *(str(row.values[name]) for name in names),
+            percent(row.validation_accuracy),
+            str(row.best_epoch),
+            f"{row.seconds:.1f}",
+        ]
+        for row in ordered
+    ]
+    return table([*names, "validation", "best epoch", "seconds"], lines, left=0)

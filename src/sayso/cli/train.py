@@ -1,0 +1,150 @@
+"""`sayso train`: learn the words of a folder of recordings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sayso.cli.console import doubtful_table, note, percent, say, table, warn
+from sayso.cli.data import located
+from sayso.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sayso.preparation import Prepared
+
+# From fewer recordings of a word, teaching a shipped model does better than learning from nothing.
+FEW = 50
+# How many kinds of mistakes are listed.
+MISTAKES = 8
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
+@click.option(
+    "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
+)
+@click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
+@click.option("--epochs", type=int, help="Most passes over the data.")
+@click.option("--patience", type=int, help="Stop after this many epochs without progress on validation; 0: never.")
+@click.option("--batch-size", type=int, help="Clips for one step of gradient descent.")
+@click.option("--learning-rate", type=float, help="Highest learning rate.")
+@click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
+@click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path),
+    help="A folder of speech without any of the words, of any length, to learn as unknown speech; or one such file.",
+)  # fmt: skip
+@click.option(
+    "--config",
+    help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="PAGE",
+    help="Keep a page about the training up to date: one HTML file to open in a browser.",
+)  # fmt: skip
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path), metavar="DIR",
+    help='Write the course of the training into DIR for TensorBoard, too; needs "sayso[tensorboard]".',
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
+def train(
+    directory: Path,
+    output: Path,
+    words: str | None,
+    network: str | None,
+    noise: Path | None,
+    negatives: Path | None,
+    config: str | None,
+    report: Path | None,
+    tensorboard: Path | None,
+    resume: bool,
+    **overrides: float | None,
+) -> None:
+    """Train a model on DIRECTORY, which holds one folder of sound files for each word; or the name of a data set.
+
+    Ctrl-C keeps the best model so far, and --resume goes on from there.
+
+    Example: sayso train recordings -o model.safetensors --words yes,no
+    """
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from sayso.cli.learn import watch
+    from sayso.clip_cache import default_folder
+    from sayso.config import Settings, build, network_named, recipe
+    from sayso.corpus import scan, sound_files
+    from sayso.evaluation import review
+    from sayso.preparation import prepare
+    from sayso.recognizer import Recognizer
+    from sayso.report.live import LiveReport
+    from sayso.report.tensorboard import TensorBoard
+    from sayso.storage import check_writable
+
+    # Each kind of network has a recipe that suits it.
+    settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))
+    if network and network != settings.network.name:
+        settings = replace(settings, network=network_named(network))
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = replace(settings, training=build(type(settings.training), vars(settings.training) | given, "training"))
+    check_writable(output)
+    followers: list[LiveReport | TensorBoard] = [LiveReport(report, output.stem)] if report else []
+    if tensorboard:
+        followers.append(TensorBoard(tensorboard))
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    if resume and not checkpoint.exists():
+        raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
+
+    place = located(directory)
+    note(f"reading {place}")
+    asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
+    prepared = prepare(
+        scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint, default_folder()
+    )
+    training = prepared.training
+    for advice in _advice(prepared, directory):
+        warn(advice)
+    if resume:
+        training.resume(checkpoint)
+        note(f"resuming after epoch {len(training.history)}")
+    elif checkpoint.exists():
+        note(f"starting afresh; {checkpoint} of an earlier training will be replaced (--resume would go on from it)")
+    with ExitStack() as stack:
+        for follower in followers:
+            stack.enter_context(follower)
+        finished = watch(prepared, [follower.follow for follower in followers])
+        if not training.best_epoch:
+            raise SettingsError("stopped before the first epoch was done; there is no model to save")
+        model = training.model()
+        model.save(output)
+    if finished:
+        checkpoint.unlink(missing_ok=True)
+    else:
+        note("stopped; the best model so far is kept, --resume goes on")
+    accuracy = percent(model.training["validation_accuracy"])
+    say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
+    evaluation, doubtful = review(Recognizer(model), prepared)
+    if evaluation.mistakes:
+        rows = [(true, said, f"{count} of {evaluation.words[true].clips}") for true, said, count in evaluation.mistakes]
+        say("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
+    if doubtful:
+        say("\n" + doubtful_table(doubtful))
+    if report:
+        say(f"\n{report}: open it in a browser")
+    say(f"\nnext: sayso evaluate {output} {directory}")
+
+
+def _advice(prepared: Prepared, directory: Path) -> list[str]:
+    """Say if another way suits the recordings better."""
+    counts = Counter(row.word for row in prepared.clips.rows)
+    few = [label for label in prepared.training.data.labels if 0 < counts[label] < FEW]
+    if not few:
+        return []
+    fewest = min(few, key=counts.__getitem__)
+    return [
+        f"only {counts[fewest]} recordings of {fewest!r}: from so few, adding words to a model that comes with sayso "
+        f"does better (sayso teach {directory} -o MODEL)"
+    ]

@@ -1,0 +1,30 @@
+"""Every setting of sayso, as frozen dataclasses that refuse impossible values when they are made.
+
+Times are in seconds and frequencies in hertz; counts of samples and frames follow from them. In a TOML file each
+dataclass is one table, and a key that no dataclass knows is an error.
+"""
+
+from sayso.config.bounds import MOST_PARAMETERS, check_network
+from sayso.config.labels import COMMANDS, LONGEST_LABEL, MOST_LABELS, SILENCE, UNKNOWN, check_labels
+from sayso.config.reading import build
+from sayso.config.settings import Settings, network_named, recipe
+from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
+
+__all__ = [
+    "COMMANDS",
+    "LONGEST_LABEL",
+    "MOST_LABELS",
+    "MOST_PARAMETERS",
+    "SILENCE",
+    "UNKNOWN",
+    "AugmentationSettings",
+    "DecisionSettings",
+    "FeatureSettings",
+    "Settings",
+    "TrainingSettings",
+    "build",
+    "check_labels",
+    "check_network",
+    "network_named",
+    "recipe",
+]

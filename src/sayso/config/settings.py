@@ -1,0 +1,120 @@
+"""All settings of one training, from a TOML file, a recipe or a model file."""
+
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from sayso.config.bounds import check_network
+from sayso.config.reading import build
+from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
+from sayso.errors import SettingsError
+from sayso.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
+from sayso.nn.chain import Chain
+from sayso.nn.spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one training, and what a model file remembers of it."""
+
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    network: Architecture = field(default_factory=DenseArchitecture)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+
+    def __post_init__(self) -> None:
+        try:
+            chain = Chain(tuple(self.network.layers(classes=2)))
+            if not self.features.coefficients and any(isinstance(layer, Spectrum) for layer in chain.layers):
+                raise ValueError("layers over frequency are made for MFCC; set features.coefficients above 0")
+            check_network(chain, (self.features.frames, self.features.width))
+        except ValueError as error:
+            raise SettingsError(f"network: {error}") from error
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read settings from a TOML file; what it leaves out keeps its default.
+
+        Raises
+        ------
+        SettingsError
+            If the file cannot be read, is no TOML, or holds an unknown table, key or impossible value.
+        """
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}; mend it") from error
+        try:
+            return cls.from_dict(content)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Build settings from nested mappings, as a TOML file or a model file holds them."""
+        kinds: dict[str, type] = {
+            "features": FeatureSettings,
+            "augmentation": AugmentationSettings,
+            "training": TrainingSettings,
+            "decision": DecisionSettings,
+        }
+        if unknown := set(content) - set(kinds) - {"network"}:
+            raise SettingsError(f"unknown table [{min(unknown)}]; known are {', '.join([*kinds, 'network'])}")
+        parts = {name: build(kind, content.get(name, {}), name) for name, kind in kinds.items()}
+        return cls(network=_network_from_dict(content.get("network", {})), **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as nested plain values, the inverse of `from_dict`."""
+        parts = {part.name: asdict(getattr(self, part.name)) for part in fields(self)}
+        parts["network"] = {"name": self.network.name, **parts["network"]}
+        return parts
+
+
+def recipe(name: str) -> Path:
+    """Return the TOML file of settings with that path, or the one that comes with sayso under that name.
+
+    Raises
+    ------
+    SettingsError
+        If there is neither.
+    """
+    folder = Path(__file__).parents[1] / "recipes"
+    known = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    try:
+        if Path(name).is_file() or (Path(name).exists() and name not in known):
+            return Path(name)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings from {name}: {error.strerror}; give a readable TOML file") from error
+    if name not in known:
+        raise SettingsError(f"no settings {name}: no such file, and the recipes are: {', '.join(known)}")
+    return known[name]
+
+
+def network_named(name: str) -> Architecture:
+    """Return the architecture of that name with its default sizes.
+
+    Raises
+    ------
+    SettingsError
+        If there is none.
+    """
+    return _network_from_dict({"name": name})
+
+
+def _network_from_dict(table: Any) -> Architecture:
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"network is {table!r}; expected a table of settings")
+    name = table.get("name", DenseArchitecture.name)
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise SettingsError(f"network.name is {name!r}; known networks are {', '.join(ARCHITECTURES)}")
+    return typing.cast(
+        Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network")
+    )

@@ -1,0 +1,207 @@
+"""A network: a chain of layers with its parameters, in the layout that callers find natural.
+
+Callers give (batch, time, channels) or (batch, features); inside, the batch is last, which is just the transpose.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Self
+
+import numpy as np
+
+from sayso.nn.chain import Chain
+from sayso.nn.layer import Layer
+from sayso.nn.loss import softmax, softmax_cross_entropy
+from sayso.nn.merging import Merging
+from sayso.nn.parameters import FloatArray, Parameters, Shape, Views
+from sayso.nn.serialization import layer_from_dict, layer_to_dict
+
+# Inference goes through the data in batches of this size, so that memory does not grow with the number of examples;
+# of a network so large that a batch would hold more numbers at once than this, fewer examples are taken.
+INFERENCE_BATCH = 512
+MOST_NUMBERS = 2**26
+
+
+class Network:
+    """Layers and what they have learned.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The layers, input side first; the last gives the logits.
+    input_shape : tuple of int
+        Shape of one example: (time, channels) or (features,).
+    dtype : dtype
+        float32 for work, float64 for checking gradients.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not fit the one before it, or the last does not give one number a class.
+    """
+
+    def __init__(self, layers: Sequence[Layer], input_shape: Shape, dtype: np.typing.DTypeLike = np.float32) -> None:
+        self.chain = Chain(tuple(layers))
+        self.input_shape = tuple(input_shape)
+        output_shape = self.chain.output_shape(self.input_shape[::-1])
+        if len(output_shape) != 1:
+            raise ValueError(f"the network ends in an output of shape {output_shape}; put Flatten and Dense behind it")
+        self.parameters = Parameters(self.chain.parameters(self.input_shape[::-1]), dtype)
+        workspace = max(self.chain.workspace(self.input_shape[::-1]), 1)
+        self._batch = max(min(INFERENCE_BATCH, MOST_NUMBERS // workspace), 1)
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return self.chain.output_shape(self.input_shape[::-1])[0]
+
+    @property
+    def parameter_count(self) -> int:
+        """Count of learned numbers."""
+        return self.parameters.count("weight", "bias")
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with additions that one example costs."""
+        return self.chain.multiply_adds(self.input_shape[::-1])
+
+    def _batches(self, x: FloatArray) -> Iterator[FloatArray]:
+        """Cut examples in the layout inside the network into batches; without examples there is one of size 0."""
+        return (x[..., start : start + self._batch] for start in range(0, max(x.shape[-1], 1), self._batch))
+
+    def initialise(self, rng: np.random.Generator) -> Self:
+        """Give every parameter its initial value."""
+        self.parameters.initialise(rng)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle keeps: of the parameters the vector alone, as copied views are no views."""
+        return {"chain": self.chain, "input_shape": self.input_shape, "vector": self.parameters.vector}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the network anew around the vector's values."""
+        vector = state["vector"]
+        Network.__init__(self, state["chain"].layers, state["input_shape"], vector.dtype)
+        self.parameters.vector[:] = vector
+
+    def inside(self, x: FloatArray) -> FloatArray:
+        """Turn examples to the layout inside the network, in its own precision; they are not copied if they have it."""
+        if x.shape[1:] != self.input_shape:
+            expected = ", ".join(map(str, self.input_shape))
+            raise ValueError(f"the network takes examples of shape (batch, {expected}), got {x.shape}")
+        return np.asarray(x, self.parameters.vector.dtype).T
+
+    def logits(self, x: FloatArray) -> FloatArray:
+        """Compute the logits, for inference.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, *input_shape)
+            Examples.
+
+        Returns
+        -------
+        logits : ndarray, shape (batch, classes)
+            The larger, the likelier.
+
+        Raises
+        ------
+        ValueError
+            If the examples do not have the shape that the network takes.
+        """
+        values, x = self.parameters.values, self.inside(x)
+        return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in self._batches(x)])
+
+    @property
+    def last(self) -> int:
+        """Position of the last layer that learns; behind it classes may be merged."""
+        return max((place for place, name in enumerate(self.chain.names) if self.parameters.values[name]), default=0)
+
+    @property
+    def last_input_shape(self) -> Shape:
+        """Shape of what the last layer that learns is given, without its batch axis."""
+        return self.chain.shapes(self.input_shape[::-1])[self.last]
+
+    def raise_logit(self, label: int, amount: float) -> None:
+        """Add a number to the logit of a class for good, in the biases from which it comes.
+
+        Parameters
+        ----------
+        label : int
+            Index of the class; if others are merged into it, their biases are raised alike, and so their sum is.
+        amount : float
+            In nats; below 0 to make the class less likely.
+        """
+        # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to it.
+        *_, bias = (view for name, view in self.parameters.named().items() if name.endswith("bias"))
+        behind = self.chain.layers[self.last + 1 :]
+        parts = sum(layer.parts for layer in behind if isinstance(layer, Merging) and layer.into == label)
+        bias[[label, *range(self.classes, self.classes + parts)]] += amount
+
+    def last_inputs(self, x: FloatArray) -> FloatArray:
+        """Compute what the last layer that learns is given, for inference, shape (batch, width)."""
+        body, shape = Chain(self.chain.layers[: self.last]), self.last_input_shape
+        if len(shape) != 1:
+            raise ValueError(f"the last layer is given {shape}; expected one number a feature")
+        x = self.inside(x)
+        return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in self._batches(x)])
+
+    def probabilities(self, x: FloatArray) -> FloatArray:
+        """Compute the softmax of the logits, shape (batch, classes)."""
+        return softmax(self.logits(x).T).T
+
+    def loss_and_gradient(
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, gradients: Views | None = None
+    ) -> tuple[float, FloatArray]:
+        """Go forward in training mode, measure the error at the output, and carry its gradient back to every parameter.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, *input_shape)
+            Examples.
+        targets : ndarray, shape (classes, batch)
+            Target probabilities, see `one_hot`.
+        rng : Generator
+            Source of randomness for layers such as dropout.
+        gradients : mapping of ndarray, optional
+            Where to put the gradient, see `Parameters.views`; by default in `parameters.gradient`.
+
+        Returns
+        -------
+        loss : float
+            Mean cross-entropy in nats.
+        logits : ndarray, shape (batch, classes)
+            What the network said.
+
+        Raises
+        ------
+        ValueError
+            If the examples do not have the shape that the network takes.
+        """
+        parameters = self.parameters
+        logits, caches = self.chain.forward(parameters.values, self.inside(x), rng)
+        loss, grad_logits = softmax_cross_entropy(logits, targets)
+        gradients = parameters.gradients if gradients is None else gradients
+        self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)
+        return loss, logits.T
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe layers and input shape in plain values, without what was learned."""
+        return {"input_shape": list(self.input_shape), "layers": [layer_to_dict(layer) for layer in self.chain.layers]}
+
+    @staticmethod
+    def describe(description: Mapping[str, Any]) -> tuple[Chain, Shape]:
+        """Read layers and input shape from what `to_dict` returned, without allocating anything for them.
+
+        Raises
+        ------
+        ValueError
+            If the description names an unknown layer or setting, or the sizes are no whole numbers above 0.
+        """
+        layers, shape = description.get("layers"), description.get("input_shape")
+        if not isinstance(layers, Sequence) or not isinstance(shape, Sequence):
+            raise ValueError("the network's description lacks its layers or its input shape")
+        if not all(type(length) is int and length > 0 for length in shape):
+            raise ValueError(f"the network has the input shape {shape}; expected whole numbers above 0")
+        numbers = count(1)
+        return Chain(tuple(layer_from_dict(layer, numbers) for layer in layers)), tuple(shape)

@@ -1,0 +1,155 @@
+"""One step of learning, and everything that is remembered from step to step.
+
+A step is the whole of backpropagation: forward, error at the output, gradients carried back, weights moved. Whoever
+trains a network, on sound or on numbers, calls `Trainer.step` with one batch after the other.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.nn.loss import one_hot
+from sayso.nn.network import Network
+from sayso.nn.optimizers import Optimizer, State
+from sayso.nn.parameters import FloatArray, Views, blocks
+from sayso.nn.schedules import Schedule
+
+
+class StepResult(NamedTuple):
+    """What one step showed: mean loss in nats, how many examples were right, and the norm of the gradient."""
+
+    loss: float
+    correct: int
+    gradient_norm: float
+
+
+class Trainer:
+    """Moves the weights of a network by gradient descent.
+
+    Parameters
+    ----------
+    network : Network
+        The network, initialised.
+    optimizer : Optimizer
+        The rule of gradient descent.
+    schedule : Schedule
+        Course of the learning rate.
+    label_smoothing : float
+        See `one_hot`.
+    average_decay : float
+        Decay a step of the running average of the parameters; 0 keeps no average. While few steps are done the average
+        is shorter, so that the random start is forgotten.
+    shard_size : int
+        A batch is cut into parts of about this size, which go through the network side by side in threads; the
+        gradients of the parts are averaged. Batch normalisation sees one part at a time. 0 never cuts. The result does
+        not depend on the number of processors.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        label_smoothing: float = 0.0,
+        average_decay: float = 0.0,
+        shard_size: int = 0,
+    ) -> None:
+        if shard_size < 0:
+            raise ValueError(f"shard_size is {shard_size}; expected 0 or more")
+        self.network = network
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.average_decay = average_decay
+        self.shard_size = shard_size
+        self.steps = 0
+        self._shards: list[tuple[FloatArray, Views]] = []
+        self._memory: State = optimizer.start(network.parameters)
+        self._average = network.parameters.vector.copy() if average_decay else network.parameters.vector
+
+    @property
+    def averaged(self) -> FloatArray:
+        """The vector of parameters to judge and to keep: the running average, or the last values if there is none."""
+        return self._average
+
+    def step(self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator) -> StepResult:
+        """Learn from one batch.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, *input_shape)
+            Examples.
+        labels : ndarray of int, shape (batch,)
+            Index of the right class of each.
+        progress : float
+            Part of the training that is done, from 0 to 1.
+        rng : Generator
+            Source of randomness for layers such as dropout.
+        """
+        network, parameters = self.network, self.network.parameters
+        targets = one_hot(labels, network.classes, self.label_smoothing)
+        loss, logits = self._loss_and_gradient(x, targets, rng)
+        self.optimizer.step(parameters, self._memory, self.schedule(progress))
+        parameters.follow_statistics()
+        self.steps += 1
+        if self.average_decay:
+            decay = min(self.average_decay, self.steps / (self.steps + 10))
+            for part in blocks(len(self._average)):
+                self._average[part] += (1 - decay) * (parameters.vector[part] - self._average[part])
+        norm = float(np.linalg.norm(parameters.gradient[: parameters.count("weight", "bias")]))
+        return StepResult(loss, int(np.sum(logits.argmax(axis=1) == labels)), norm)
+
+    def _loss_and_gradient(
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator
+    ) -> tuple[float, FloatArray]:
+        """Do what the network's method does, in shards.
+
+        The loss of a batch is the mean over its examples, so it is the mean of the shards' losses, each weighed by its
+        part of the examples; and the gradient of a mean is the mean of the gradients.
+        """
+        shards = max(round(len(x) / self.shard_size), 1) if self.shard_size else 1
+        if shards == 1:
+            return self.network.loss_and_gradient(x, targets, rng)
+        parameters = self.network.parameters
+        while len(self._shards) < shards:
+            vector = np.zeros_like(parameters.gradient)
+            self._shards.append((vector, parameters.views(vector)))
+        parts = np.array_split(np.arange(len(x)), shards)
+
+        # How the caller wants to be told of overflow holds in the threads as well.
+        errors = np.geterr()
+
+        def learn(shard: int) -> tuple[float, FloatArray]:
+            part = slice(parts[shard][0], parts[shard][-1] + 1)
+            with np.errstate(**errors):
+                return self.network.loss_and_gradient(x[part], targets[:, part], rngs[shard], self._shards[shard][1])
+
+        rngs = rng.spawn(shards)
+        with ThreadPoolExecutor(min(shards, os.cpu_count() or 1)) as pool:
+            results = list(pool.map(learn, range(shards)))
+        weights = [len(part) / len(x) for part in parts]
+        np.multiply(self._shards[0][0], weights[0], out=parameters.gradient)
+        for (vector, _), weight in zip(self._shards[1:shards], weights[1:], strict=True):
+            parameters.gradient += weight * vector
+        loss = sum(weight * loss for weight, (loss, _) in zip(weights, results, strict=True))
+        return loss, np.concatenate([logits for _, logits in results])
+
+    def state(self) -> dict[str, FloatArray]:
+        """Return all vectors that the next step depends on, for a checkpoint."""
+        vectors = {
+            "parameters": self.network.parameters.vector,
+            "average": self._average,
+            "steps": np.array([self.steps]),
+        }
+        return vectors | {f"optimizer.{name}": vector for name, vector in self._memory.items()}
+
+    def restore(self, state: dict[str, FloatArray]) -> None:
+        """Go back to what `state` returned, bit by bit."""
+        self.network.parameters.vector[:] = state["parameters"]
+        self._average[:] = state["average"]
+        self.steps = int(state["steps"][0])
+        for name, vector in self._memory.items():
+            vector[:] = state[f"optimizer.{name}"]

@@ -1,0 +1,87 @@
+"""Writing files so that a crash never leaves a half-written one.
+
+The bytes go to a temporary file in the same folder, are forced to disk, and the file is renamed into place: readers
+see the old content or the new, never a mixture.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sayso.errors import StorageError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends, and vanishes if the block fails.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file shall stand; its folder is made if it is missing.
+
+    Yields
+    ------
+    file : BinaryIO
+        Where to write the new content.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be made or the file cannot be written; what stood at `path` is then unchanged.
+    """
+    temporary = None
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is a device, which no file can replace")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".sayso.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_mode(path))
+        Path(temporary).replace(path)
+    except BaseException as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise StorageError(f"cannot write {path}: {reason}; choose another place or free some space") from error
+        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by `content`, wholly or not at all; raises as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before hours of work whether `path` could be written at their end; raises as `replacing` does."""
+    try:
+        with replacing(path):
+            raise _NotNowError
+    except _NotNowError:
+        pass
+
+
+class _NotNowError(Exception):
+    """Leaves `replacing` without replacing anything."""
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions that an ordinarily written file would have; mkstemp makes private ones."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        # The mask can only be read by setting it.
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
