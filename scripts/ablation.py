@@ -14,10 +14,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sayso.clip_store import load_noises
 from sayso.config import UNKNOWN, Settings, recipe
-from sayso.evaluation import evaluate, evaluate_in_noise
-from sayso.recognizer import Recognizer
+from sayso.corpus.clips import load_noises
+from sayso.evaluation.measure import evaluate, evaluate_in_noise
+from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
 
 SNR = 5.0

@@ -62,9 +62,9 @@ def main() -> None:
 
 def write_clips(folder: Path, count: int) -> None:
     """Write clips from the bundled corpus, each a little different from all others."""
-    from sayso import audio
-    from sayso.corpus import scan
-    from sayso.model_file import bundled
+    from sayso.corpus.corpus import scan
+    from sayso.model.model_file import bundled
+    from sayso.sound import audio
 
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -96,11 +96,11 @@ def parts(work: Path, model: str) -> dict[str, float]:
     """Time what is done with a clip, part by part, on one core."""
     from threadpoolctl import threadpool_limits
 
-    from sayso import audio
-    from sayso.features import MfccExtractor
-    from sayso.model_file import find, load
+    from sayso.features.mfcc import MfccExtractor
+    from sayso.model.model_file import find, load
     from sayso.nn.folding import folded
-    from sayso.recognizer import TOGETHER as WINDOWS
+    from sayso.recognition.recognizer import TOGETHER as WINDOWS
+    from sayso.sound import audio
 
     loaded = load(find(model))
     extractor, network = MfccExtractor(loaded.features, loaded.tables), folded(loaded.network)
@@ -186,10 +186,10 @@ def decoding(work: Path, cores: int, model: str) -> None:
 
 def threads(work: Path, cores: int, model: str) -> None:
     """Do what sayso does, in threads."""
-    from sayso.batch import Hearing, hear
-    from sayso.outputs import csv_line
-    from sayso.recognizer import load
-    from sayso.workers import in_order
+    from sayso.batch.classify import Hearing, hear
+    from sayso.batch.rows import csv_line
+    from sayso.recognition.recognizer import load
+    from sayso.system.workers import in_order
 
     hearing = Hearing(load(model))
     with (work / "threads.csv").open("w", encoding="utf-8") as file:

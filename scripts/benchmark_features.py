@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, save
 from sayso.config import FeatureSettings
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
 
 FloatArray = NDArray[np.float32]
 Contender = Callable[[], Any]

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarking import Run, measure, parser, pin, ratio, save
-from sayso import model_file
 from sayso.errors import SaysoError
-from sayso.features import MfccExtractor
-from sayso.model_file import Model
+from sayso.features.mfcc import MfccExtractor
+from sayso.model import model_file
+from sayso.model.model_file import Model
 from sayso.nn import (
     BatchNorm,
     Chain,
@@ -47,10 +47,10 @@ from sayso.nn import (
     Tanh,
 )
 from sayso.nn.convolution import TimeWindow
-from sayso.nn.memory import keep_freed_memory
 from sayso.nn.parameters import Shape, Views
 from sayso.nn.spectrum import cosines
-from sayso.recognizer import Recognizer
+from sayso.recognition.recognizer import Recognizer
+from sayso.system.memory import keep_freed_memory
 
 FloatArray = NDArray[np.float32]
 Contender = Callable[[FloatArray], Any]

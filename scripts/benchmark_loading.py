@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarking import parser, peak_memory, pin, ratio, save, settings_of
-from sayso.corpus import scan
+from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.model_file import bundled
-from sayso.nn.memory import keep_freed_memory
+from sayso.model.model_file import bundled
 from sayso.nn.trainer import Trainer
-from sayso.preparation import prepare
-from sayso.training import optimizer, schedule
+from sayso.system.memory import keep_freed_memory
+from sayso.training.preparation import prepare
+from sayso.training.training import optimizer, schedule
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import soundfile
 
 from benchmarking import parser, save
-from sayso.clip_cache import ClipCache
-from sayso.clip_store import load_clips
 from sayso.config import FeatureSettings
-from sayso.corpus import scan
+from sayso.corpus.clip_cache import ClipCache
+from sayso.corpus.clips import load_clips
+from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.workers import cores
+from sayso.system.workers import cores
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ from benchmarking import parser, pin, ratio, save, settings_of
 from sayso.config import Settings, TrainingSettings
 from sayso.errors import SaysoError
 from sayso.nn import AdamW, Constant, DenseArchitecture, Flatten, Network
-from sayso.nn.memory import keep_freed_memory
 from sayso.nn.trainer import Trainer
+from sayso.system.memory import keep_freed_memory
 
 FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -16,12 +16,12 @@ import soundfile
 import fuzz_mutations as mutations
 from environment import ROOT
 from fuzz_mutations import Rng, pick
-from sayso import model_file
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from sayso.corpus import official_split, scan
-from sayso.datasets import KNOWN, DataSet
+from sayso.corpus.corpus import official_split, scan
+from sayso.download.catalogue import KNOWN, DataSet
+from sayso.model import model_file
 from sayso.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
-from sayso.preparation import prepare
+from sayso.training.preparation import prepare
 
 sys.path.insert(0, str(ROOT / "tests"))
 import sounds

@@ -6,12 +6,12 @@ Example: python scripts/hash_models.py
 import hashlib
 from pathlib import Path
 
-from sayso import checksums, model_file
-from sayso.storage import write_atomically
+from sayso.model import checksums, model_file
+from sayso.system.atomic_files import write_atomically
 
 
 def write() -> None:
-    """Write src/sayso/checksums.py anew from the files in models/."""
+    """Write src/sayso/model/checksums.py anew from the files in models/."""
     path = Path(checksums.__file__)
     head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
     entries = "".join(

@@ -29,9 +29,9 @@ import soundfile
 
 import fuzz_cases
 from environment import ROOT
-from sayso import model_file
-from sayso.datasets import MARKER
+from sayso.download.catalogue import MARKER
 from sayso.errors import SaysoError
+from sayso.model import model_file
 
 sys.path.insert(0, str(ROOT / "tests"))
 import sounds
@@ -44,10 +44,10 @@ SAYSO = (sys.executable, "-m", "sayso")
 # Runs `sayso data download tiny` with a data set that is served on this machine.
 DOWNLOAD = """
 import sys
-from sayso import datasets
+from sayso.download import catalogue
 from sayso.cli import main
 address, size, sha256 = sys.argv[1:4]
-datasets.KNOWN["tiny"] = datasets.DataSet("tiny", "", address, "tiny.tar.gz", int(size), sha256, 40_000_000)
+catalogue.KNOWN["tiny"] = catalogue.DataSet("tiny", "", address, "tiny.tar.gz", int(size), sha256, 40_000_000)
 sys.argv = ["sayso", "data", "download", "tiny", "--dir", sys.argv[4]]
 main.main()
 """
@@ -55,7 +55,7 @@ main.main()
 SAVE = """
 import sys
 from pathlib import Path
-from sayso import model_file
+from sayso.model import model_file
 models = [model_file.load(Path(path)) for path in sys.argv[1:3]]
 for number in range(400):
     models[number % 2].save(Path(sys.argv[3]))

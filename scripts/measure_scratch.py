@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sayso.clip_store import load_clips, whole_set
 from sayso.config import Settings, recipe
-from sayso.corpus import Clip, Corpus, scan, sound_files
+from sayso.corpus.clips import load_clips, whole_set
+from sayso.corpus.corpus import Clip, Corpus, scan, sound_files
 from sayso.errors import SaysoError
-from sayso.evaluation import evaluate
-from sayso.preparation import prepare
-from sayso.recognizer import Recognizer
+from sayso.evaluation.measure import evaluate
+from sayso.recognition.recognizer import Recognizer
+from sayso.training.preparation import prepare
 
 
 def main() -> None:

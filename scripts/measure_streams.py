@@ -18,17 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sayso import model_file
-from sayso.audio import Samples
 from sayso.cli.evaluate_stream import stream_table
-from sayso.clip_store import load_noises
 from sayso.config import DecisionSettings
-from sayso.corpus import Clip, Split, scan
+from sayso.corpus.clips import load_noises
+from sayso.corpus.corpus import Clip, Split, scan
 from sayso.errors import SaysoError
-from sayso.recognizer import Recognizer
+from sayso.evaluation.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
+from sayso.evaluation.streams import StreamMaker
+from sayso.model import model_file
+from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_trade_off
-from sayso.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
-from sayso.streams import StreamMaker
+from sayso.sound.audio import Samples
 from speech_data import SpeechData
 
 SNR = 10.0

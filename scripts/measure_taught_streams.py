@@ -22,14 +22,14 @@ import numpy as np
 
 from measure_streams import LONGER
 from measure_teaching import drawn, taught_from
-from sayso import model_file
-from sayso.clip_store import ClipStore, load_clips
 from sayso.config import UNKNOWN
-from sayso.corpus import Clip, Split, scan, sound_files
+from sayso.corpus.clips import ClipStore, load_clips
+from sayso.corpus.corpus import Clip, Split, scan, sound_files
 from sayso.errors import SaysoError
-from sayso.recognizer import Recognizer
-from sayso.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
-from sayso.streams import StreamMaker
+from sayso.evaluation.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
+from sayso.evaluation.streams import StreamMaker
+from sayso.model import model_file
+from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
 
 THRESHOLDS = tuple(round(0.3 + 0.025 * step, 3) for step in range(27))

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from sayso import model_file
-from sayso.clip_store import ClipStore, Labels, load_clips, whole_set
-from sayso.corpus import scan, sound_files
+from sayso.corpus.clips import ClipStore, Labels, load_clips, whole_set
+from sayso.corpus.corpus import scan, sound_files
 from sayso.errors import SaysoError
-from sayso.evaluation import clips_to_measure, evaluate
-from sayso.recognizer import Recognizer
-from sayso.teaching import Taught, teach
+from sayso.evaluation.measure import clips_to_measure, evaluate
+from sayso.model import model_file
+from sayso.recognition.recognizer import Recognizer
+from sayso.training.teaching import Taught, teach
 
 COUNTS = (5, 10, 20)
 

@@ -13,12 +13,12 @@ import zlib
 from dataclasses import replace
 
 from measure_streams import clean_and_noisy
-from sayso import model_file
-from sayso.clip_store import load_noises
-from sayso.corpus import scan
+from sayso.corpus.clips import load_noises
+from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.recognizer import Recognizer
-from sayso.stream_scores import Heard, StreamScore, choose_thresholds, score, trade_off
+from sayso.evaluation.stream_scores import Heard, StreamScore, choose_thresholds, score, trade_off
+from sayso.model import model_file
+from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
 
 RATES = (1.0, 2.0, 4.0, 5.0)

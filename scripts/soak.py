@@ -18,10 +18,11 @@ import numpy as np
 
 from benchmark_listening import resident
 from benchmarking import parser, save
-from sayso import audio, recognizer
-from sayso.corpus import scan
-from sayso.listening import Listening
-from sayso.model_file import bundled
+from sayso.corpus.corpus import scan
+from sayso.live.listening import Listening
+from sayso.model.model_file import bundled
+from sayso.recognition import recognizer
+from sayso.sound import audio
 
 # Seconds from clip to clip; samples in a chunk of the microphone, which divide neither a second nor a step.
 EVERY = 3.0

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Self
 
 from sayso.config import COMMANDS, Settings
-from sayso.corpus import Split, official_split, scan, sound_files
-from sayso.preparation import Prepared, prepare
+from sayso.corpus.corpus import Split, official_split, scan, sound_files
+from sayso.training.preparation import Prepared, prepare
 
 _ESC = re.compile(r"\d+_\w+_(?P<fold>\d)_\d+_[A-Z]")
 FOLDS: dict[Split, str] = {"training": "123", "validation": "4", "testing": "5"}

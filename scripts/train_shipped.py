@@ -24,19 +24,19 @@ from benchmarking import peak_memory
 from measure_streams import hear_both
 from sayso.cli.console import accuracy_line, percent, tell_skipped, warn
 from sayso.cli.evaluate import noise_table, word_table
-from sayso.cli.learn import watch
-from sayso.clip_store import load_noises
+from sayso.cli.training_progress import watch
 from sayso.config import COMMANDS, Settings, recipe
-from sayso.corpus import scan
+from sayso.corpus.clips import load_noises
+from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.evaluation import clips_to_measure, evaluate, evaluate_in_noise
-from sayso.history import history_of
-from sayso.model_file import SUFFIX, Model, bundled
-from sayso.recognizer import Recognizer
+from sayso.evaluation.accuracy import Evaluation
+from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise
+from sayso.evaluation.stream_scores import choose_thresholds, trade_off
+from sayso.model.history import history_of
+from sayso.model.model_file import SUFFIX, Model, bundled
+from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_confusion
 from sayso.report.training_plots import save_learning_curve
-from sayso.scores import Evaluation
-from sayso.stream_scores import choose_thresholds, trade_off
 from speech_data import SpeechData
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)

@@ -14,12 +14,13 @@ import soundfile
 import sounds
 from browser import launched
 from command_line import Result
-from sayso import model_file, recognizer
 from sayso.cli import main as cli_main
 from sayso.config import AugmentationSettings, Settings, TrainingSettings
-from sayso.corpus import official_split, scan
+from sayso.corpus.corpus import official_split, scan
+from sayso.model import model_file
 from sayso.nn.architectures import DenseArchitecture
-from sayso.preparation import prepare
+from sayso.recognition import recognizer
+from sayso.training.preparation import prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sayso.actions import Actions, parse
-from sayso.decision import Detection
 from sayso.errors import SettingsError
+from sayso.live.actions import Actions, parse
+from sayso.recognition.decision import Detection
 from virtual_microphone import wait_until
 
 LEFT = Detection("left", 0.875, 1.25, 2.25)

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from sayso.answers import Answers
+from sayso.evaluation.predictions import Predictions
 
 LABELS = ("yes", "no", "_unknown_", "_silence_")
 
 
 @pytest.fixture(scope="module")
-def random() -> Answers:
+def random() -> Predictions:
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.full(4, 0.3), 500)
-    return Answers(LABELS, np.array([rng.choice(4, p=row) for row in probabilities]), probabilities)
+    return Predictions(LABELS, np.array([rng.choice(4, p=row) for row in probabilities]), probabilities)
 
 
-def test_the_worst_clips_are_those_whose_label_is_least_likely(random: Answers) -> None:
+def test_the_worst_clips_are_those_whose_label_is_least_likely(random: Predictions) -> None:
     assert np.mean(random.losses) == pytest.approx(log_loss(random.truth, random.probabilities, labels=range(4)))
     worst = random.worst(5)
     of_truth = random.probabilities[np.arange(500), random.truth]
@@ -24,13 +24,13 @@ def test_the_worst_clips_are_those_whose_label_is_least_likely(random: Answers) 
 
 
 def test_a_certain_mistake_has_a_finite_loss() -> None:
-    assert Answers(LABELS, np.array([1]), np.array([[1.0, 0.0, 0.0, 0.0]])).losses == pytest.approx(27.6, abs=0.1)
+    assert Predictions(LABELS, np.array([1]), np.array([[1.0, 0.0, 0.0, 0.0]])).losses == pytest.approx(27.6, abs=0.1)
 
 
-def test_confidence_that_tells_the_truth_is_calibrated(random: Answers) -> None:
+def test_confidence_that_tells_the_truth_is_calibrated(random: Predictions) -> None:
     assert sum(step.clips for step in random.calibration()) == 500
     assert random.calibration_error < 0.06
-    boastful = Answers(LABELS, random.truth, np.eye(4)[random.said])
+    boastful = Predictions(LABELS, random.truth, np.eye(4)[random.said])
     assert boastful.calibration_error == pytest.approx(1 - boastful.evaluation.accuracy)
     assert boastful.calibration() == [(1.0, boastful.evaluation.accuracy, 500)]
 
@@ -43,11 +43,11 @@ def test_a_threshold_trades_misses_for_false_alarms() -> None:
         [0.5, 0.1, 0.4, 0.0],  # unknown, taken for yes up to 0.5
         [0.1, 0.0, 0.0, 0.9],  # silence
     ]
-    answers = Answers(LABELS, np.array([0, 0, 1, 2, 3]), np.array(said))
+    answers = Predictions(LABELS, np.array([0, 0, 1, 2, 3]), np.array(said))
     assert answers.trade_off((0.2, 0.4, 0.6, 0.95)) == [
         (0.2, pytest.approx(1 / 3), 0.5), (0.4, pytest.approx(2 / 3), 0.5), (0.6, pytest.approx(2 / 3), 0.0),
         (0.95, 1.0, 0.0),
     ]  # fmt: skip
     assert answers.detection(0.2, {"yes": 0.55}) == (0.2, pytest.approx(2 / 3), 0.0)
-    assert Answers(LABELS, np.array([0]), np.array(said[:1])).trade_off((0.5,)) == []
-    assert Answers(LABELS, np.array([3]), np.array(said[4:])).trade_off((0.5,)) == []
+    assert Predictions(LABELS, np.array([0]), np.array(said[:1])).trade_off((0.5,)) == []
+    assert Predictions(LABELS, np.array([3]), np.array(said[4:])).trade_off((0.5,)) == []

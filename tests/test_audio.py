@@ -13,8 +13,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sayso import audio
 from sayso.errors import AudioError
+from sayso.sound import audio
 
 RATE = 16_000
 
@@ -411,7 +411,7 @@ def test_a_header_that_leads_to_before_the_beginning_is_met_in_silence(tmp_path:
     (tmp_path / "damaged.aiff").write_bytes(content.getvalue()[:36] + b"\xff" * 4 + content.getvalue()[40:])
     # In a process of its own: the library that reads sound prints what it cannot raise.
     script = (
-        "import sys; from pathlib import Path; from sayso import audio; path = Path(sys.argv[1])\n"
+        "import sys; from pathlib import Path; from sayso.sound import audio; path = Path(sys.argv[1])\n"
         "for source in (path, path.read_bytes(), path.open('rb')):\n"
         "    try: audio.load(source, 16_000)\n"
         "    except audio.AudioError as error: print('refused')\n"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import signal
 
 import sounds
-from sayso.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
 from sayso.config import AugmentationSettings, FeatureSettings
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
-from sayso.rooms import Rooms
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
+from sayso.training.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
+from sayso.training.reverberation import Rooms
 
 RATE = sounds.RATE
 STILL = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import batch
-from sayso.batch import Hearing, Row, grouped, hear, hearing
-from sayso.recognizer import Recognizer
+from sayso.batch import classify
+from sayso.batch.classify import Hearing, Row, grouped, hear, hearing
+from sayso.recognition.recognizer import Recognizer
 
 
 @pytest.fixture(autouse=True)
@@ -115,25 +115,25 @@ def test_who_hears_and_in_what_groups_changes_nothing(
     whole = hear(Hearing(tiny_recognizer), names)
     assert [heard.path for heard in whole] == names
     for size in (7, 64):
-        monkeypatch.setattr(batch, "GROUP_FILES", size)
+        monkeypatch.setattr(classify, "GROUP_FILES", size)
         assert [len(group.files) for group in grouped(names)] == [size] * (39 // size) + [39 % size] * bool(39 % size)
         with hearing(tiny_recognizer, iter(names), workers=3) as groups:
             assert [heard for group in groups for heard in group] == whole
-    monkeypatch.setattr(batch, "GROUP_FILES", 3)
-    monkeypatch.setattr(batch, "FEW_GROUPS", 2)
+    monkeypatch.setattr(classify, "GROUP_FILES", 3)
+    monkeypatch.setattr(classify, "FEW_GROUPS", 2)
     with hearing(tiny_recognizer, iter(names), workers=2) as groups:
         assert [heard for group in groups for heard in group] == whole
 
 
 def test_a_large_file_ends_its_group() -> None:
-    for name, size in (("a", 10), ("b", batch.GROUP_BYTES), ("c", 10)):
+    for name, size in (("a", 10), ("b", classify.GROUP_BYTES), ("c", 10)):
         with Path(name).open("wb") as file:
             file.truncate(size)
     assert [group.files for group in grouped(["a", "b", "c", "missing"])] == [("a", "b"), ("c", "missing")]
 
 
 def test_no_more_files_are_taken_than_are_in_work(tiny_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "GROUP_FILES", 1)
+    monkeypatch.setattr(classify, "GROUP_FILES", 1)
     taken = 0
 
     def archive() -> Iterator[str]:

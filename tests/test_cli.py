@@ -17,10 +17,10 @@ import soundfile
 
 import sounds
 from command_line import Result
-from sayso import model_file
+from sayso.batch.rows import COLUMNS
 from sayso.cli import main as cli_main
-from sayso.corpus import scan
-from sayso.outputs import COLUMNS
+from sayso.corpus.corpus import scan
+from sayso.model import model_file
 
 RATE = 16_000
 

@@ -16,10 +16,10 @@ import soundfile
 import sounds
 from command_line import Result
 from file_server import FileServer
-from sayso import datasets, download, fetching
 from sayso.cli import data as cli_data
-from sayso.corpus import scan
-from sayso.datasets import DataSet
+from sayso.corpus.corpus import scan
+from sayso.download import catalogue, download, http
+from sayso.download.catalogue import DataSet
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder for data sets of a user who has none yet."""
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    return datasets.data_folder()
+    return catalogue.data_folder()
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def server(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileS
     with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as archive:
         archive.add(tiny_corpus, ".")
     files = FileServer()
-    monkeypatch.setattr(fetching, "PAUSES", ())
-    for name, known in datasets.KNOWN.items():
+    monkeypatch.setattr(http, "PAUSES", ())
+    for name, known in catalogue.KNOWN.items():
         served = DataSet(
             **vars(known) | {"size": len(content.getvalue()), "sha256": None, "unpacked": 20_000_000},
         )
-        monkeypatch.setitem(datasets.KNOWN, name, served)
+        monkeypatch.setitem(catalogue.KNOWN, name, served)
         files.files[served.archive] = content.getvalue()
     yield files
     files.stop()
@@ -57,7 +57,7 @@ def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> 
     assert [len(fact["sha256"] or "") for fact in facts.values()] == [64, 64, 64, 0]
     assert not any(fact["folder"] for fact in facts.values())
     (home / "speech-commands").mkdir(parents=True)
-    (home / "speech-commands" / datasets.MARKER).touch()
+    (home / "speech-commands" / catalogue.MARKER).touch()
     header, first, second, *_ = sayso("data", "list").out.splitlines()
     assert header.split() == ["name", "what", "it", "is", "folder", "download", "unpacked"]
     assert "2,429 MB" in first
@@ -165,8 +165,8 @@ def test_a_set_that_is_missing_is_said_in_one_line(
 def test_a_folder_goes_before_a_set_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("speech-commands").mkdir()
-    assert datasets.find(Path("speech-commands")) == Path("speech-commands")
-    assert datasets.find(Path("anything")) == Path("anything")
+    assert catalogue.find(Path("speech-commands")) == Path("speech-commands")
+    assert catalogue.find(Path("anything")) == Path("anything")
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
@@ -177,13 +177,13 @@ def test_a_person_is_asked_whether_to_download(
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    known = datasets.KNOWN["speech-commands"]
-    monkeypatch.setitem(datasets.KNOWN, known.name, DataSet(**vars(known) | {"address": server.address}))
+    known = catalogue.KNOWN["speech-commands"]
+    monkeypatch.setitem(catalogue.KNOWN, known.name, DataSet(**vars(known) | {"address": server.address}))
     if answer == "y":
         assert cli_data.located(Path(known.name)) == home / known.name
-        assert datasets.is_whole(home / known.name)
+        assert catalogue.is_whole(home / known.name)
     else:
-        with pytest.raises(datasets.DownloadError, match="is not on this machine"):
+        with pytest.raises(catalogue.DownloadError, match="is not on this machine"):
             cli_data.located(Path(known.name))
         assert not home.exists()
     assert "download it now (" in capsys.readouterr().err
@@ -238,10 +238,10 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
 
 
 def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "GROUP", 16)
-    monkeypatch.setattr(datasets, "FEW_GROUPS", 1)
+    monkeypatch.setattr(catalogue, "GROUP", 16)
+    monkeypatch.setattr(catalogue, "FEW_GROUPS", 1)
     corpus, seen = scan(tiny_corpus), []
-    assert datasets.survey(corpus, 2, lambda: seen.append(1)) == datasets.survey(corpus, 1, lambda: None)
+    assert catalogue.survey(corpus, 2, lambda: seen.append(1)) == catalogue.survey(corpus, 1, lambda: None)
     assert len(seen) == len(corpus.clips) + len(corpus.noises)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sayso import clip_cache
-from sayso.clip_cache import ClipCache
-from sayso.clip_store import ClipStore, load_clips
 from sayso.config import FeatureSettings
-from sayso.corpus import Clip, scan
+from sayso.corpus import clip_cache
+from sayso.corpus.clip_cache import ClipCache
+from sayso.corpus.clips import ClipStore, load_clips
+from sayso.corpus.corpus import Clip, scan
 
 FEATURES = FeatureSettings(sample_rate=4_000, high_frequency=1_900.0, fft_size=256)
 

@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import audio, clip_store
-from sayso.clip_store import (
+from sayso.config import SILENCE, UNKNOWN, FeatureSettings
+from sayso.corpus import clips
+from sayso.corpus.clips import (
     ClipSet,
     ClipStore,
     benchmark_set,
@@ -22,8 +23,8 @@ from sayso.clip_store import (
     silence,
     whole_set,
 )
-from sayso.config import SILENCE, UNKNOWN, FeatureSettings
-from sayso.corpus import Clip, Skipped, scan
+from sayso.corpus.corpus import Clip, Skipped, scan
+from sayso.sound import audio
 
 FEATURES = FeatureSettings()
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
@@ -100,7 +101,7 @@ def test_the_number_of_threads_changes_nothing(tiny_corpus: Path) -> None:
 def test_many_clips_are_read_in_other_processes_and_stay_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clip_store, "GROUP", 3)
+    monkeypatch.setattr(clips, "GROUP", 3)
     for number in range(20):
         soundfile.write(tmp_path / f"{number:02}.wav", np.full(16_000, number / 40), 16_000)
     (tmp_path / "07.wav").write_text("no sound")

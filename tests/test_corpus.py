@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sayso.corpus import Corpus, official_split, scan, sound_files
+from sayso.corpus.corpus import Corpus, official_split, scan, sound_files
 from sayso.errors import CorpusError
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import sounds
-from sayso import varied_clips
-from sayso.clip_store import ClipStore
 from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings, Settings
-from sayso.corpus import Clip
-from sayso.dataset import TrainingSet
+from sayso.corpus.clips import ClipStore
+from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
-from sayso.standardizer import Standardizer
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
+from sayso.features.standardizer import Standardizer
+from sayso.training import augmented_clips
+from sayso.training.batches import TrainingSet
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 # Short clips and few bands keep these tests quick.
@@ -152,7 +152,7 @@ def assert_same(some: list[tuple[np.ndarray, np.ndarray]], others: list[tuple[np
 
 
 def test_batches_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(varied_clips, "ROOMS", 3)
+    monkeypatch.setattr(augmented_clips, "ROOMS", 3)
     store = clips(yes=120, no=120, tree=120)
     one, many = (training_set(store, batch_size=50, reverberation_probability=0.5) for _ in range(2))
     made = batches(one, threads=1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
-from sayso.decision import Decision, Detection, ranking
+from sayso.recognition.decision import Decision, Detection, ranking
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 RATE = 100

@@ -12,9 +12,9 @@ import soundfile
 
 import sounds
 from file_server import FileServer
-from sayso import audio
-from sayso.decoding import read_chunks
 from sayso.errors import AudioError, FormatError
+from sayso.sound import audio
+from sayso.sound.sources import read_chunks
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 

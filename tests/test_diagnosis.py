@@ -2,8 +2,8 @@
 
 import pytest
 
-from sayso.diagnosis import Surroundings, speed
-from sayso.recognizer import Recognizer
+from sayso.live.diagnosis import Surroundings, speed
+from sayso.recognition.recognizer import Recognizer
 
 
 @pytest.mark.parametrize(

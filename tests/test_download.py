@@ -19,8 +19,8 @@ from typing import NamedTuple
 import pytest
 
 from file_server import FileServer
-from sayso import datasets, download, fetching
-from sayso.datasets import DataSet
+from sayso.download import catalogue, download, http
+from sayso.download.catalogue import DataSet
 from sayso.errors import DownloadError, StorageError
 
 NOISE = os.urandom(2_000_000)
@@ -61,7 +61,7 @@ TINY = named(TAR)
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(http, "PAUSES", (0.0,) * 3)
     for name in ("http_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -94,7 +94,7 @@ def get(server: FileServer | str, folder: Path, data_set: DataSet = TINY) -> Rep
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Return all files of a data set but sayso's own."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != datasets.MARKER]
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != catalogue.MARKER]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
@@ -121,7 +121,7 @@ def test_a_data_set_is_fetched_checked_and_unpacked_once(server: FileServer, tmp
         amounts = [(done, total) for name, done, total in report.steps if name == stage]
         assert amounts == sorted(amounts)
         assert amounts[-1] == (len(TAR), len(TAR))
-    assert datasets.is_whole(folder / "tiny")
+    assert catalogue.is_whole(folder / "tiny")
     assert get(server, folder) == Report([], [])
     assert server.ranges_asked() == [None]
 
@@ -162,7 +162,7 @@ def test_a_server_that_always_breaks_off_is_given_up(server: FileServer, tmp_pat
     server.ranges, server.cuts = False, [500_000] * 10
     with pytest.raises(DownloadError, match=r"cannot get http.*tiny.tar.gz: the connection broke off; 0.5 of 2.0 MB"):
         get(server, tmp_path)
-    assert len(server.requests) == 1 + len(fetching.PAUSES)
+    assert len(server.requests) == 1 + len(http.PAUSES)
 
 
 @pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
@@ -360,13 +360,13 @@ def test_a_place_that_cannot_be_written(server: FileServer, tmp_path: Path) -> N
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
-from sayso import datasets, download
+from sayso.download import catalogue, download
 folder, address, data_set, stage, number = sys.argv[1:]
 def progress(now, done, total):
     print(now, flush=True)
     if now == stage and 2 * done > total:
         os.kill(os.getpid(), int(number))
-download.download(datasets.DataSet(**json.loads(data_set)), Path(folder), address, progress, lambda line: None)
+download.download(catalogue.DataSet(**json.loads(data_set)), Path(folder), address, progress, lambda line: None)
 """
 
 

@@ -9,11 +9,11 @@ import pytest
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus import Skipped, Split, scan
+from sayso.corpus.corpus import Skipped, Split, scan
 from sayso.errors import CorpusError
-from sayso.evaluation import clips_to_measure, evaluate, evaluate_in_noise
-from sayso.recognizer import Recognizer
-from sayso.scores import Evaluation
+from sayso.evaluation.accuracy import Evaluation
+from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise
+from sayso.recognition.recognizer import Recognizer
 
 
 def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evaluation, list[Skipped]]:

@@ -12,11 +12,11 @@ import soundfile
 import browser as browsing
 import sounds
 from command_line import Result
-from sayso import model_file
 from sayso.cli import main as cli_main
 from sayso.explanation.clip import explain_clip
+from sayso.model import model_file
 from sayso.report import page
-from sayso.report.page_explanation import explanation_page
+from sayso.report.explanation_page import explanation_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

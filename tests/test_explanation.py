@@ -10,15 +10,15 @@ import soundfile
 
 import sounds
 from nn_cases import CASES
-from sayso import model_file
 from sayso.errors import AudioError, SettingsError
 from sayso.explanation.clip import NUDGE, ClipExplanation, explain_clip
 from sayso.explanation.formulas import FORMULAS, formulas_of
-from sayso.model_file import Model
+from sayso.model import model_file
+from sayso.model.model_file import Model
 from sayso.nn import Dense, Merging, softmax_cross_entropy
 from sayso.nn.parameters import flatten
 from sayso.nn.serialization import LAYERS
-from sayso.recognizer import Recognizer
+from sayso.recognition.recognizer import Recognizer
 from sayso.report.mathml import mathml, prose
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sayso.config import FeatureSettings
-from sayso.feature_tables import FeatureTables
-from sayso.features import FeatureStream, MfccExtractor
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import FeatureStream, MfccExtractor
+from sayso.features.standardizer import Standardizer
 from sayso.nn import Spectrum
-from sayso.standardizer import Standardizer
 
 SETTINGS = {
     "sayso's own": FeatureSettings(),
@@ -286,8 +286,8 @@ def test_extraction_from_stored_tables_does_not_import_librosa(tmp_path):
     program = """
 import sys, numpy
 from sayso.config import FeatureSettings
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
 assert not any(name.startswith("scipy") for name in sys.modules)
 extractor = MfccExtractor(FeatureSettings(), FeatureTables(**numpy.load(sys.argv[1])))
 extractor(numpy.zeros((1, 16_000), numpy.float32))

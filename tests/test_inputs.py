@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sayso.batch.inputs import all_files
+from sayso.batch.inputs import sound_files as streamed
 from sayso.errors import AudioError
-from sayso.inputs import all_files
-from sayso.inputs import sound_files as streamed
 
 
 def sound_files(places: list[str]) -> list[str]:

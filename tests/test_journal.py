@@ -12,16 +12,16 @@ import soundfile
 
 import sounds
 from command_line import Result
-from sayso import batch, journal
-from sayso.journal import Journal, is_whole
-from sayso.model_file import load
-from sayso.recognizer import Recognizer
+from sayso.batch import classify, journal
+from sayso.batch.journal import Journal, is_whole
+from sayso.model.model_file import load
+from sayso.recognition.recognizer import Recognizer
 
 # Runs `sayso` and kills it for good in the middle of its so-many-th writing of rows.
 KILLED = """
 import os, signal, sys
-from sayso import batch, journal
-batch.GROUP_FILES, batch.FEW_GROUPS, journal.SAVE_SECONDS = 3, 2, 0.0
+from sayso.batch import classify, journal
+classify.GROUP_FILES, classify.FEW_GROUPS, journal.SAVE_SECONDS = 3, 2, 0.0
 whole = journal.Journal.write
 def write(self, text, heard=()):
     global left
@@ -54,7 +54,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "GROUP_FILES", 3)
+    monkeypatch.setattr(classify, "GROUP_FILES", 3)
     monkeypatch.setattr(journal, "SAVE_SECONDS", 0.0)
 
 
@@ -130,10 +130,10 @@ def test_every_format_can_be_resumed(
 def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) -> None:
     def stop() -> None:
         with contextlib.suppress(StoppedError), Journal(Path("rows.csv"), identity) as begun:
-            begun.write("a line\n", batch.hear(hearing, files[:3]))
+            begun.write("a line\n", classify.hear(hearing, files[:3]))
             raise StoppedError
 
-    hearing = batch.Hearing(Recognizer(load(tiny_model_path)))
+    hearing = classify.Hearing(Recognizer(load(tiny_model_path)))
     files = sorted(map(str, archive.iterdir()))
     identity = {"model": "this"}
     stop()

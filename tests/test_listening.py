@@ -5,8 +5,8 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import sounds
-from sayso.listening import SILENT, Level, Listening, Pace
-from sayso.recognizer import Recognizer
+from sayso.live.listening import SILENT, Level, Listening, Pace
+from sayso.recognition.recognizer import Recognizer
 
 
 def test_what_is_heard_is_what_the_recogniser_hears(tiny_recognizer: Recognizer) -> None:

@@ -21,11 +21,12 @@ import soundfile
 import sayso
 import sounds
 import test_readme as readme
-from sayso import audio, microphone
-from sayso.devices import Device, devices, find
 from sayso.errors import MicrophoneError
-from sayso.microphone import Microphone
-from sayso.recognizer import Recognizer
+from sayso.live import microphone
+from sayso.live.devices import Device, devices, find
+from sayso.live.microphone import Microphone
+from sayso.recognition.recognizer import Recognizer
+from sayso.sound import audio
 from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
 
 __all__ = ["microphones", "server"]

@@ -19,17 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from sayso import model_file
 from sayso.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
-from sayso.corpus import scan
+from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, StorageError
-from sayso.feature_tables import FeatureTables
-from sayso.model_file import Model
+from sayso.features.filterbank import FeatureTables
+from sayso.features.standardizer import Standardizer
+from sayso.model import model_file
+from sayso.model.model_file import Model
 from sayso.nn import Network
 from sayso.nn.architectures import DenseArchitecture
-from sayso.preparation import prepare
-from sayso.recognizer import Recognizer
-from sayso.standardizer import Standardizer
+from sayso.recognition.recognizer import Recognizer
+from sayso.training.preparation import prepare
 
 Header = dict[str, Any]
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
@@ -292,7 +292,7 @@ def test_absurd_sizes_ask_for_no_memory(tmp_path: Path, good: bytes) -> None:
 
     (tmp_path / "model").write_bytes(changed(good, change))
     script = (
-        "import resource, sys; from pathlib import Path; from sayso import model_file; import safetensors\n"
+        "import resource, sys; from pathlib import Path; from sayso.model import model_file; import safetensors\n"
         "room = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize() + 2**28\n"
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "try: model_file.load(Path(sys.argv[1]))\n"

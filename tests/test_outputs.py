@@ -10,11 +10,11 @@ import soundfile
 
 import sounds
 from command_line import Result
-from sayso.batch import Heard
-from sayso.decision import Detection
+from sayso.batch.classify import Heard
+from sayso.batch.rows import audacity_labels, text_grid
+from sayso.batch.sorting import annotate, base_name, sort_into
 from sayso.errors import StorageError
-from sayso.outputs import audacity_labels, text_grid
-from sayso.sorting import annotate, base_name, sort_into
+from sayso.recognition.decision import Detection
 
 LONG = Heard(
     "long.wav",

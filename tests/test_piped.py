@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import audio
 from sayso.errors import AudioError
-from sayso.piped import piped_chunks
+from sayso.live.pipe import piped_chunks
+from sayso.sound import audio
 
 CLIP = sounds.clip("yes")
 

@@ -10,9 +10,9 @@ import soundfile
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN, Settings
-from sayso.corpus import official_split, scan, sound_files
+from sayso.corpus.corpus import official_split, scan, sound_files
 from sayso.errors import CorpusError, SettingsError
-from sayso.preparation import Prepared, choose_labels, prepare
+from sayso.training.preparation import Prepared, choose_labels, prepare
 
 TRAINS = [name for name in map(str, range(60)) if official_split(name) == "training"]
 JUDGES = [name for name in map(str, range(99)) if official_split(name) == "validation"]

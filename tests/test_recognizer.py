@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 import sayso
 import sounds
-from sayso import audio
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
-from sayso.decision import Detection
 from sayso.errors import AudioError, ModelError
-from sayso.features import MfccExtractor
-from sayso.model_file import Model
-from sayso.recognizer import TOGETHER, Recognizer, reblock
+from sayso.features.mfcc import MfccExtractor
+from sayso.model.model_file import Model
+from sayso.recognition.decision import Detection
+from sayso.recognition.recognizer import TOGETHER, Recognizer, reblock
+from sayso.sound import audio
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]

@@ -15,11 +15,10 @@ import browser as browsing
 import sounds
 from command_line import Result
 from sayso.config import Settings
-from sayso.corpus import scan
-from sayso.history import EpochRow, history_of
-from sayso.model_file import Model
-from sayso.preparation import prepare
-from sayso.recognizer import Recognizer
+from sayso.corpus.corpus import scan
+from sayso.model.history import EpochRow, history_of
+from sayso.model.model_file import Model
+from sayso.recognition.recognizer import Recognizer
 from sayso.report import live as live_module
 from sayso.report import page
 from sayso.report.live import LiveReport
@@ -27,7 +26,8 @@ from sayso.report.measuring import RATIOS, measure, pink_noise
 from sayso.report.model_page import Subject, draw, render
 from sayso.report.plots import save
 from sayso.report.training_plots import short_name, training_plots
-from sayso.training import Training
+from sayso.training.preparation import prepare
+from sayso.training.training import Training
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -5,8 +5,8 @@ import pytest
 from scipy import signal
 
 import sounds
-from sayso import rooms
-from sayso.rooms import Rooms, room_response
+from sayso.training import reverberation
+from sayso.training.reverberation import Rooms, room_response
 
 RATE = sounds.RATE
 
@@ -36,18 +36,18 @@ def test_a_response_is_the_sum_of_all_images(seed: int) -> None:
     time = 0.06
     response = room_response(time, RATE, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)
-    size = rng.uniform(rooms.SMALLEST, rooms.LARGEST)
-    speaker, microphone = (rng.uniform(rooms.WALL, size - rooms.WALL) for _ in range(2))
+    size = rng.uniform(reverberation.SMALLEST, reverberation.LARGEST)
+    speaker, microphone = (rng.uniform(reverberation.WALL, size - reverberation.WALL) for _ in range(2))
     # Eyring: T60 = 0.161 V / (-S ln(1 - absorption)), in metric units.
     width, depth, height = size
     surface = 2 * (width * depth + width * height + depth * height)
     kept = np.exp(-0.161 * width * depth * height / (surface * time))
     direct = np.linalg.norm(speaker - microphone)
-    furthest = time * rooms.SPEED_OF_SOUND + direct
+    furthest = time * reverberation.SPEED_OF_SOUND + direct
     places, bounces = zip(*(images(size[axis], speaker[axis], furthest) for axis in range(3)), strict=True)
     grid = np.meshgrid(*(place - ear for place, ear in zip(places, microphone, strict=True)))
     distances = np.linalg.norm(grid, axis=0)
-    delays = np.rint((distances - direct) / rooms.SPEED_OF_SOUND * RATE).astype(int)
+    delays = np.rint((distances - direct) / reverberation.SPEED_OF_SOUND * RATE).astype(int)
     expected = np.zeros(delays.max() + 1)
     np.add.at(expected, delays, (-np.sqrt(kept)) ** sum(np.meshgrid(*bounces)) / distances)
     expected = expected[: round(time * RATE)]
@@ -59,7 +59,7 @@ def test_a_response_begins_with_the_direct_sound_and_has_energy_one(time: float)
     for seed in range(5):
         response = room_response(time, RATE, np.random.default_rng(seed))
         assert response.dtype == np.float32
-        assert len(response) == round(min(time, rooms.LONGEST) * RATE)
+        assert len(response) == round(min(time, reverberation.LONGEST) * RATE)
         assert response[0] > 0
         assert np.square(response, dtype=np.float64).sum() == pytest.approx(1, abs=1e-5)
 

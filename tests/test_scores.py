@@ -17,8 +17,8 @@ from sklearn.metrics import (
 )
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus import Clip
-from sayso.scores import Evaluation, doubtful, wilson_interval
+from sayso.corpus.corpus import Clip
+from sayso.evaluation.accuracy import Evaluation, doubtful, wilson_interval
 
 LABELS = ("yes", "no", "up", UNKNOWN)
 

@@ -18,12 +18,13 @@ import soundfile
 import sayso
 import sounds
 from command_line import Result
-from sayso import checksums, model_file
 from sayso.cli.console import table
 from sayso.config import FeatureSettings, Settings, bounds
 from sayso.errors import ModelError
-from sayso.feature_tables import FeatureTables
-from sayso.model_file import Model
+from sayso.features.filterbank import FeatureTables
+from sayso.features.standardizer import Standardizer
+from sayso.model import checksums, model_file
+from sayso.model.model_file import Model
 from sayso.nn import (
     Convolution2d,
     Dense,
@@ -38,8 +39,7 @@ from sayso.nn import (
     StatisticsPooling,
 )
 from sayso.nn.architectures import DenseArchitecture, TdnnArchitecture
-from sayso.standardizer import Standardizer
-from sayso.text import printable
+from sayso.system.text import printable
 
 FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
 
@@ -129,7 +129,7 @@ def test_loading_a_model_runs_and_writes_nothing(tiny_model_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from sayso import model_file
+from sayso.model import model_file
 path = Path(sys.argv[1])
 model_file.load(path)  # imports what it needs
 seen = []
@@ -239,11 +239,12 @@ def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
                          b"data", 2**32 - 1)  # fmt: skip
     (tmp_path / "pipe.wav").write_bytes(header + bytes(1_000))
     script = (
-        "import resource, sys; from pathlib import Path; from sayso import audio, piped; import soxr, wave\n"
+        "import resource, sys; from pathlib import Path; import soxr, wave\n"
+        "from sayso.live import pipe; from sayso.sound import audio\n"
         "room = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize() + 2**27\n"
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "print(sum(map(len, audio.read_chunks(sys.argv[1] + '/wide.wav', 16_000))))\n"
-        "try: list(piped.piped_chunks(open(sys.argv[1] + '/pipe.wav', 'rb'), 16_000))\n"
+        "try: list(pipe.piped_chunks(open(sys.argv[1] + '/pipe.wav', 'rb'), 16_000))\n"
         "except audio.AudioError as error: print(error)\n"
     )
     run = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)

@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import audio
-from sayso.decision import Detection
 from sayso.errors import StorageError
-from sayso.session import SessionRecorder
+from sayso.live.session import SessionRecorder
+from sayso.recognition.decision import Detection
+from sayso.sound import audio
 
 FOUND = Detection("yes", 0.98765, 0.5, 1.5, (("no", 0.01),))
 
@@ -63,7 +63,7 @@ def test_places_that_cannot_be_recorded_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["heard.wav", "heard.flac"])
 def test_a_killed_recording_can_be_read(name: str, tmp_path: Path) -> None:
     script = (
-        "import sys, os, signal, numpy, pathlib\nfrom sayso.session import SessionRecorder\n"
+        "import sys, os, signal, numpy, pathlib\nfrom sayso.live.session import SessionRecorder\n"
         "with SessionRecorder(pathlib.Path(sys.argv[1]), 16000) as session:\n"
         "    for _ in range(400): session.hear(numpy.random.default_rng(0).normal(0, .1, 800).astype('float32'))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sounds
-from sayso.speech import speech_bounds
+from sayso.sound.speech import speech_bounds
 
 
 @pytest.mark.parametrize("place", [0, 3_000, 8_000])

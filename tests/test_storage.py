@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sayso.errors import StorageError
-from sayso.storage import check_writable, replacing, write_atomically
+from sayso.system.atomic_files import check_writable, replacing, write_atomically
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     # A limit on the size of files stops writing where a full disk would.
     script = (
-        "import resource, sys; from pathlib import Path; from sayso.storage import *\n"
+        "import resource, sys; from pathlib import Path; from sayso.system.atomic_files import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))\n"
         "try: write_atomically(Path(sys.argv[1]), bytes(100_000))\n"
         "except StorageError as error: print(error)\n"

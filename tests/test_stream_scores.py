@@ -9,10 +9,8 @@ from scipy import stats
 
 import sounds
 from sayso.config import UNKNOWN
-from sayso.corpus import scan
-from sayso.decision import Detection
-from sayso.recognizer import Recognizer
-from sayso.stream_scores import (
+from sayso.corpus.corpus import scan
+from sayso.evaluation.stream_scores import (
     LATEST,
     Fault,
     StreamScore,
@@ -24,7 +22,9 @@ from sayso.stream_scores import (
     score,
     trade_off,
 )
-from sayso.streams import Spoken, StreamMaker
+from sayso.evaluation.streams import Spoken, StreamMaker
+from sayso.recognition.decision import Detection
+from sayso.recognition.recognizer import Recognizer
 
 TRUTH = [Spoken("yes", 1.0, 1.5), Spoken(UNKNOWN, 4.0, 5.0), Spoken("no", 8.0, 8.5)]
 

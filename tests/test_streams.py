@@ -7,11 +7,11 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import streams
 from sayso.config import UNKNOWN
-from sayso.corpus import Clip, scan
+from sayso.corpus.corpus import Clip, scan
 from sayso.errors import CorpusError
-from sayso.streams import SPEECH_LEVEL, Spoken, StreamMaker, read_labels, recording
+from sayso.evaluation import streams
+from sayso.evaluation.streams import SPEECH_LEVEL, Spoken, StreamMaker, read_labels, recording
 
 LABELS = ("yes", "no", "up", "_unknown_", "_silence_")
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from command_line import Result
-from sayso import model_file, sweep
 from sayso.config import Settings
 from sayso.errors import SettingsError
-from sayso.sweep import grid, values_of
+from sayso.model import model_file
+from sayso.training import sweep
+from sayso.training.sweep import grid, values_of
 
 TOML = """
 [network]

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 import sounds
-from sayso.corpus import scan
+from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.takes import TakeFiles, check_name, take_of
+from sayso.live.takes import TakeFiles, check_name, take_of
 
 SECONDS = 2
 BEGAN = datetime(2026, 1, 2, 3, 4, 5)

@@ -10,15 +10,16 @@ import pytest
 import soundfile
 
 import sounds
-from sayso import model_file, teaching
-from sayso.corpus import Corpus, scan
+from sayso.corpus.corpus import Corpus, scan
 from sayso.errors import CorpusError, ModelError
-from sayso.features import MfccExtractor
-from sayso.model_file import Model
+from sayso.features.mfcc import MfccExtractor
+from sayso.model import model_file
+from sayso.model.model_file import Model
+from sayso.model.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
 from sayso.nn import Merging
-from sayso.recognizer import Recognizer
-from sayso.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, Rehearsal
-from sayso.teaching import Taught, teach
+from sayso.recognition.recognizer import Recognizer
+from sayso.training import teaching
+from sayso.training.teaching import Taught, teach
 
 NEW = {"three": (900.0, 1_000.0), "left": (5_000.0, 5_600.0), "right": (420.0, 3_000.0), "_unknown_": (200.0, 250.0)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Result
-from sayso import model_file
+from sayso.model import model_file
 
 pytest.importorskip("tensorboardX", reason="needs tensorboardX, as in sayso[tensorboard]")
 

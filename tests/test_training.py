@@ -17,14 +17,14 @@ from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
-from sayso import training as training_module
-from sayso.clip_store import ClipSet
 from sayso.config import Settings, TrainingSettings
-from sayso.corpus import scan
+from sayso.corpus.clips import ClipSet
+from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, SettingsError
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay
-from sayso.preparation import prepare
-from sayso.training import Training, optimizer, schedule
+from sayso.training import training as training_module
+from sayso.training.preparation import prepare
+from sayso.training.training import Training, optimizer, schedule
 
 
 def start(corpus: Path, settings: Settings, checkpoint: Path | None = None) -> Training:

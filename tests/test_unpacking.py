@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sayso import unpacking
+from sayso.download import archive
+from sayso.download.archive import unpack
 from sayso.errors import DownloadError, StorageError
-from sayso.unpacking import unpack
 
 LIMIT = 1_000_000
 NOISE = os.urandom(100_000)
@@ -161,7 +161,7 @@ def test_a_file_full_of_holes_is_refused(refuse: Callable[[Path, str], None], tm
 def test_countless_files_are_refused(
     refuse: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpacking, "MOST_ENTRIES", 50)
+    monkeypatch.setattr(archive, "MOST_ENTRIES", 50)
     refuse(tar(tmp_path / "archive", *(entry(str(number)) for number in range(51))), "more than 50 files")
 
 

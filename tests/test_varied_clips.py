@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sayso import augmentation, varied_clips
-from sayso.clip_store import ClipStore
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from sayso.corpus import Clip
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
-from sayso.varied_clips import VariedClips
+from sayso.corpus.clips import ClipStore
+from sayso.corpus.corpus import Clip
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
+from sayso.training import augmentation, augmented_clips
+from sayso.training.augmented_clips import AugmentedClips
 
 # Short clips and few bands keep these tests quick.
 FEATURES = FeatureSettings(clip=0.064, mel_bands=10, coefficients=10)
@@ -22,7 +22,7 @@ HOP = FEATURES.hop_samples
 @pytest.fixture(autouse=True)
 def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate no more rooms than these tests need."""
-    monkeypatch.setattr(varied_clips, "ROOMS", 5)
+    monkeypatch.setattr(augmented_clips, "ROOMS", 5)
 
 
 def clips(count: int) -> ClipStore:
@@ -33,13 +33,13 @@ def clips(count: int) -> ClipStore:
     return ClipStore(samples, rows, ())
 
 
-def varied(store: ClipStore, seed: int = 0, **changes: object) -> VariedClips:
+def varied(store: ClipStore, seed: int = 0, **changes: object) -> AugmentedClips:
     """Return clips that are varied in nothing but what is named."""
     still = {"shift": 0.0, "speed": 0.0, "reverberation_probability": 0.0}
     settings = Settings(
         features=FEATURES, augmentation=AugmentationSettings(**still | changes), training=TrainingSettings(seed=seed)
     )
-    return VariedClips(store, settings, EXTRACTOR)
+    return AugmentedClips(store, settings, EXTRACTOR)
 
 
 # Everything at once.
@@ -112,7 +112,7 @@ def test_more_parts_than_clips() -> None:
 @pytest.mark.parametrize("epoch", [0, 1, 3, 7])
 def test_resuming_at_an_epoch_equals_having_come_to_it(renewal: int, epoch: int) -> None:
     # More clips than one thread varies together.
-    store = clips(varied_clips._CHUNK + 9 if renewal == 1 else 40)
+    store = clips(augmented_clips._CHUNK + 9 if renewal == 1 else 40)
     whole, resumed, skipping = (varied(store, renewal=renewal, **ALL) for _ in range(3))
     for number in range(epoch + 1):
         whole.renew(number, 1)

@@ -13,10 +13,10 @@ import soundfile
 
 import sounds
 from command_line import Result
-from sayso import batch
+from sayso.batch import classify
 from sayso.errors import WorkerError
-from sayso.recognizer import Recognizer
-from sayso.workers import in_order, in_processes, on_cluster
+from sayso.recognition.recognizer import Recognizer
+from sayso.system.workers import in_order, in_processes, on_cluster
 
 
 def test_threads_keep_the_order_and_take_few_items() -> None:
@@ -58,7 +58,7 @@ def test_a_process_that_is_killed_is_said_in_one_line() -> None:
 def test_a_process_that_cannot_start_does_not_hang(tmp_path: Path) -> None:
     script = (
         "if __name__ != '__main__': raise SystemExit(1)\n"
-        "from sayso.workers import in_processes\n"
+        "from sayso.system.workers import in_processes\n"
         "with in_processes(max, bytes(1_000_000), 2) as work: list(work(range(9)))\n"
     )
     (tmp_path / "script.py").write_text(script)
@@ -88,14 +88,14 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
     import distributed
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(batch, "GROUP_FILES", 2)
+    monkeypatch.setattr(classify, "GROUP_FILES", 2)
     names = [f"{number:02}.wav" for number in range(40)]
     for number, name in enumerate(names):
         soundfile.write(name, sounds.clip("yes", number), sounds.RATE)
     soundfile.write(names[7], sounds.stream(["no", "up", "yes"])[0], sounds.RATE)
     Path(names[11]).write_text("no sound")
     names[20] = "missing.wav"
-    expected = batch.hear(batch.Hearing(tiny_recognizer), names)
+    expected = classify.hear(classify.Hearing(tiny_recognizer), names)
 
     def killing() -> Iterator[str]:
         for place, name in enumerate(names):
@@ -105,7 +105,7 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
                 os.kill(victim, signal.SIGKILL)
             yield name
 
-    with batch.hearing(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
+    with classify.hearing(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
         assert [heard for group in groups for heard in group] == expected
 
 
@@ -119,7 +119,7 @@ def test_the_command_gives_the_same_rows_by_a_cluster(
 
 
 def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sayso.workers.PATIENCE", 1)
+    monkeypatch.setattr("sayso.system.workers.PATIENCE", 1)
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     with (
         pytest.raises(WorkerError, match=r"cannot reach a Dask scheduler at tcp://127.0.0.1:9"),

@@ -130,7 +130,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicropho
 @pytest.fixture
 def microphones(server: VirtualMicrophones, monkeypatch: pytest.MonkeyPatch) -> VirtualMicrophones:
     """The virtual microphones, being all that this process can see of sound."""
-    from sayso import devices
+    from sayso.live import devices
 
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sayso.classifier import FeedForwardClassifier
-    from sayso.decision import Detection
     from sayso.errors import SaysoError
-    from sayso.listening import BackgroundListener, listen
-    from sayso.recognizer import Recognizer, load
+    from sayso.live.listening import BackgroundListener, listen
+    from sayso.recognition.decision import Detection
+    from sayso.recognition.recognizer import Recognizer, load
 
 __version__ = "0.1.0"
 
 # Each name is imported when it is first used, so that `import sayso` costs next to nothing.
 _HOMES = {
-    "BackgroundListener": "sayso.listening",
-    "Detection": "sayso.decision",
+    "BackgroundListener": "sayso.live.listening",
+    "Detection": "sayso.recognition.decision",
     "FeedForwardClassifier": "sayso.classifier",
     "SaysoError": "sayso.errors",
-    "Recognizer": "sayso.recognizer",
-    "listen": "sayso.listening",
-    "load": "sayso.recognizer",
+    "Recognizer": "sayso.recognition.recognizer",
+    "listen": "sayso.live.listening",
+    "load": "sayso.recognition.recognizer",
 }
 
 __all__ = ["BackgroundListener", "Detection", "FeedForwardClassifier", "Recognizer", "SaysoError", "listen", "load"]

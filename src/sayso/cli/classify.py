@@ -59,14 +59,14 @@ def classify(
 
     Example: sayso classify recordings -o words.csv
     """
-    from sayso.batch import hearing
+    from sayso.batch.classify import hearing
+    from sayso.batch.inputs import all_files
+    from sayso.batch.journal import is_whole
     from sayso.cli.console import note
     from sayso.cli.delivery import Delivery, journal_of, progress, summary
-    from sayso.inputs import all_files
-    from sayso.journal import is_whole
-    from sayso.model_file import DEFAULT, find, load
-    from sayso.recognizer import Recognizer
-    from sayso.workers import cores
+    from sayso.model.model_file import DEFAULT, find, load
+    from sayso.recognition.recognizer import Recognizer
+    from sayso.system.workers import cores
 
     suffix = output.suffix[1:].lower() if output else ""
     style = style or (suffix if suffix in STYLES else "table")

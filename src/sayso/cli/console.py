@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sayso.text import printable
+from sayso.system.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sayso.corpus import Skipped
-    from sayso.scores import Doubtful, Evaluation
+    from sayso.corpus.corpus import Skipped
+    from sayso.evaluation.accuracy import Doubtful, Evaluation
 
 # More than this many skipped files are counted, not listed; --debug or the log shows them all.
 LISTED = 10

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sayso.cli.console import LISTED, note, progress_bar, say, table, warn
-from sayso.text import printable
+from sayso.system.text import printable
 
 if TYPE_CHECKING:
-    from sayso.datasets import DataSet
+    from sayso.download.catalogue import DataSet
 
 SPLITS = ("training", "validation", "testing")
 
@@ -35,7 +35,7 @@ def list_sets(as_json: bool) -> None:
 
     Example: sayso data list
     """
-    from sayso.datasets import KNOWN, data_folder, is_whole
+    from sayso.download.catalogue import KNOWN, data_folder, is_whole
 
     facts: list[dict[str, Any]] = []
     for known in KNOWN.values():
@@ -81,7 +81,7 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
 
     Example: sayso data download speech-commands
     """
-    from sayso.datasets import KNOWN, data_folder
+    from sayso.download.catalogue import KNOWN, data_folder
 
     if version and name != "speech-commands":
         raise click.UsageError("--version chooses between those of speech-commands; the others have one")
@@ -100,9 +100,9 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
 
 def _get(known: DataSet, folder: Path, mirror: str | None) -> Path:
     """Download a data set and show how far it is."""
-    from sayso.datasets import is_whole
-    from sayso.download import download as fetch_set
-    from sayso.download import tidy
+    from sayso.download.catalogue import is_whole
+    from sayso.download.download import download as fetch_set
+    from sayso.download.download import tidy
 
     if is_whole(folder / known.name):
         note(f"{known.name} is there already")
@@ -143,7 +143,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 def located(directory: Path) -> Path:
     """Return the folder that is named by its path or by a data set; ask a person whether to download a missing set."""
-    from sayso.datasets import KNOWN, data_folder, find
+    from sayso.download.catalogue import KNOWN, data_folder, find
     from sayso.errors import DownloadError
 
     try:
@@ -168,10 +168,10 @@ def info(directory: Path, as_json: bool) -> None:
 
     Example: sayso data info recordings
     """
-    from sayso.corpus import scan
-    from sayso.datasets import survey
-    from sayso.speech import FAINTEST
-    from sayso.workers import cores
+    from sayso.corpus.corpus import scan
+    from sayso.download.catalogue import survey
+    from sayso.sound.speech import FAINTEST
+    from sayso.system.workers import cores
 
     corpus = scan(located(directory))
     with progress_bar("{task.completed}/{task.total} files") as bar:

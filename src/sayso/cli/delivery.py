@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sayso import outputs
-from sayso.batch import Heard, Row
+from sayso.batch import rows
+from sayso.batch.classify import Heard, Row
+from sayso.batch.inputs import all_files
+from sayso.batch.journal import Journal, Tally
+from sayso.batch.sorting import annotate, sort_into
 from sayso.cli.console import note, progress_bar
-from sayso.inputs import all_files
-from sayso.journal import Journal, Tally
-from sayso.sorting import annotate, sort_into
 
 # Columns of a terminal that the paths leave to the others.
 OTHER_COLUMNS = 70
@@ -89,13 +89,13 @@ class Delivery:
 
     def _header(self, paths: Sequence[str]) -> str:
         if self._style == "csv":
-            return outputs.csv_header()
-        return outputs.table_header(self._columns(paths)) if self._style == "table" else ""
+            return rows.csv_header()
+        return rows.table_header(self._columns(paths)) if self._style == "table" else ""
 
     def _line(self, row: Row) -> str:
         if self._style == "csv":
-            return outputs.csv_line(row)
-        return outputs.table_line(row, self._width) if self._style == "table" else outputs.jsonl_line(row)
+            return rows.csv_line(row)
+        return rows.table_line(row, self._width) if self._style == "table" else rows.jsonl_line(row)
 
     def _columns(self, paths: Sequence[str]) -> int:
         """Choose the width of the paths from the first of them, and on a terminal from its width, too."""
@@ -107,7 +107,7 @@ class Delivery:
     def _place(self, heard: Heard) -> None:
         if not heard.is_clip:
             for kind, folder in self._annotations.items():
-                suffix, write = outputs.ANNOTATIONS[kind]
+                suffix, write = rows.ANNOTATIONS[kind]
                 annotate(folder, heard.path, suffix, write(heard))
         if self._sort_folder:
             for label in dict.fromkeys(detection.label for detection in heard.detections):
@@ -117,13 +117,13 @@ class Delivery:
 def journal_of(output: Path, style: str, model: Path, min_confidence: float, resume: bool) -> Journal:
     """Prepare the output of a batch, and say what becomes of an earlier one."""
     if style == "parquet":
-        outputs.check_parquet()
+        rows.check_parquet()
     identity = {
         "model": hashlib.sha256(model.read_bytes()).hexdigest(),
         "format": style,
         "minimum confidence": min_confidence,
     }
-    journal = Journal(output, identity, resume, outputs.to_parquet if style == "parquet" else None)
+    journal = Journal(output, identity, resume, rows.to_parquet if style == "parquet" else None)
     if journal.before.files:
         note(f"resuming after {journal.before.files:,} files")
     elif journal.left_over and not resume:

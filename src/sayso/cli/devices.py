@@ -17,7 +17,7 @@ def devices(as_json: bool) -> None:
 
     Example: sayso devices
     """
-    from sayso import devices as sound
+    from sayso.live import devices as sound
 
     found = sound.devices()
     if as_json:

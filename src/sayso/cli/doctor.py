@@ -18,9 +18,9 @@ def doctor(context: click.Context, model: str | None, device: str | None) -> Non
 
     Example: sayso doctor
     """
-    from sayso.diagnosis import Surroundings, diagnose
-    from sayso.model_file import DEFAULT
-    from sayso.recognizer import load
+    from sayso.live.diagnosis import Surroundings, diagnose
+    from sayso.model.model_file import DEFAULT
+    from sayso.recognition.recognizer import load
 
     note("listening for a moment; say something")
     broken = False

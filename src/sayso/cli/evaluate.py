@@ -13,8 +13,8 @@ from sayso.cli.console import accuracy_line, note, percent, say, table, tell_ski
 from sayso.cli.data import located
 
 if TYPE_CHECKING:
-    from sayso.corpus import Split
-    from sayso.scores import Evaluation
+    from sayso.corpus.corpus import Split
+    from sayso.evaluation.accuracy import Evaluation
 
 
 @click.command()
@@ -78,11 +78,11 @@ def evaluate(
         raise click.UsageError(
             "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
         )
-    from sayso import evaluation as measure
-    from sayso.clip_store import load_noises
-    from sayso.corpus import scan, sound_files
+    from sayso.corpus.clips import load_noises
+    from sayso.corpus.corpus import scan, sound_files
     from sayso.errors import CorpusError
-    from sayso.recognizer import load
+    from sayso.evaluation import measure
+    from sayso.recognition.recognizer import load
 
     if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")

@@ -14,9 +14,9 @@ from sayso.cli.console import LISTED, note, percent, progress_bar, say, table, t
 
 if TYPE_CHECKING:
     from sayso.config import DecisionSettings
-    from sayso.corpus import Split
-    from sayso.recognizer import Recognizer
-    from sayso.stream_scores import Fault, Heard, StreamScore
+    from sayso.corpus.corpus import Split
+    from sayso.evaluation.stream_scores import Fault, Heard, StreamScore
+    from sayso.recognition.recognizer import Recognizer
 
 
 def evaluate_stream(
@@ -25,10 +25,10 @@ def evaluate_stream(
     alarms: float | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, listen to it, and tell how well that went."""
-    from sayso import model_file
-    from sayso.recognizer import load
-    from sayso.stream_scores import choose_thresholds, hear, score, trade_off
-    from sayso.streams import recording
+    from sayso.evaluation.stream_scores import choose_thresholds, hear, score, trade_off
+    from sayso.evaluation.streams import recording
+    from sayso.model import model_file
+    from sayso.recognition.recognizer import load
 
     if labels and (hours or negatives or noise or snr):
         raise click.UsageError("--hours, --negatives, --noise and --snr build a stream; with --labels there is one")
@@ -93,12 +93,12 @@ def _hear_built(
     negatives: Path | None, hours: float,
 ) -> list[Heard]:  # fmt: skip
     """Build a stream from the recordings of one split and listen to it."""
-    from sayso.clip_store import load_noises
-    from sayso.corpus import Skipped, scan, sound_files
-    from sayso.speech import FAINTEST
-    from sayso.stream_scores import hear_all
-    from sayso.streams import StreamMaker
-    from sayso.workers import cores
+    from sayso.corpus.clips import load_noises
+    from sayso.corpus.corpus import Skipped, scan, sound_files
+    from sayso.evaluation.stream_scores import hear_all
+    from sayso.evaluation.streams import StreamMaker
+    from sayso.sound.speech import FAINTEST
+    from sayso.system.workers import cores
 
     if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")

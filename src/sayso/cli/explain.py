@@ -47,10 +47,10 @@ def explain(
 
 def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path, animate: bool) -> None:
     from sayso.explanation.clip import explain_clip
-    from sayso.model_file import DEFAULT, find, load
+    from sayso.model.model_file import DEFAULT, find, load
+    from sayso.report.explanation_page import explanation_page
     from sayso.report.page import save
-    from sayso.report.page_explanation import explanation_page
-    from sayso.storage import check_writable
+    from sayso.system.atomic_files import check_writable
 
     check_writable(output)
     name = model or DEFAULT
@@ -71,10 +71,10 @@ def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path
 
 def _explain_training(output: Path) -> None:
     from sayso.explanation.course import watch_learning
-    from sayso.model_file import bundled
+    from sayso.model.model_file import bundled
     from sayso.report.page import save
-    from sayso.report.page_training import training_page
-    from sayso.storage import check_writable
+    from sayso.report.training_page import training_page
+    from sayso.system.atomic_files import check_writable
 
     check_writable(output)
     course = watch_learning(bundled("demo"))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sayso.cli.console import accuracy, percent, say
-from sayso.text import printable
+from sayso.system.text import printable
 
 
 @click.command()
@@ -17,8 +17,8 @@ def info(model: str, as_json: bool) -> None:
 
     Example: sayso info commands
     """
-    from sayso import model_file
     from sayso.cli.layers import layer_table
+    from sayso.model import model_file
 
     path = model_file.find(model)
     loaded, header = model_file.load(path), model_file.load_header(path)

@@ -18,10 +18,10 @@ import click
 from sayso.cli.console import note, percent, warn
 
 if TYPE_CHECKING:
-    from sayso.audio import Samples
-    from sayso.listening import Listening
-    from sayso.microphone import Microphone
-    from sayso.recognizer import Look
+    from sayso.live.listening import Listening
+    from sayso.live.microphone import Microphone
+    from sayso.recognition.recognizer import Look
+    from sayso.sound.audio import Samples
 
 # Seconds between two lines of --stats.
 STATS_EVERY = 10.0
@@ -56,15 +56,15 @@ def listen(
 
     Example: sayso listen --exec 'left=xdotool key Left'
     """
-    from sayso.actions import Actions, parse
-    from sayso.audio import read_chunks
-    from sayso.listening import Listening
-    from sayso.microphone import Microphone
-    from sayso.model_file import DEFAULT
-    from sayso.nn.memory import keep_freed_memory
-    from sayso.piped import piped_chunks
-    from sayso.recognizer import load
-    from sayso.session import SessionRecorder
+    from sayso.live.actions import Actions, parse
+    from sayso.live.listening import Listening
+    from sayso.live.microphone import Microphone
+    from sayso.live.pipe import piped_chunks
+    from sayso.live.session import SessionRecorder
+    from sayso.model.model_file import DEFAULT
+    from sayso.recognition.recognizer import load
+    from sayso.sound.audio import read_chunks
+    from sayso.system.memory import keep_freed_memory
 
     if source is not None and device is not None:
         raise click.UsageError("--device and --input exclude each other: give the one to listen to")
@@ -101,7 +101,7 @@ def listen(
         if style == "text" and sys.stdout.isatty():
             from rich.console import Console
 
-            from sayso.cli.display import Display
+            from sayso.cli.live_display import Display
 
             show = stack.enter_context(
                 Display(title, recognizer.labels, listening, work if stats else lambda: "", Console())
@@ -122,7 +122,7 @@ def listen(
 
 def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> Callable[[Look], None]:
     """Return what prints each detection as a line, and now and then on stderr what is wrong or how the work goes."""
-    from sayso.session import plain
+    from sayso.live.session import plain
 
     due = time.monotonic() + STATS_EVERY
     told = ""

@@ -24,7 +24,7 @@ from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
 from sayso.errors import SaysoError
-from sayso.text import printable
+from sayso.system.text import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

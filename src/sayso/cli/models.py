@@ -15,7 +15,7 @@ def models(as_json: bool) -> None:
 
     Example: sayso models
     """
-    from sayso import model_file
+    from sayso.model import model_file
 
     facts: list[dict[str, Any]] = []
     for name, path in model_file.shipped().items():

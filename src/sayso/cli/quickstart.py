@@ -22,17 +22,17 @@ def quickstart(output: Path, seed: int) -> None:
     """
     from dataclasses import replace
 
-    from sayso.cli.learn import watch
+    from sayso.cli.training_progress import watch
     from sayso.config import COMMANDS, Settings, recipe
-    from sayso.corpus import scan
+    from sayso.corpus.corpus import scan
     from sayso.errors import SettingsError
-    from sayso.evaluation import clips_to_measure, evaluate
-    from sayso.model_file import bundled
-    from sayso.preparation import prepare
-    from sayso.recognizer import Recognizer
+    from sayso.evaluation.measure import clips_to_measure, evaluate
+    from sayso.model.model_file import bundled
+    from sayso.recognition.recognizer import Recognizer
     from sayso.report.plots import save_confusion
     from sayso.report.training_plots import save_learning_curve
-    from sayso.storage import check_writable
+    from sayso.system.atomic_files import check_writable
+    from sayso.training.preparation import prepare
 
     demo = bundled("demo")
     settings = Settings.from_toml(recipe("quickstart"))

@@ -14,9 +14,9 @@ import click
 from sayso.cli.console import note
 
 if TYPE_CHECKING:
-    from sayso.audio import Samples
-    from sayso.microphone import Microphone
-    from sayso.takes import Take, TakeFiles
+    from sayso.live.microphone import Microphone
+    from sayso.live.takes import Take, TakeFiles
+    from sayso.sound.audio import Samples
 
 RATE = 16_000
 # Seconds of each step of the count-down, of listening to one word, and of background noise.
@@ -38,8 +38,8 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
 
     Example: sayso record lamp music -o recordings --count 20 --speaker anna
     """
-    from sayso.microphone import Microphone
-    from sayso.takes import TakeFiles, check_name
+    from sayso.live.microphone import Microphone
+    from sayso.live.takes import TakeFiles, check_name
 
     names = [check_name("word", word) for word in words]
     speaker = check_name("speaker", _user() if speaker is None else speaker)
@@ -116,14 +116,14 @@ class Session:
 
     def noise(self) -> None:
         """Record background noise."""
-        from sayso.corpus import NOISE_FOLDER
+        from sayso.corpus.corpus import NOISE_FOLDER
 
         note("be quiet, let the room sound as it does")
         note(f"kept {self._files.keep(NOISE_FOLDER, self._hear(NOISE))}")
 
     def _take(self, word: str) -> None:
         """Count down, record, judge, and keep what is good or what the person wants to keep."""
-        from sayso.takes import take_of
+        from sayso.live.takes import take_of
 
         for number in (3, 2, 1):
             click.echo(f"{number} … ", nl=False, err=True)
@@ -142,13 +142,13 @@ class Session:
 
     def _hear(self, seconds: float) -> Samples:
         """Record for a while, with a level that moves; what was said before is not part of it."""
-        from sayso.cli.display import LevelMeter
+        from sayso.cli.live_display import LevelMeter
 
         with LevelMeter() as meter:
             return self._microphone.record(seconds, meter.show)
 
     def _play(self) -> None:
-        from sayso.devices import play
+        from sayso.live.devices import play
 
         if self._last is None:
             note("nothing has been recorded yet")

@@ -11,8 +11,8 @@ from sayso.cli.console import accuracy_line, note, progress_bar, say, tell_skipp
 from sayso.cli.data import located
 
 if TYPE_CHECKING:
-    from sayso.corpus import Split
-    from sayso.recognizer import Recognizer
+    from sayso.corpus.corpus import Split
+    from sayso.recognition.recognizer import Recognizer
     from sayso.report.measuring import Measured
 
 
@@ -44,14 +44,14 @@ def report(
 
     Example: sayso report model.safetensors recordings -o report.html
     """
-    from sayso import model_file
     from sayso.errors import ModelError
-    from sayso.recognizer import Recognizer
+    from sayso.model import model_file
+    from sayso.recognition.recognizer import Recognizer
     from sayso.report import page
     from sayso.report.measuring import seconds_per_clip
     from sayso.report.model_page import Subject, draw, render
     from sayso.report.plots import save_all
-    from sayso.storage import check_writable
+    from sayso.system.atomic_files import check_writable
 
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
@@ -88,7 +88,7 @@ def report(
 
 def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:
     """Measure with a bar on stderr, and tell what was skipped."""
-    from sayso.corpus import scan, sound_files
+    from sayso.corpus.corpus import scan, sound_files
     from sayso.report.measuring import RATIOS, measure
 
     with progress_bar("{task.description}") as bar:

@@ -11,7 +11,7 @@ from sayso.cli.console import note, percent, progress_bar, say, table
 from sayso.cli.data import located
 
 if TYPE_CHECKING:
-    from sayso.sweep import Row
+    from sayso.training.sweep import Row
 
 
 @click.command()
@@ -55,10 +55,10 @@ def sweep(
     from contextlib import ExitStack
 
     from sayso.config import Settings, recipe
-    from sayso.corpus import sound_files
-    from sayso.storage import check_writable
-    from sayso.sweep import Data, append, finished, grid, is_row_of, train, values_of
-    from sayso.workers import cores, in_processes, on_cluster
+    from sayso.corpus.corpus import sound_files
+    from sayso.system.atomic_files import check_writable
+    from sayso.system.workers import cores, in_processes, on_cluster
+    from sayso.training.sweep import Data, append, finished, grid, is_row_of, train, values_of
 
     varied: dict[str, list[Any]] = dict(map(values_of, variations))
     if seeds:

@@ -10,7 +10,7 @@ import click
 from sayso.cli.console import doubtful_table, note, percent, say, table, tell_skipped, warn
 
 if TYPE_CHECKING:
-    from sayso.teaching import Taught
+    from sayso.training.teaching import Taught
 
 # With so many recordings of each word, a network of its own can learn more than a new last layer.
 MANY = 200
@@ -33,10 +33,10 @@ def teach(
 
     Example: sayso teach recordings -o mine.safetensors
     """
-    from sayso import model_file
-    from sayso.corpus import scan, sound_files
-    from sayso.teaching import teach as add_words
-    from sayso.workers import cores
+    from sayso.corpus.corpus import scan, sound_files
+    from sayso.model import model_file
+    from sayso.system.workers import cores
+    from sayso.training.teaching import teach as add_words
 
     corpus = scan(directory)
     noises = sound_files(noise)

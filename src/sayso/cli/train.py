@@ -13,7 +13,7 @@ from sayso.cli.data import located
 from sayso.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sayso.preparation import Prepared
+    from sayso.training.preparation import Prepared
 
 # From fewer recordings of a word, teaching a shipped model does better than learning from nothing.
 FEW = 50
@@ -73,16 +73,16 @@ def train(
     from contextlib import ExitStack
     from dataclasses import replace
 
-    from sayso.cli.learn import watch
-    from sayso.clip_cache import default_folder
+    from sayso.cli.training_progress import watch
     from sayso.config import Settings, build, network_named, recipe
-    from sayso.corpus import scan, sound_files
-    from sayso.evaluation import review
-    from sayso.preparation import prepare
-    from sayso.recognizer import Recognizer
+    from sayso.corpus.clip_cache import default_folder
+    from sayso.corpus.corpus import scan, sound_files
+    from sayso.evaluation.measure import review
+    from sayso.recognition.recognizer import Recognizer
     from sayso.report.live import LiveReport
     from sayso.report.tensorboard import TensorBoard
-    from sayso.storage import check_writable
+    from sayso.system.atomic_files import check_writable
+    from sayso.training.preparation import prepare
 
     # Each kind of network has a recipe that suits it.
     settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))

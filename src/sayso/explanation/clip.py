@@ -13,14 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso import audio
-from sayso.batch import LONGEST_CLIP
+from sayso.batch.classify import LONGEST_CLIP
 from sayso.config import UNKNOWN
 from sayso.errors import AudioError, SettingsError
-from sayso.features import MfccExtractor
-from sayso.model_file import Model
+from sayso.features.mfcc import MfccExtractor
+from sayso.model.model_file import Model
 from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cross_entropy
 from sayso.nn.tracing import Trace, trace
+from sayso.sound import audio
 
 FloatArray = NDArray[np.floating[Any]]
 

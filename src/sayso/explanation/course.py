@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.clip_store import load_clips
 from sayso.config import FeatureSettings
-from sayso.corpus import scan
+from sayso.corpus.clips import load_clips
+from sayso.corpus.corpus import scan
 from sayso.errors import CorpusError
-from sayso.feature_tables import FeatureTables
-from sayso.features import MfccExtractor
+from sayso.features.filterbank import FeatureTables
+from sayso.features.mfcc import MfccExtractor
+from sayso.features.standardizer import Standardizer
 from sayso.nn import SGD, CosineWithWarmup, Dense, Flatten, Network, ReLU, one_hot, softmax_cross_entropy
 from sayso.nn.trainer import Trainer
-from sayso.standardizer import Standardizer
-from sayso.workers import cores
+from sayso.system.workers import cores
 
 FloatArray = NDArray[np.floating[Any]]
 

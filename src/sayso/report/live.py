@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Self
 
 from sayso.config import SILENCE
-from sayso.evaluation import answer
-from sayso.recognizer import Recognizer
+from sayso.evaluation.measure import answer
+from sayso.recognition.recognizer import Recognizer
 from sayso.report import page
 from sayso.report.measuring import CHOSEN_BY, Measured, seconds_per_clip
 from sayso.report.model_page import Subject, draw, render
-from sayso.storage import check_writable
-from sayso.training import Training
+from sayso.system.atomic_files import check_writable
+from sayso.training.training import Training
 
 # The page is written at most so often, and so rarely that it takes no more than this part of the time. (The first page
 # takes longer than the others, as what it is drawn with is loaded for it.)

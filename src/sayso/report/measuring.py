@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sayso.answers import Answers
-from sayso.clip_store import ClipSet, FloatArray, load_noises
-from sayso.corpus import Corpus, Skipped, Split
+from sayso.corpus.clips import ClipSet, FloatArray, load_noises
+from sayso.corpus.corpus import Corpus, Skipped, Split
 from sayso.errors import CorpusError
-from sayso.evaluation import answer, clips_to_measure, evaluate_in_noise
-from sayso.recognizer import Recognizer
-from sayso.scores import Evaluation
+from sayso.evaluation.accuracy import Evaluation
+from sayso.evaluation.measure import answer, clips_to_measure, evaluate_in_noise
+from sayso.evaluation.predictions import Predictions
+from sayso.recognition.recognizer import Recognizer
 
 RATIOS = (20.0, 10.0, 5.0, 0.0, -5.0)
 # Length of the noise that is made where there are no recordings of any, in seconds.
@@ -32,7 +32,7 @@ class Measured:
         What the clips are, in words.
     clips : ClipSet
         The clips.
-    answers : Answers
+    answers : Predictions
         What the model says to them.
     root : Path or None
         The folder that their paths are shown within.
@@ -48,7 +48,7 @@ class Measured:
 
     data: str
     clips: ClipSet
-    answers: Answers
+    answers: Predictions
     root: Path | None = None
     in_noise: dict[float, Evaluation] = field(default_factory=dict)
     noise: str = ""

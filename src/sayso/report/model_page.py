@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from sayso.config import SILENCE
-from sayso.features import MfccExtractor
-from sayso.history import history_of
-from sayso.model_file import Model
+from sayso.features.mfcc import MfccExtractor
+from sayso.model.history import history_of
+from sayso.model.model_file import Model
 from sayso.report import page, plots
 from sayso.report.layers import layer_rows
 from sayso.report.measuring import Measured

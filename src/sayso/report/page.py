@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sayso
-from sayso.storage import write_atomically
+from sayso.system.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from markupsafe import Markup

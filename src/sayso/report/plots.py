@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from sayso.answers import Answers, TradeOff
+from sayso.evaluation.accuracy import Evaluation, wilson_interval
+from sayso.evaluation.predictions import Predictions, TradeOff
 from sayso.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, percent, style
-from sayso.scores import Evaluation, wilson_interval
-from sayso.storage import write_atomically
+from sayso.system.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sayso.stream_scores import StreamScore
+    from sayso.evaluation.stream_scores import StreamScore
 
 # A cell of the confusion matrix is never darker than this, so that its number can be read on it.
 MOST_OPAQUE = 0.42
@@ -137,7 +137,7 @@ def words(evaluation: Evaluation) -> Plot:
     return Plot("words", figure, alt, caption)
 
 
-def reliability(answers: Answers) -> Plot:
+def reliability(answers: Predictions) -> Plot:
     """Plot accuracy against confidence: on the diagonal the model is as often right as it says."""
     from matplotlib.figure import Figure
 

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sayso.errors import SettingsError
-from sayso.storage import check_writable
-from sayso.training import Training
+from sayso.system.atomic_files import check_writable
+from sayso.training.training import Training
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.history import EpochRow
+from sayso.model.history import EpochRow
 from sayso.report.page import BLUE, MUTED, ORANGE, PURPLE, WIDTH, number, percent, style
 from sayso.report.plots import Plot, epochs_axis, legend, save, small_axes
 

@@ -1,0 +1,1 @@
+"""Many files to rows, resumable."""

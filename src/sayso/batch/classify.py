@@ -1,0 +1,246 @@
+"""Many files: what is heard in each, worked out in groups that any number of workers may share.
+
+Which group a file falls into, and who works on it, changes nothing in what is heard.
+"""
+
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sayso.errors import AudioError
+from sayso.recognition.decision import Detection
+from sayso.recognition.recognizer import TOGETHER, Recognizer
+from sayso.sound.audio import Samples
+from sayso.sound.sources import is_remote, read_chunks
+from sayso.system.memory import keep_freed_memory
+from sayso.system.workers import Work, in_processes, on_cluster
+
+# A file up to this many seconds is one clip; in a longer one words are sought.
+LONGEST_CLIP = 2.0
+# What one worker gets at a time: so many files, or fewer if they are large.
+GROUP_FILES = 64
+GROUP_BYTES = 16_000_000
+# With less to do than this, starting workers takes longer than the work.
+FEW_GROUPS = 16
+FEW_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was heard in a file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    detection : Detection or None
+        What was heard; None if there was no word, or the file could not be read.
+    error : str
+        Why the file could not be read, or nothing.
+    """
+
+    path: str
+    detection: Detection | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """All that was heard in a file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    detections : tuple of Detection
+        Of a clip, the one decision; of a longer file, the words.
+    seconds : float
+        How long the sound is, as far as it could be read.
+    error : str
+        Why the file, or the rest of it, could not be read, or nothing.
+    """
+
+    path: str
+    detections: tuple[Detection, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it was taken as one clip."""
+        return self.seconds <= LONGEST_CLIP
+
+    def rows(self) -> list[Row]:
+        """Return a row for each detection and for the error; one in any case."""
+        rows = [Row(self.path, detection) for detection in self.detections]
+        if self.error or not rows:
+            rows.append(Row(self.path, error=self.error))
+        return rows
+
+
+class Group(NamedTuple):
+    """Consecutive files that one worker gets, and their bytes as far as they are known."""
+
+    files: tuple[str, ...]
+    size: int
+
+
+class Hearing(NamedTuple):
+    """What every worker needs.
+
+    Attributes
+    ----------
+    recognizer : Recognizer
+        What hears.
+    threads : int
+        Threads for the network within one long file.
+    folder : str
+        Where relative paths begin; where the worker stands, if empty.
+    """
+
+    recognizer: Recognizer
+    threads: int = 1
+    folder: str = ""
+
+
+def grouped(files: Iterable[str]) -> Iterator[Group]:
+    """Gather files, in their order, into groups."""
+    group: list[str] = []
+    size = 0
+    for file in files:
+        group.append(file)
+        size += _size(file)
+        if len(group) == GROUP_FILES or size >= GROUP_BYTES:
+            yield Group(tuple(group), size)
+            group, size = [], 0
+    if group:
+        yield Group(tuple(group), size)
+
+
+def _size(file: str) -> int:
+    try:
+        return 0 if is_remote(file) else Path(file).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+@contextlib.contextmanager
+def hearing(
+    recognizer: Recognizer, files: Iterable[str], workers: int, scheduler: str | None = None
+) -> Iterator[Iterator[list[Heard]]]:
+    """Hear any number of files.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        What hears.
+    files : iterable of str
+        The files; no more of them are taken than are in work.
+    workers : int
+        How many processes of this machine share the work, if there is enough of it.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers do it instead.
+
+    Yields
+    ------
+    groups : iterator of list of Heard
+        What is heard in each file, in their order, group by group.
+
+    Raises
+    ------
+    WorkerError
+        If the workers fail.
+    """
+    groups = grouped(files)
+    work: Work[tuple[str, ...], list[Heard]]
+    if scheduler:
+        with on_cluster(hear, Hearing(recognizer, folder=str(Path.cwd())), scheduler) as work:
+            yield work(group.files for group in groups)
+        return
+    first = list(islice(groups, max(FEW_GROUPS, workers)))
+    hears = Hearing(recognizer, threads=max(workers // max(len(first), 1), 1))
+    little = len(first) < 2 or (len(first) < FEW_GROUPS and sum(group.size for group in first) < FEW_BYTES)
+    everything = (group.files for group in chain(first, groups))
+    if workers == 1 or little:
+        yield (hear(hears, group) for group in everything)
+        return
+    with in_processes(hear, hears, min(workers, len(first))) as work:
+        yield work(everything)
+
+
+def hear(hearing: Hearing, files: Sequence[str]) -> list[Heard]:
+    """Hear a group of files: the clips among them together, each longer one by itself.
+
+    Parameters
+    ----------
+    hearing : Hearing
+        What hears, and how.
+    files : sequence of str
+        The files.
+
+    Returns
+    -------
+    heard : list of Heard
+        What was heard in each; it is told there, too, if a file could not be read.
+    """
+    from threadpoolctl import threadpool_limits
+
+    keep_freed_memory()
+    recognizer = hearing.recognizer
+    rate = recognizer.model.features.sample_rate
+    heard: list[Heard] = []
+    clips: dict[int, Samples] = {}
+    # Others work on the other cores.
+    with threadpool_limits(1, "blas"):
+        for name in files:
+            sound = _Sound(name, hearing)
+            with contextlib.closing(sound.chunks(rate)) as chunks:
+                beginning = []
+                for chunk in chunks:
+                    beginning.append(chunk)
+                    if sound.samples > LONGEST_CLIP * rate:
+                        break
+                detections: tuple[Detection, ...] = ()
+                if sound.samples > LONGEST_CLIP * rate:
+                    sought = recognizer.detect(chain(beginning, chunks), TOGETHER, hearing.threads)
+                    detections = tuple(sought)
+                elif not sound.error:
+                    clips[len(heard)] = np.concatenate(beginning)
+            heard.append(Heard(name, detections, sound.samples / rate, sound.error))
+        for place, detection in zip(clips, recognizer.classify_clips(list(clips.values())), strict=True):
+            heard[place] = replace(heard[place], detections=(detection,))
+    return heard
+
+
+class _Sound:
+    """The sound of a file as far as it can be read: an error ends it, and is remembered.
+
+    Attributes
+    ----------
+    samples : int
+        How many have been read.
+    error : str
+        What ended the reading, or nothing.
+    """
+
+    def __init__(self, name: str, hearing: Hearing) -> None:
+        self.samples, self.error = 0, ""
+        self._name = name
+        # A path where the worker stands is left as it is.
+        joined = hearing.folder and not is_remote(name)
+        self._path = str(Path(hearing.folder, name)) if joined else name
+
+    def chunks(self, rate: int) -> Generator[Samples, None, None]:
+        """Yield the samples at some rate."""
+        try:
+            # A clip is read in one go.
+            for chunk in read_chunks(self._path, rate, LONGEST_CLIP):
+                self.samples += len(chunk)
+                yield chunk
+        except AudioError as error:
+            self.error = str(error).replace(self._path, self._name)

@@ -1,0 +1,128 @@
+"""Which files a user means by files, folders, patterns and lists, one after the other however many there are."""
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sayso.errors import AudioError
+from sayso.sound.sources import STDIN, SUFFIXES, is_remote
+
+
+def sound_files(places: Sequence[str]) -> Iterator[str]:
+    """Yield the files that are meant by files, folders (with all sound files below) and patterns, each once, in order.
+
+    A place where nothing is found is yielded itself, so that reading it tells what is wrong. Folders are walked as
+    they are asked for: of a large archive, only the names in the folders on the way lie in memory.
+
+    Parameters
+    ----------
+    places : sequence of str
+        Paths, patterns, or addresses that fsspec knows; one that ends in a slash is a folder.
+    """
+    single: set[str] = set()
+    folders: list[str] = []
+    for place in places:
+        path = Path(place)
+        if is_remote(place):
+            found, once = _remote(place), True
+        elif path.is_dir():
+            found, once = _walk(str(path)), False
+        elif path.exists() or place == STDIN:
+            found, once = iter([place]), True
+        else:
+            found, once = iter(sorted(glob.glob(place, recursive=True))), True  # noqa: PTH207 - it may be absolute
+        anything = False
+        for file in found:
+            anything = True
+            if file not in single and not (folders and _is_below(file, folders)):
+                yield file
+            if once:
+                single.add(file)
+        if not anything and place not in single:
+            single.add(place)
+            yield place
+        if not once:
+            folders.append(str(path))
+
+
+def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
+    """Yield the files that are meant by places, then those of a list, each as often as it stands there.
+
+    Parameters
+    ----------
+    places : sequence of str
+        As for `sound_files`.
+    listing : str or None
+        A file with a path a line, or "-" for standard input.
+
+    Raises
+    ------
+    AudioError
+        If the list cannot be read.
+    """
+    yield from sound_files(places)
+    if listing == STDIN:
+        yield from _names(sys.stdin.buffer)
+    elif listing is not None:
+        try:
+            lines = Path(listing).open("rb")  # noqa: SIM115 - the next line closes it
+        except OSError as error:
+            raise AudioError(
+                f"cannot read the list {listing}: {error.strerror}; give a file with a path a line"
+            ) from error
+        with lines:
+            yield from _names(lines)
+
+
+def _names(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
+        if name := line.rstrip(b"\r\n"):
+            # In a list, - is a file like any other.
+            yield "./-" if name == b"-" else os.fsdecode(name)
+
+
+def _is_sound(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a Path for each of millions takes its time
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Yield the sound files below a folder in the order of their names; a folder that cannot be read, itself."""
+    try:
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in ordered:
+        # As Path writes it, and users, too.
+        path = entry.name if folder == "." else entry.path
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path)
+        elif _is_sound(entry.name):
+            yield path
+
+
+def _is_below(file: str, folders: Sequence[str]) -> bool:
+    """Tell whether a walk through one of the folders has passed this file."""
+    if not _is_sound(file):
+        return False
+    parents = [str(parent) for parent in Path(file).parents]
+    return any(folder in parents for folder in folders)
+
+
+def _remote(place: str) -> Iterator[str]:
+    """Yield the files that an address means, which may be a folder or a pattern."""
+    if not (place.endswith("/") or glob.has_magic(place)):
+        return iter([place])
+    try:
+        import fsspec
+    except ImportError as error:
+        raise AudioError(f'reading {place} needs fsspec: pip install "sayso[dask]"') from error
+    try:
+        system, path = fsspec.core.url_to_fs(place)
+        names = system.find(path) if place.endswith("/") else system.glob(path)
+    except Exception as error:  # each kind of store has errors of its own
+        raise AudioError(f"cannot list {place}: {error or type(error).__name__}; correct the address") from error
+    return (system.unstrip_protocol(name) for name in sorted(names) if not place.endswith("/") or _is_sound(name))

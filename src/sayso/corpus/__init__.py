@@ -1,0 +1,1 @@
+"""A folder of words on disk becomes labelled clips in memory."""

@@ -1,0 +1,1 @@
+"""The public data sets: fetched whole, verified, unpacked safely."""

@@ -1,0 +1,328 @@
+"""How good a model is on streams: words missed, false alarms an hour, and how long after a word it is detected."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.config import UNKNOWN, DecisionSettings, FeatureSettings
+from sayso.evaluation.accuracy import wilson_interval
+from sayso.evaluation.streams import PART, Spoken, Stream, StreamMaker
+from sayso.recognition.decision import Decision, Detection
+from sayso.recognition.recognizer import TOGETHER, Recognizer
+
+# Thresholds that are tried for the trade-off; the network's label smoothing keeps probabilities below about 0.95.
+THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
+# A detection belongs to a word from its start until so many seconds after its end: as long as a window holds it.
+LATEST = 0.75
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """95 % interval of the mean of which `count` events were seen; exact, F. Garwood 1936."""
+    from scipy.special import gammaincinv
+
+    low = float(gammaincinv(count, 0.025)) if count else 0.0
+    # Of no events only an upper bound can be asked for; its 5 % all lie on one side ("rule of three").
+    return low, float(gammaincinv(count + 1, 0.975 if count else 0.95))
+
+
+class Fault(NamedTuple):
+    """Something that went wrong with a recording of which a stream was built.
+
+    Attributes
+    ----------
+    what : {"missed", "false alarm"}
+        A word of the model that was not detected, or one that was where unknown speech was said.
+    word : str
+        That word.
+    source : Path
+        The recording.
+    """
+
+    what: Literal["missed", "false alarm"]
+    word: str
+    source: Path
+
+
+@dataclass(frozen=True)
+class StreamScore:
+    """What a model made of a stream.
+
+    Attributes
+    ----------
+    said : Counter of str
+        How often each word of the model was said.
+    hit : Counter of str
+        How often each was detected.
+    alarms : Counter of str
+        False alarms of each: detections where no word was said, or of a word a second time.
+    wrong : int
+        Words at which another word was detected.
+    in_speech : int
+        False alarms in unknown speech.
+    hours : float
+        Length of the stream.
+    delays : tuple of float
+        Seconds from the end of each detected word to its detection.
+    faults : Counter of Fault
+        How often the same went wrong with the same recording.
+    """
+
+    said: Counter[str] = field(default_factory=Counter)
+    hit: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)
+    wrong: int = 0
+    in_speech: int = 0
+    hours: float = 0.0
+    delays: tuple[float, ...] = ()
+    faults: Counter[Fault] = field(default_factory=Counter)
+
+    def __add__(self, other: Self) -> Self:
+        """Return the score of both streams together."""
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+    @property
+    def words(self) -> int:
+        """Words of the model that were said."""
+        return self.said.total()
+
+    @property
+    def hits(self) -> int:
+        """Those that were detected."""
+        return self.hit.total()
+
+    @property
+    def false_alarms(self) -> int:
+        """Detections where no word was said, or of a word a second time."""
+        return self.alarms.total()
+
+    @property
+    def misses(self) -> int:
+        """Words that were not detected."""
+        return self.words - self.hits
+
+    @property
+    def miss_rate(self) -> float:
+        """Part of the words that were not detected."""
+        return self.misses / max(self.words, 1)
+
+    @property
+    def false_alarm_rate(self) -> float:
+        """False alarms an hour."""
+        return self.false_alarms / self.hours if self.hours else 0.0
+
+    @property
+    def false_alarm_interval(self) -> tuple[float, float]:
+        """95 % interval of the false alarms an hour."""
+        low, high = poisson_interval(self.false_alarms)
+        return low / max(self.hours, 1e-9), high / max(self.hours, 1e-9)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain values."""
+        quantiles = np.quantile(self.delays, [0.5, 0.95]) if self.delays else (None, None)
+        return {
+            "hours": self.hours,
+            "words": self.words,
+            "hits": self.hits,
+            "misses": self.misses,
+            "miss_rate": self.miss_rate,
+            "miss_interval": list(wilson_interval(self.misses, self.words)),
+            "wrong": self.wrong,
+            "false_alarms": self.false_alarms,
+            "false_alarms_in_speech": self.in_speech,
+            "false_alarms_per_hour": self.false_alarm_rate,
+            "false_alarms_interval": list(self.false_alarm_interval),
+            "delay_median": None if quantiles[0] is None else float(quantiles[0]),
+            "delay_95": None if quantiles[1] is None else float(quantiles[1]),
+        }
+
+
+def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float) -> StreamScore:
+    """Compare what was detected with what was said.
+
+    A detection counts for the last thing that began before it, unless that ended more than `LATEST` seconds ago.
+    """
+    spoken = sorted(truth, key=lambda entry: entry.start)
+    starts = [entry.start for entry in spoken]
+    hit: set[int] = set()
+    wrong: set[int] = set()
+    delays: list[float] = []
+    alarms: Counter[str] = Counter()
+    faults: Counter[Fault] = Counter()
+    in_speech = 0
+    for detection in detections:
+        position = int(np.searchsorted(starts, detection.end)) - 1
+        nearby = position >= 0 and detection.end <= spoken[position].end + LATEST
+        if not nearby or spoken[position].label == UNKNOWN:
+            alarms[detection.label] += 1
+            in_speech += nearby
+            if nearby and (source := spoken[position].source):
+                faults[Fault("false alarm", detection.label, source)] += 1
+        elif spoken[position].label != detection.label:
+            wrong.add(position)
+        elif position in hit:
+            alarms[detection.label] += 1
+        else:
+            hit.add(position)
+            delays.append(detection.end - spoken[position].end)
+    said = Counter(entry.label for entry in spoken if entry.label != UNKNOWN)
+    hits = Counter(spoken[position].label for position in hit)
+    for position, entry in enumerate(spoken):
+        if entry.label != UNKNOWN and position not in hit and entry.source:
+            faults[Fault("missed", entry.label, entry.source)] += 1
+    return StreamScore(said, hits, alarms, len(wrong), in_speech, hours, tuple(delays), faults)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the network said, moment by moment, to a stream whose truth is known.
+
+    Decisions by other settings can then be tried without listening again.
+
+    Attributes
+    ----------
+    stream : Stream
+        The truth; its samples are not kept.
+    labels : tuple of str
+        What the probabilities stand for.
+    features : FeatureSettings
+        The model's.
+    probabilities : ndarray of float32, shape (looks, labels)
+        One row a look.
+    ends : ndarray of int, shape (looks,)
+        The sample before which each look's window ends.
+    """
+
+    stream: Stream
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    probabilities: NDArray[np.float32]
+    ends: NDArray[np.int64]
+
+    def score(self, settings: DecisionSettings) -> StreamScore:
+        """Decide by these settings, and compare with the truth."""
+        decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
+        decided = (decision.update(row, int(end)) for row, end in zip(self.probabilities, self.ends, strict=True))
+        return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
+
+
+def hear(recognizer: Recognizer, stream: Stream) -> Heard:
+    """Listen to a stream as live recognition does, and keep what the network says."""
+    looks = list(recognizer.looks([stream.samples], TOGETHER))
+    return Heard(
+        # A copy, as a view would keep all of the sound in memory.
+        replace(stream, samples=stream.samples[:0].copy()),
+        recognizer.labels,
+        recognizer.model.features,
+        np.array([look.probabilities for look in looks]),
+        np.array([look.end for look in looks]),
+    )
+
+
+def hear_all(
+    recognizer: Recognizer,
+    maker: StreamMaker,
+    hours: float,
+    threads: int,
+    advance: Callable[[float], None] = lambda hours: None,
+) -> list[Heard]:
+    """Build a stream part by part and listen to it, several parts at a time.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        What listens.
+    maker : StreamMaker
+        Builds the parts.
+    hours : float
+        Length of the stream.
+    threads : int
+        How many parts are made and heard at a time; the result does not depend on it.
+    advance : callable
+        Called with the hours of each part when it has been heard.
+    """
+    from threadpoolctl import threadpool_limits
+
+    seconds = 3600 * hours
+    lengths = [min(PART, seconds - start) for start in np.arange(0, seconds, PART).tolist()]
+
+    def part(number: int) -> Heard:
+        heard = hear(recognizer, maker.part(number, lengths[number]))
+        advance(lengths[number] / 3600)
+        return heard
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(part, range(len(lengths))))
+
+
+def score(heard: Sequence[Heard], settings: DecisionSettings) -> StreamScore:
+    """Score several parts of a stream together."""
+    return sum((part.score(settings) for part in heard), StreamScore())
+
+
+def trade_off(
+    heard: Sequence[Heard], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
+) -> list[tuple[float, StreamScore]]:
+    """Score a stream at several thresholds; the threshold to fire again keeps its proportion."""
+    return [(threshold, score(heard, with_threshold(settings, threshold))) for threshold in thresholds]
+
+
+def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
+    """Return the settings with one threshold for all words, and that to fire again in the same proportion."""
+    return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
+
+
+def choose_thresholds(
+    curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float
+) -> Mapping[str, float] | None:
+    """Choose a threshold for each word, so that as few words as can be are missed.
+
+    Some words are far more easily taken for what was not said than others. But the alarms of one word are few, and come
+    from fewer recordings still; a threshold that happens to give none here would not do so elsewhere. So what is
+    expected of a word lies halfway between its own alarms and the mean of all words (shrinkage, as in H. Robbins, "An
+    empirical Bayes approach to statistics", 1956). As it depends on the word's own threshold alone, the choice is one
+    of dynamic programming: word by word, the fewest misses for each number of alarms that are spent. (A word that is
+    detected keeps others quiet for a moment, which is neglected.)
+
+    Parameters
+    ----------
+    curve : sequence of (float, StreamScore)
+        What each threshold gives if it is that of all words.
+    false_alarms_per_hour : float
+        How many there may be, of all words together.
+
+    Returns
+    -------
+    thresholds : mapping of str to float, or None
+        The threshold of each word, of equally good ones the middle one; None if no choice keeps to the limit.
+    """
+    rising = sorted(curve, key=lambda entry: entry[0])
+    words = sorted(set().union(*(score.said | score.alarms for _, score in rising)))
+    # Halves of a mean over the words: alarms are counted in such parts of one.
+    parts = 2 * len(words)
+    most = int(parts * false_alarms_per_hour * rising[0][1].hours + 1e-9)
+    # The fewest misses by the alarms spent, and the thresholds that lead there.
+    best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
+    for word in words:
+        alike: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
+        for threshold, score in rising:
+            expected = len(words) * score.alarms[word] + score.false_alarms
+            alike[expected, score.said[word] - score.hit[word]].append(threshold)
+        longer: dict[int, tuple[int, dict[str, float]]] = {}
+        for (alarms, misses), thresholds in alike.items():
+            for spent, (missed, chosen) in best.items():
+                if spent + alarms <= most and missed + misses < longer.get(spent + alarms, (math.inf,))[0]:
+                    # The middle one is farthest from being too low and from being too high.
+                    own = thresholds[len(thresholds) // 2]
+                    longer[spent + alarms] = missed + misses, {**chosen, word: own}
+        best = longer
+    if not best:
+        return None
+    fewest = min(best, key=lambda spent: (best[spent][0], spent))
+    return best[fewest][1]

@@ -1,0 +1,1 @@
+"""Samples to standardised MFCC, for clips and for streams."""

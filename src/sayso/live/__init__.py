@@ -1,0 +1,1 @@
+"""The microphone, and what is done with what it hears."""

@@ -1,0 +1,91 @@
+"""What a word sets off: a command of the user's, started beside the listening and never waited for."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from sayso.errors import SettingsError
+from sayso.recognition.decision import Detection
+
+
+def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
+    """Read actions as they are given on the command line, `WORD=COMMAND`.
+
+    Raises
+    ------
+    SettingsError
+        If one has another form, or names a word that the model does not know.
+    """
+    actions: dict[str, list[str]] = {}
+    for text in texts:
+        word, equals, command = text.partition("=")
+        if not equals or not command.strip():
+            raise SettingsError(f"the action {text!r} is not WORD=COMMAND, as in 'left=xdotool key Left'")
+        if word not in labels:
+            raise SettingsError(f"the action {text!r} is for no word of the model: {', '.join(labels)}")
+        actions.setdefault(word, []).append(command)
+    return actions
+
+
+class Actions:
+    """Starts commands.
+
+    A command finds the word, its confidence and its time in the environment: SAYSO_WORD, SAYSO_CONFIDENCE (0 to 1),
+    SAYSO_START and SAYSO_END (seconds from the beginning of the listening).
+
+    Parameters
+    ----------
+    commands : mapping of str to sequence of str
+        The commands of each word.
+    shell : bool
+        Whether a shell reads the commands; otherwise they are split into words as a shell would, and nothing else in
+        them has a meaning.
+    tell : callable
+        Called with a sentence when a command cannot be started or fails.
+
+    Raises
+    ------
+    SettingsError
+        If a command cannot be split, as its quotes do not match.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], shell: bool = False, tell: Callable[[str], None] = print
+    ) -> None:
+        self._shell, self._tell = shell, tell
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        try:
+            self._commands = {
+                word: [(text, text if shell else shlex.split(text)) for text in texts]
+                for word, texts in commands.items()
+            }
+        except ValueError as error:
+            raise SettingsError(f"a command of an action cannot be read: {error}; mend its quotes") from error
+
+    def start(self, detection: Detection) -> None:
+        """Start the commands of the word that was detected."""
+        self.look_after()
+        environment = os.environ | {
+            "SAYSO_WORD": detection.label,
+            "SAYSO_CONFIDENCE": f"{detection.confidence:.4f}",
+            "SAYSO_START": f"{detection.start:.3f}",
+            "SAYSO_END": f"{detection.end:.3f}",
+        }
+        for text, command in self._commands.get(detection.label, ()):
+            try:
+                # What it prints goes to stderr, so that stdout holds detections alone.
+                process = subprocess.Popen(
+                    command, shell=self._shell, stdin=subprocess.DEVNULL, stdout=2, env=environment
+                )
+            except OSError as error:
+                self._tell(f"{text!r} cannot be started: {error.strerror}; give a command that exists")
+            else:
+                self._running.append((text, process))
+
+    def look_after(self) -> None:
+        """Forget the commands that have ended, and tell of those that failed."""
+        for text, process in self._running:
+            if process.poll():
+                self._tell(f"{text!r} ended with status {process.returncode}")
+        self._running = [(text, process) for text, process in self._running if process.returncode is None]

@@ -1,0 +1,85 @@
+"""A listening on disk: the sound that was heard, and beside it the detections, so that a miss can be looked into."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+import soundfile
+
+from sayso.errors import StorageError
+from sayso.recognition.decision import Detection
+from sayso.sound.audio import Samples
+
+# Lossless, and libsndfile reads them even if the program was killed while writing.
+FORMATS = (".wav", ".flac")
+
+
+def plain(detection: Detection) -> dict[str, Any]:
+    """Return a detection as plain values."""
+    return {
+        "label": detection.label,
+        "confidence": round(detection.confidence, 4),
+        "start": round(detection.start, 3),
+        "end": round(detection.end, 3),
+        "runners_up": {label: round(probability, 4) for label, probability in detection.runners_up},
+    }
+
+
+class SessionRecorder:
+    """Writes the sound to a file and the detections to one beside it, as a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        A WAV or FLAC file that does not exist; the detections go to the same name with `.jsonl` added, one line each,
+        with times in seconds from the beginning of the file.
+    sample_rate : int
+        Samples a second.
+
+    Raises
+    ------
+    StorageError
+        On entering, if one of the files exists or cannot be made; later, if they cannot be written.
+    """
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self.path, self.detections_path = path, path.with_name(f"{path.name}.jsonl")
+        self._rate = sample_rate
+        if path.suffix.lower() not in FORMATS:
+            raise StorageError(f"cannot record to {path}: give a name that ends in {' or '.join(FORMATS)}")
+
+    def __enter__(self) -> Self:
+        """Make both files."""
+        try:
+            for path in (self.path, self.detections_path):
+                path.open("x").close()
+            self._sound = soundfile.SoundFile(self.path, "w", self._rate, 1, "PCM_16")
+            self._lines: TextIO = self.detections_path.open("w", encoding="utf-8")
+        except FileExistsError as error:
+            raise StorageError(f"{error.filename} exists; give another name, or move it away") from error
+        except (OSError, soundfile.SoundFileError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"cannot record to {self.path}: {reason}; give a folder to write to") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish both files."""
+        self._sound.close()
+        self._lines.close()
+
+    def hear(self, chunk: Samples) -> None:
+        """Write the next samples; what is beyond full scale is cut off."""
+        try:
+            self._sound.write(chunk)
+        except soundfile.SoundFileError as error:
+            raise StorageError(f"cannot write to {self.path}: {error}; make room") from error
+
+    def detect(self, detection: Detection) -> None:
+        """Write a detection."""
+        try:
+            print(json.dumps(plain(detection), ensure_ascii=False), file=self._lines, flush=True)
+        except OSError as error:
+            raise StorageError(f"cannot write to {self.detections_path}: {error.strerror}; make room") from error

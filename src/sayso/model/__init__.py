@@ -1,0 +1,1 @@
+"""A trained model, its one file, and the models that ship."""

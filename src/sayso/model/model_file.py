@@ -1,0 +1,317 @@
+"""A trained model and the one file it lives in: weights and feature tables as safetensors, all else as a JSON header.
+
+Reading a file builds only what is known by name and runs no code; every size is checked before anything is allocated
+for it.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sayso
+from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
+from sayso.errors import ModelError, SettingsError
+from sayso.features.filterbank import FeatureTables
+from sayso.features.standardizer import Standardizer
+from sayso.model.checksums import SHIPPED
+from sayso.model.rehearsal import Rehearsal, can_go_on
+from sayso.nn import Network
+from sayso.nn.parameters import flatten
+from sayso.system.atomic_files import write_atomically
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+DEFAULT = "commands"
+# Room for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
+MAX_BYTES = 128 * 2**20
+# Bytes of the header, which becomes many times as large once it is read.
+MAX_HEADER = 8 * 2**20
+_KEY = "sayso"
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that recognition needs, and where it comes from.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What the logits stand for.
+    features, tables, standardizer : FeatureSettings, FeatureTables, Standardizer
+        How samples become the network's input.
+    network : Network
+        The network with its weights.
+    decision : DecisionSettings
+        How probabilities over time become detections.
+    training : dict
+        Settings, data and history of the training, in plain values.
+    scores : dict
+        What was measured, by the name of the data.
+    rehearsal : Rehearsal or None
+        Examples of what the last layer is given, to add words beside.
+    """
+
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    tables: FeatureTables
+    standardizer: Standardizer
+    network: Network
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the model to a file, wholly or not at all.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        from safetensors.numpy import save
+
+        header = {
+            "format": FORMAT,
+            "labels": list(self.labels),
+            "features": asdict(self.features),
+            "network": self.network.to_dict(),
+            "decision": asdict(self.decision),
+            "training": self.training,
+            "scores": self.scores,
+            "versions": versions(),
+        }
+        arrays = {f"network.{name}": array for name, array in self.network.parameters.named().items()}
+        arrays |= {f"tables.{name}": array for name, array in asdict(self.tables).items()}
+        arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
+        if self.rehearsal:
+            arrays |= {f"rehearsal.{name}": array for name, array in self.rehearsal._asdict().items()}
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made a model."""
+    return {"sayso": sayso.__version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def load(path: Path) -> Model:
+    """Read a model from a file.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file, or it is no model, truncated, of a newer format, or inconsistent; if it stands among
+        the models that come with sayso and is another than the one that came.
+    """
+    return _parse(path)[0]
+
+
+def load_header(path: Path) -> dict[str, Any]:
+    """Read a model file's JSON header, as far as `sayso info` shows what the model itself does not hold."""
+    return _parse(path)[1]
+
+
+def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
+    _verify_shipped(path)
+    arrays, header = _read(path)
+    try:
+        if header["format"] > FORMAT:
+            raise ModelError(
+                f"{path} has model format {header['format']}, this sayso reads up to {FORMAT}; update sayso"
+            )
+        features = build(FeatureSettings, header["features"], "features")
+        model = Model(
+            labels=_labels(header["labels"]),
+            features=features,
+            tables=FeatureTables(**_part(arrays, "tables")),
+            standardizer=Standardizer(**_part(arrays, "standardizer")),
+            network=_network(header["network"], _part(arrays, "network")),
+            decision=build(DecisionSettings, header["decision"], "decision"),
+            training=_training(header["training"]),
+            scores=dict(header["scores"]),
+            rehearsal=_rehearsal(arrays),
+        )
+        _check(model)
+    except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
+        raise ModelError(f"{path} is damaged or not made by sayso ({error}); train or fetch it again") from error
+    return model, header
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays and the header without judging them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.is_dir():
+            raise ModelError(f"{path} is a folder; expected a model file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
+        check_header_size(path)
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            if text is None:
+                raise ModelError(
+                    f"{path} is a safetensors file but not a model of sayso; give one that `sayso train` made"
+                )
+            header = json.loads(text)
+            if not isinstance(header, dict):
+                raise ModelError(f"{path} has no proper header; train or fetch it again")
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
+    except OSError as error:
+        raise ModelError(f"cannot read model {path}: {error.strerror or error}; give a model file") from error
+    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # TypeError and AttributeError: an array of a type that NumPy does not know.
+        raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
+
+
+def _verify_shipped(path: Path) -> None:
+    """Make sure that a model from the folder of those that come with sayso is the one that this sayso was made with."""
+    if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
+        return
+    import hashlib
+
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = SHIPPED.get(path.stem)
+    if found != expected:
+        raise ModelError(
+            f"{path} is not the model that came with sayso: its SHA-256 is {found}, expected {expected}; install sayso "
+            "again, or keep a model of your own in another folder"
+        )
+
+
+def check_header_size(path: Path) -> None:
+    """Refuse a header that is too large before it is read; what is no safetensors file at all is found later.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > MAX_HEADER:
+        raise ValueError(f"it declares a header of {size} bytes, a model has at most {MAX_HEADER}")
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Pick the arrays of one part of the model, all of them finite float32."""
+    part = {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    for name, array in part.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ValueError(f"{prefix}.{name} is not made of finite float32 numbers")
+    return part
+
+
+def _rehearsal(arrays: dict[str, np.ndarray]) -> Rehearsal | None:
+    """Pick the examples of what the last layer is given, if there are any."""
+    if "rehearsal.inputs" not in arrays:
+        return None
+    rehearsal = Rehearsal(arrays["rehearsal.inputs"], arrays["rehearsal.labels"])
+    if (
+        rehearsal.inputs.dtype != np.float16
+        or rehearsal.labels.dtype != np.uint16
+        or rehearsal.inputs.ndim != 2
+        or rehearsal.labels.shape != rehearsal.inputs.shape[:1]
+        or not np.isfinite(rehearsal.inputs).all()
+    ):
+        raise ValueError("the rehearsal is not made of finite float16 inputs with a uint16 label each")
+    return rehearsal
+
+
+def _labels(labels: Any) -> tuple[str, ...]:
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("labels are not a list of words")
+    check_labels(labels)
+    return tuple(labels)
+
+
+def _training(training: Any) -> dict[str, Any]:
+    """Take what is told of the training; nothing is built from it, only what was taught is added to."""
+    if not isinstance(training, dict) or not isinstance(training.get("taught", []), list):
+        raise ValueError("what is told of the training is no table, or has no list of what was taught")
+    return training
+
+
+def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
+    """Build the network, once its description is known to need just the arrays that are there."""
+    layers, input_shape = Network.describe(description)
+    check_network(layers, input_shape)
+    expected = {name: parameter.shape for name, parameter in flatten(layers.parameters(input_shape[::-1]))}
+    found = {name: array.shape for name, array in arrays.items()}
+    if expected != found:
+        wrong = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise ValueError(f"weight {wrong} has shape {found.get(wrong)}, expected {expected.get(wrong)}")
+    if any((array < 0).any() for name, array in arrays.items() if name.endswith(".variance")):
+        raise ValueError("a variance is negative")
+    network = Network(layers.layers, input_shape)
+    for name, view in network.parameters.named().items():
+        view[...] = arrays[name]
+    return network
+
+
+def _check(model: Model) -> None:
+    """Make sure that the parts of a model fit each other."""
+    features = model.features
+    model.tables.check(features)
+    if model.standardizer.mean.shape != (features.width,) or model.standardizer.deviation.shape != (features.width,):
+        raise ValueError("the standardisation does not fit the features")
+    if not (model.standardizer.deviation > 0).all():
+        raise ValueError("the standardisation divides by zero or less")
+    if model.network.input_shape != (features.frames, features.width):
+        raise ValueError(
+            f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
+        )
+    if model.rehearsal:
+        if not can_go_on(model.network):
+            raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
+        inputs, truth = model.rehearsal
+        if inputs.shape[1:] != model.network.last_input_shape or truth.max(initial=0) >= len(model.labels):
+            raise ValueError("the rehearsal does not fit the network")
+    if model.network.classes != len(model.labels):
+        raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")
+
+
+def shipped() -> dict[str, Path]:
+    """Return the models that come with sayso, by name."""
+    folder = bundled("models")
+    found = {path.stem: path for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else {}
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Path:
+    """Return the file of a model that is named by its path or, if shipped with sayso, by its name.
+
+    Raises
+    ------
+    ModelError
+        If there is neither.
+    """
+    path, models = Path(name), shipped()
+    try:
+        if path.is_file() or (path.exists() and name not in models):
+            return path
+    except OSError as error:
+        raise ModelError(f"cannot read model {name}: {error.strerror}; give a model file") from error
+    if name not in models:
+        raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(models) or 'none'}")
+    return models[name]
+
+
+def bundled(kind: str) -> Path:
+    """Return the folder of something that comes with sayso ("demo", "models").
+
+    An installed sayso has it inside the package; in a checkout it stands at the top level.
+    """
+    installed = Path(str(resources.files("sayso"))) / "_bundled" / kind
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).resolve().parents[3]
+    return checkout / {"demo": "data/demo", "models": "models"}[kind]

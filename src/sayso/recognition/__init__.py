@@ -1,0 +1,1 @@
+"""The only path from sound to words."""

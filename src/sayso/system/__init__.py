@@ -1,0 +1,1 @@
+"""What sayso asks of the machine: whole files, worker processes, memory, text fit for a terminal."""

@@ -1,0 +1,359 @@
+"""Training a model on a corpus: epochs of backpropagation, validation after each, checkpoints to go on from.
+
+Everything random is drawn from the seed and the epoch's number, and a checkpoint holds every vector that the next step
+depends on; so a run that was killed and resumed ends with the same bits as one that was not.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sayso.config import UNKNOWN, Settings, TrainingSettings, build
+from sayso.corpus.clips import ClipSet
+from sayso.errors import ModelError, SettingsError
+from sayso.evaluation.accuracy import Evaluation
+from sayso.features.mfcc import MfccExtractor
+from sayso.model.history import EpochRow, history_of
+from sayso.model.model_file import Model, check_header_size
+from sayso.model.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN, Rehearsal
+from sayso.nn import (
+    SGD,
+    AdamW,
+    Constant,
+    CosineWithWarmup,
+    Dense,
+    Merging,
+    Network,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    StepDecay,
+    one_hot,
+    softmax_cross_entropy,
+)
+from sayso.nn.trainer import Trainer
+from sayso.system.atomic_files import write_atomically
+from sayso.system.memory import keep_freed_memory
+from sayso.system.workers import cores
+from sayso.training.batches import TrainingSet
+
+FloatArray = NDArray[np.float32]
+
+# Writing a checkpoint costs about as much as a short epoch, so it is not done more often than this.
+CHECKPOINT_SECONDS = 20.0
+
+# Of so many steps an epoch the gradient is looked at layer by layer.
+NORM_SAMPLES = 8
+
+# Sequences of random numbers that training itself draws; the data has its own.
+_START, _STEPS = 100, 101
+
+
+@dataclass(frozen=True)
+class _BestEpoch:
+    """What a checkpoint tells of the best epoch."""
+
+    epoch: int
+    accuracy: float
+
+
+@dataclass
+class _Best:
+    """The best weights so far; equal accuracy later in the training counts as better."""
+
+    vector: FloatArray
+    epoch: int = 0
+    accuracy: float = -1.0
+
+
+@dataclass
+class Training:
+    """One training, from the first weights to the best ones.
+
+    Attributes
+    ----------
+    data : TrainingSet
+        Clips to learn from.
+    validation : ClipSet
+        Clips by which the best epoch is chosen.
+    settings : Settings
+        All settings.
+    extractor : MfccExtractor
+        Makes the features.
+    provenance : dict
+        Plain values about the data, kept in the model; a checkpoint can only be resumed with the same.
+    checkpoint : Path or None
+        Where to keep checkpoints.
+    threads : int
+        Threads that prepare batches. The result does not depend on it.
+    history : list of EpochRow
+        What the epochs showed so far.
+    """
+
+    data: TrainingSet
+    validation: ClipSet
+    settings: Settings
+    extractor: MfccExtractor
+    provenance: dict[str, Any]
+    checkpoint: Path | None = None
+    threads: int = field(default_factory=cores)
+    history: list[EpochRow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        rng = np.random.default_rng([settings.training.seed, _START])
+        shape = (settings.features.frames, settings.features.width)
+        labels, parts = self.data.labels, self.data.parts
+        layers = settings.network.layers(len(labels) + len(parts))
+        self.network = Network(layers, shape).initialise(rng)
+        self._trainer = Trainer(
+            self.network,
+            optimizer(settings.training),
+            schedule(settings.training),
+            settings.training.label_smoothing,
+            settings.training.average_decay,
+            settings.training.shard_size,
+        )
+        self.standardizer = self.data.standardizer(self.threads)
+        self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
+        # The averaged weights are judged in a network of their own, so that learning goes on undisturbed.
+        merging = [Merging(labels.index(UNKNOWN), len(parts))] if parts else []
+        self._judge = Network([*layers, *merging], shape)
+        self._best = _Best(self._trainer.averaged.copy())
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch with the best validation accuracy; 0 before the first has ended."""
+        return self._best.epoch
+
+    def epochs(self, advance: Callable[[float, float], None] = lambda done, loss: None) -> Iterator[EpochRow]:
+        """Train, epoch by epoch, until the epochs or the patience are used up.
+
+        Leaving the loop at any moment, also by Ctrl-C, is safe: `model` then gives the best weights so far.
+
+        Parameters
+        ----------
+        advance : callable
+            Called after each step with the part of the whole training that is done and the loss of the step.
+
+        Yields
+        ------
+        row : EpochRow
+            What the epoch showed.
+
+        Raises
+        ------
+        SettingsError
+            If the numbers grow beyond all bounds, as they do when the learning rate is too large.
+        """
+        from threadpoolctl import ThreadpoolController
+
+        # Once, as it looks for libraries in a callback of C's, in which a Ctrl-C would be lost.
+        libraries = ThreadpoolController()
+        keep_freed_memory()
+        saved = 0.0
+        while not self.finished:
+            # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
+            with (
+                libraries.limit(limits=1, user_api="blas"),
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+            ):
+                row = self._epoch(len(self.history) + 1, advance)
+            self.history.append(row)
+            if row.validation_accuracy >= self._best.accuracy:
+                self._best = _Best(self._trainer.averaged.copy(), row.epoch, row.validation_accuracy)
+            if self.checkpoint and (self.finished or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                self._save_checkpoint(self.checkpoint)
+                saved = time.monotonic()
+            yield row
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that learn, in the order of each epoch's `layer_gradient_norms`."""
+        return list(self.network.parameters.norms(self.network.parameters.vector))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        training, done = self.settings.training, len(self.history)
+        tired = training.patience > 0 and done - self._best.epoch >= training.patience
+        return done >= training.epochs or tired
+
+    def _epoch(self, epoch: int, advance: Callable[[float, float], None]) -> EpochRow:
+        training, batches = self.settings.training, self.data.batches
+        rng = np.random.default_rng([training.seed, _STEPS, epoch])
+        loss, right, norm = 0.0, 0, 0.0
+        norms: list[list[float]] = []
+        for batch, (features, labels) in enumerate(self.data.epoch(epoch, self.standardizer, self.threads)):
+            done = ((epoch - 1) * batches + batch) / (training.epochs * batches)
+            result = self._trainer.step(features, labels, done, rng)
+            loss, right, norm = loss + result.loss, right + result.correct, norm + result.gradient_norm
+            if batch % max(batches // NORM_SAMPLES, 1) == 0:
+                norms.append(list(self.network.parameters.norms(self.network.parameters.gradient).values()))
+            advance(done, result.loss)
+        if not (np.isfinite(loss) and np.isfinite(self._trainer.averaged).all()):
+            raise self._diverged()
+        self._fill(self._judge, self._trainer.averaged)
+        logits, truth = self._judge.logits(self._validation_features), self.validation.labels
+        targets = one_hot(truth, len(self.data.labels), training.label_smoothing)
+        return EpochRow(
+            epoch=epoch,
+            loss=loss / batches,
+            training_accuracy=right / (batches * self.data.batch_size),
+            validation_accuracy=Evaluation.of(self.data.labels, truth, logits.argmax(axis=1)).balanced_accuracy,
+            learning_rate=self._trainer.schedule(epoch / training.epochs),
+            gradient_norm=norm / batches,
+            validation_loss=softmax_cross_entropy(logits.T, targets)[0],
+            # Three digits are as many as a picture shows, and keep the model file small.
+            layer_gradient_norms=[float(f"{mean:.3g}") for mean in np.mean(norms, axis=0)],
+        )
+
+    def _diverged(self) -> SettingsError:
+        return SettingsError(
+            "training diverged, its numbers grew beyond all bounds; expected a loss that falls, so take a smaller "
+            f"learning rate than {self.settings.training.learning_rate:g}"
+        )
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def model(self) -> Model:
+        """Return the model with the best weights so far, and with the examples that `sayso teach` needs."""
+        model = self.snapshot()
+        return replace(model, rehearsal=self._rehearse(model.network))
+
+    def snapshot(self) -> Model:
+        """Return the model with the best weights so far, without examples to teach it by; that takes but a moment."""
+        network = self._fill(Network(self._judge.chain.layers, self._judge.input_shape), self._best.vector)
+        return Model(
+            labels=self.data.labels,
+            features=self.settings.features,
+            tables=self.extractor.tables,
+            standardizer=self.standardizer,
+            network=network,
+            decision=self.settings.decision,
+            training={
+                "settings": self.settings.to_dict(),
+                "data": self.provenance,
+                "best_epoch": self._best.epoch,
+                "validation_accuracy": self._best.accuracy,
+                "validation_clips": len(self.validation.labels),
+                "history": [asdict(row) for row in self.history],
+                "layers": self.layers,
+            },
+        )
+
+    def _rehearse(self, network: Network) -> Rehearsal | None:
+        """Remember examples of the epoch that was learned last, and unknown speech as it is."""
+        if not isinstance(network.chain.layers[network.last], Dense) or not network.last:
+            return None
+        plain = self.data.plain_unknown(self.standardizer, UNKNOWN_PLAIN)
+        inputs, labels, seen = [], [], 0
+        if len(plain):
+            inputs.append(network.last_inputs(plain))
+            labels.append(np.full(len(plain), self.data.labels.index(UNKNOWN)))
+        wanted = EXAMPLES * (len(self.data.labels) - 1) + UNKNOWN_EXAMPLES - UNKNOWN_PLAIN
+        for features, classes in self.data.epoch(max(len(self.history), 1), self.standardizer, self.threads):
+            inputs.append(network.last_inputs(features))
+            labels.append(self.data.labels_of(classes))
+            seen += len(classes)
+            # The rarest label is not in every batch.
+            if seen >= 2 * wanted:
+                break
+        given = np.concatenate(inputs)
+        if not np.isfinite(given).all():
+            raise self._diverged()
+        return Rehearsal.of(given, np.concatenate(labels), self.data.labels)
+
+    def _fill(self, network: Network, vector: FloatArray) -> Network:
+        """Give a network these weights, made ready for use, where unknown speech is as likely as any word.
+
+        The network learned how often each label was drawn: of two equally good answers it prefers the one drawn more
+        often. By Bayes' rule the logarithm of that ratio is part of the logit, and is taken off here.
+        """
+        network.parameters.vector[:] = vector
+        if UNKNOWN in self.data.labels:
+            network.raise_logit(self.data.labels.index(UNKNOWN), -np.log(self.settings.training.unknown_draws))
+        return network
+
+    def _save_checkpoint(self, path: Path) -> None:
+        from safetensors.numpy import save
+
+        header = {
+            "settings": self.settings.to_dict(),
+            "recordings": self.provenance,
+            "best": {"epoch": self._best.epoch, "accuracy": self._best.accuracy},
+            "history": [asdict(row) for row in self.history],
+        }
+        write_atomically(
+            path, save({**self._trainer.state(), "best": self._best.vector}, {"checkpoint": json.dumps(header)})
+        )
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint as if there had been no interruption.
+
+        Raises
+        ------
+        ModelError
+            If the file is no checkpoint.
+        SettingsError
+            If it belongs to a training with other settings or other recordings.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            check_header_size(path)
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads(file.metadata()["checkpoint"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            made_with = {name: header[name] for name in ("settings", "recordings")}
+            history = history_of(header)
+            if len(history) != len(header["history"]):
+                raise ValueError("its history is not made of finite numbers")
+            best = build(_BestEpoch, header["best"], "best")
+            # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
+            now = json.loads(json.dumps({"settings": self.settings.to_dict(), "recordings": self.provenance}))
+            others = [name for name, value in made_with.items() if value != now[name]]
+            if not others:
+                self._check_state(state, best.epoch, len(history))
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError(
+                f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"
+            ) from error
+        if others:
+            raise SettingsError(f"{path} was made with other {others[0]}; use the same, or train without --resume")
+        self._trainer.restore(state)
+        self._best = _Best(state["best"], best.epoch, best.accuracy)
+        self.history[:] = history
+
+    def _check_state(self, state: Mapping[str, FloatArray], best: int, epochs: int) -> None:
+        """Make sure that the vectors of a checkpoint are such as this training has; raise ValueError otherwise."""
+        for name, ours in {**self._trainer.state(), "best": self._best.vector}.items():
+            given = state[name]
+            if given.shape != ours.shape or given.dtype != ours.dtype or not np.isfinite(given).all():
+                raise ValueError(f"{name} is not made of {ours.size} finite numbers")
+        if not 0 <= best <= epochs:
+            raise ValueError(f"its best epoch is {best} of {epochs}")
+
+
+def optimizer(training: TrainingSettings) -> Optimizer:
+    """Return the optimiser that the settings name."""
+    if training.optimizer == "sgd":
+        return SGD(training.momentum)
+    return AdamW(weight_decay=training.weight_decay if training.optimizer == "adamw" else 0.0)
+
+
+def schedule(training: TrainingSettings) -> Schedule:
+    """Return the schedule that the settings name."""
+    rate, warmup = training.learning_rate, training.warmup
+    schedules: dict[str, Schedule] = {
+        "one-cycle": OneCycle(rate, warmup),
+        "cosine": CosineWithWarmup(rate, warmup),
+        "step": StepDecay(rate),
+        "constant": Constant(rate),
+    }
+    return schedules[training.schedule]
