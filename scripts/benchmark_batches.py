@@ -63,12 +63,13 @@ def main() -> None:
 def write_clips(folder: Path, count: int) -> None:
     """Write clips from the bundled corpus, each a little different from all others."""
     from sayso.corpus.corpus import scan
-    from sayso.model.model_file import bundled
+    from sayso.model.shipped import bundled
     from sayso.sound import audio
+    from sayso.sound.speech import fit_window
 
     folder.mkdir()
     rng = np.random.default_rng(0)
-    spoken = [audio.fit(audio.load(clip.path, RATE), RATE)[0] for clip in scan(bundled("demo")).clips]
+    spoken = [fit_window(audio.load(clip.path, RATE), RATE)[0] for clip in scan(bundled("demo")).clips]
     for number in range(count):
         clip = spoken[number % len(spoken)] + rng.normal(0, 1e-3, RATE).astype(np.float32)
         soundfile.write(folder / f"{number:06}.wav", clip, RATE, subtype="PCM_16")
@@ -97,22 +98,24 @@ def parts(work: Path, model: str) -> dict[str, float]:
     from threadpoolctl import threadpool_limits
 
     from sayso.features.mfcc import MfccExtractor
-    from sayso.model.model_file import find, load
+    from sayso.model.model_file import load
+    from sayso.model.shipped import find
     from sayso.nn.folding import folded
     from sayso.recognition.recognizer import TOGETHER as WINDOWS
     from sayso.sound import audio
+    from sayso.sound.speech import fit_window
 
     loaded = load(find(model))
     extractor, network = MfccExtractor(loaded.features, loaded.tables), folded(loaded.network)
     paths = sorted((work / "clips").iterdir())[: 16 * WINDOWS]
     sounds = [audio.load(path, RATE) for path in paths]
-    fitted = np.stack([audio.fit(sound, RATE)[0] for sound in sounds])
+    fitted = np.stack([fit_window(sound, RATE)[0] for sound in sounds])
     windows = [fitted[first : first + WINDOWS] for first in range(0, len(fitted), WINDOWS)]
     features = [loaded.standardizer.apply(extractor(some)) for some in windows]
     work_on: dict[str, Callable[[], object]] = {
         "soundfile alone": lambda: [soundfile.read(path, dtype="float32") for path in paths],
         "opening, decoding, checking": lambda: [audio.load(path, RATE) for path in paths],
-        "finding the word": lambda: [audio.fit(sound, RATE) for sound in sounds],
+        "finding the word": lambda: [fit_window(sound, RATE) for sound in sounds],
         "features": lambda: [loaded.standardizer.apply(extractor(some)) for some in windows],
         "network": lambda: [network.probabilities(some) for some in features],
     }
@@ -186,15 +189,15 @@ def decoding(work: Path, cores: int, model: str) -> None:
 
 def threads(work: Path, cores: int, model: str) -> None:
     """Do what sayso does, in threads."""
-    from sayso.batch.classify import Hearing, hear
+    from sayso.batch.classify import Job, classify_files
     from sayso.batch.rows import csv_line
     from sayso.recognition.recognizer import load
     from sayso.system.workers import in_order
 
-    hearing = Hearing(load(model))
+    job = Job(load(model))
     with (work / "threads.csv").open("w", encoding="utf-8") as file:
-        for group in in_order(lambda paths: hear(hearing, paths), groups(work), cores):
-            file.writelines(csv_line(row) for heard in group for row in heard.rows())
+        for group in in_order(lambda paths: classify_files(job, paths), groups(work), cores):
+            file.writelines(csv_line(row) for result in group for row in result.rows())
 
 
 def features(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from benchmarking import Run, measure, parser, pin, ratio, save
 from sayso.errors import SaysoError
 from sayso.features.mfcc import MfccExtractor
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
 from sayso.nn import (
     BatchNorm,
@@ -68,7 +68,7 @@ OPERATORS = 17
 def main() -> None:
     """Run the benchmark and print its table."""
     options = parser(__doc__)
-    options.add_argument("--model", default=model_file.DEFAULT, help="a model's name or file (default: %(default)s)")
+    options.add_argument("--model", default=shipped.DEFAULT, help="a model's name or file (default: %(default)s)")
     options.add_argument("--blocks", type=int, default=15, help="turns of each contender (default: %(default)s)")
     options.add_argument("--calls", type=int, default=200, help="calls in one turn (default: %(default)s)")
     arguments = options.parse_args()
@@ -76,7 +76,7 @@ def main() -> None:
     pin(1)
     # As `sayso classify` and `sayso listen` do.
     keep_freed_memory()
-    model = model_file.load(model_file.find(arguments.model))
+    model = model_file.load(shipped.find(arguments.model))
     rng = np.random.default_rng(0)
     clips = rng.standard_normal((CLIPS, 1, model.features.clip_samples), dtype=np.float32) * np.float32(0.1)
     with threadpool_limits(1):

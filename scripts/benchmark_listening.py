@@ -22,7 +22,7 @@ SAYSO = (sys.executable, "-m", "sayso", "listen", "--format", "jsonl")
 RATE = 16_000
 # Seconds after which imports and the first blocks are done.
 SETTLED = 5.0
-_SUMMARY = re.compile(r"(?P<looks>\d+) looks of (?P<typical>[\d.]+) ms \(99 %: (?P<worst>[\d.]+) ms\)")
+_SUMMARY = re.compile(r"(?P<steps>\d+) steps of (?P<typical>[\d.]+) ms \(99 %: (?P<worst>[\d.]+) ms\)")
 
 
 def start(model: str) -> dict[str, float]:
@@ -52,7 +52,7 @@ def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
     return {
         "seconds": seconds,
         "processor_seconds": cost,
-        "looks": int(found["looks"]),
+        "steps": int(found["steps"]),
         "step_ms": float(found["typical"]),
         "step_99_ms": float(found["worst"]),
     }

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarking import parser, peak_memory, pin, ratio, save, settings_of
 from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.model.model_file import bundled
+from sayso.model.shipped import bundled
 from sayso.nn.trainer import Trainer
 from sayso.system.memory import keep_freed_memory
 from sayso.training.preparation import prepare

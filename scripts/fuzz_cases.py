@@ -17,9 +17,10 @@ import fuzz_mutations as mutations
 from environment import ROOT
 from fuzz_mutations import Rng, pick
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from sayso.corpus.corpus import official_split, scan
+from sayso.corpus.corpus import scan
+from sayso.corpus.splits import official_split
 from sayso.download.catalogue import KNOWN, DataSet
-from sayso.model import model_file
+from sayso.model import shipped
 from sayso.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
 from sayso.training.preparation import prepare
 
@@ -129,7 +130,7 @@ class Material:
             path = folder / f"{network.name}.safetensors"
             training.model().save(path)
             models.append(path.read_bytes())
-        models.append(model_file.shipped()["commands-tiny"].read_bytes())
+        models.append(shipped.models()["commands-tiny"].read_bytes())
         # A checkpoint that `sayso train` can go on from: its first model is that of TOML, after one of two epochs.
         (folder / "tiny.toml").write_text(TOML)
         settings = Settings.from_toml(folder / "tiny.toml")

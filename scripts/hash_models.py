@@ -6,7 +6,7 @@ Example: python scripts/hash_models.py
 import hashlib
 from pathlib import Path
 
-from sayso.model import checksums, model_file
+from sayso.model import checksums, shipped
 from sayso.system.atomic_files import write_atomically
 
 
@@ -16,7 +16,7 @@ def write() -> None:
     head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
     entries = "".join(
         f'    "{name}": "{hashlib.sha256(model.read_bytes()).hexdigest()}",\n'
-        for name, model in model_file.shipped().items()
+        for name, model in shipped.models().items()
     )
     write_atomically(path, f"{head}SHIPPED: dict[str, str] = {{\n{entries}}}\n".encode())
     print(f"{path}:\n{entries}", end="")

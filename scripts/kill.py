@@ -31,7 +31,7 @@ import fuzz_cases
 from environment import ROOT
 from sayso.download.catalogue import MARKER
 from sayso.errors import SaysoError
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 
 sys.path.insert(0, str(ROOT / "tests"))
 import sounds
@@ -55,7 +55,7 @@ main.main()
 SAVE = """
 import sys
 from pathlib import Path
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 models = [model_file.load(Path(path)) for path in sys.argv[1:3]]
 for number in range(400):
     models[number % 2].save(Path(sys.argv[3]))
@@ -252,7 +252,7 @@ class Save(Job):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.path = folder / "saved.safetensors"
-        self.models = [model_file.shipped()[name] for name in ("commands-tiny", "commands")]
+        self.models = [shipped.models()[name] for name in ("commands-tiny", "commands")]
         self.whole = {digest_of(path) for path in self.models}
 
     def command(self, again: bool) -> list[str]:
@@ -359,7 +359,7 @@ def obstruct(root: Path, place: Path, environment: dict[str, str]) -> Iterator[s
         "download": [*server.command(False)[:-1], str(place / "data")],
         "quickstart": [*SAYSO, "quickstart", "-o", str(place / "new")],
         "listen": [*SAYSO, "listen", "--input", clip, "--record", str(place / "session.wav")],
-        "plot": [*SAYSO, "evaluate", "commands-tiny", str(model_file.bundled("demo")), "--plot", str(place / "c.png")],
+        "plot": [*SAYSO, "evaluate", "commands-tiny", str(shipped.bundled("demo")), "--plot", str(place / "c.png")],
     }
     before = {path.name: path.read_bytes() for path in place.iterdir()}
     # A home that cannot be written either must not matter to what does not need it.

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from sayso.config import COMMANDS
-from sayso.corpus.corpus import NOISE_FOLDER, Split, official_split
+from sayso.corpus.corpus import NOISE_FOLDER
+from sayso.corpus.splits import Split, official_split
 
 Samples = NDArray[np.float64]
 

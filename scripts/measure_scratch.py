@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from sayso.config import Settings, recipe
-from sayso.corpus.clips import load_clips, whole_set
-from sayso.corpus.corpus import Clip, Corpus, scan, sound_files
+from sayso.corpus.clip_sets import whole_set
+from sayso.corpus.clips import load_clips
+from sayso.corpus.corpus import Clip, Corpus, files_below, scan
 from sayso.errors import SaysoError
 from sayso.evaluation.measure import evaluate
 from sayso.recognition.recognizer import Recognizer
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     arguments = parser.parse_args()
 
-    corpus, noises = scan(arguments.words), sound_files(arguments.noise)
+    corpus, noises = scan(arguments.words), files_below(arguments.noise)
     settings = Settings.from_toml(recipe(arguments.config))
     print("| recordings a word | accuracy on other speakers, mean of the draws (least to most) | clips a draw |")
     print("|---|---|---|")

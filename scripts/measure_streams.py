@@ -18,17 +18,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sayso.cli.evaluate_stream import stream_table
+from sayso.cli.tables import stream_table
 from sayso.config import DecisionSettings
 from sayso.corpus.clips import load_noises
-from sayso.corpus.corpus import Clip, Split, scan
+from sayso.corpus.corpus import Clip, scan
+from sayso.corpus.splits import Split
 from sayso.errors import SaysoError
-from sayso.evaluation.stream_scores import Heard, choose_thresholds, hear_all, score, trade_off
+from sayso.evaluation.stream_scores import StreamPosteriors, listen_to_parts, score
 from sayso.evaluation.streams import StreamMaker
-from sayso.model import model_file
+from sayso.evaluation.thresholds import choose_thresholds, trade_off
+from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_trade_off
-from sayso.sound.audio import Samples
+from sayso.sound.stream import Samples
 from speech_data import SpeechData
 
 SNR = 10.0
@@ -53,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     data = SpeechData.from_arguments(arguments)
-    path = model_file.find(arguments.model)
+    path = shipped.find(arguments.model)
     model = model_file.load(path)
     figures: dict[str, Any] = {}
     chosen = {}
@@ -77,7 +79,7 @@ def main() -> None:
 
 def hear_both(
     model: model_file.Model, data: SpeechData, split: Split, words: Path, hours: float
-) -> dict[str, list[Heard]]:
+) -> dict[str, list[StreamPosteriors]]:
     """Listen to a clean and to a noisy stream of the speakers of one split."""
     noises, _ = load_noises(data.noises(split), model.features)
     clips = scan(words).by_split(split)
@@ -91,18 +93,23 @@ def clean_and_noisy(
     noises: Sequence[Samples],
     hours: float,
     seed: int = 0,
-) -> dict[str, list[Heard]]:
+) -> dict[str, list[StreamPosteriors]]:
     """Listen to a clean and to a noisy stream of some recordings."""
     rate, threads = recognizer.model.features.sample_rate, os.cpu_count() or 1
     return {
-        name: hear_all(
+        name: listen_to_parts(
             recognizer, StreamMaker(clips, speech, chosen, SNR, recognizer.labels, rate, seed), hours, threads
         )
         for name, chosen in (("clean", []), (f"noise at {SNR:g} dB", noises))
     }
 
 
-def show(name: str, heard: Sequence[Heard], decisions: Mapping[str, DecisionSettings], figures: dict[str, Any]) -> None:
+def show(
+    name: str,
+    heard: Sequence[StreamPosteriors],
+    decisions: Mapping[str, DecisionSettings],
+    figures: dict[str, Any],
+) -> None:
     """Print the score of a stream by several decisions, and note it."""
     for kind, decision in decisions.items():
         result = score(heard, decision)

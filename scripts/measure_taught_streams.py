@@ -23,12 +23,14 @@ import numpy as np
 from measure_streams import LONGER
 from measure_teaching import drawn, taught_from
 from sayso.config import UNKNOWN
-from sayso.corpus.clips import ClipStore, load_clips
-from sayso.corpus.corpus import Clip, Split, scan, sound_files
+from sayso.corpus.clips import Clips, load_clips
+from sayso.corpus.corpus import Clip, files_below, scan
+from sayso.corpus.splits import Split
 from sayso.errors import SaysoError
-from sayso.evaluation.stream_scores import Heard, StreamScore, choose_thresholds, hear_all, score, trade_off
+from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, listen_to_parts, score
 from sayso.evaluation.streams import StreamMaker
-from sayso.model import model_file
+from sayso.evaluation.thresholds import choose_thresholds, trade_off
+from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
 
@@ -49,9 +51,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     data, threads = SpeechData.from_arguments(arguments), os.cpu_count() or 1
-    base = model_file.load(model_file.find(arguments.model))
+    base = model_file.load(shipped.find(arguments.model))
     store = load_clips(scan(arguments.words).clips, base.features, threads)
-    noises = sound_files(model_file.bundled("demo") / "_background_noise_")
+    noises = files_below(shipped.bundled("demo") / "_background_noise_")
     others: dict[Split, Sequence[Clip]] = {
         "validation": scan(data.words).by_split("validation"), "testing": scan(arguments.test).clips,
     }  # fmt: skip
@@ -61,14 +63,14 @@ def main() -> None:
         learned = drawn(store, arguments.count, draw)
         recognizer = Recognizer(taught_from(base, store, learned, noises, draw, threads).model)
         rest = np.random.default_rng(draw).permutation(np.setdiff1d(np.arange(len(store.rows)), learned))
-        heard: dict[Split, list[Heard]] = {}
+        heard: dict[Split, list[StreamPosteriors]] = {}
         for split, half in zip(others, np.array_split(rest, 2), strict=True):
             spoken = [*(store.rows[place] for place in half), *others[split]]
             maker = StreamMaker(
                 spoken, data.unknown(split), [], 0.0, recognizer.labels, base.features.sample_rate, seed=draw
             )
             hours = arguments.hours * (LONGER if split == "validation" else 1)
-            parts = hear_all(recognizer, maker, hours, threads)
+            parts = listen_to_parts(recognizer, maker, hours, threads)
             heard[split] = [alone(part, words_of(store)) for part in parts]
         decision = recognizer.model.decision
         chosen = choose_thresholds(trade_off(heard["validation"], decision, THRESHOLDS), 1.0)
@@ -84,12 +86,12 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def words_of(store: ClipStore) -> list[str]:
+def words_of(store: Clips) -> list[str]:
     """Return the words that a store holds."""
     return sorted({row.word for row in store.rows})
 
 
-def alone(heard: Heard, words: Sequence[str]) -> Heard:
+def alone(heard: StreamPosteriors, words: Sequence[str]) -> StreamPosteriors:
     """Return what was heard as if some words were all that the model knows: everything else is unknown speech."""
     places = [heard.labels.index(word) for word in words]
     known = heard.probabilities[:, places]

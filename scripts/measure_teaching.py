@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from sayso.corpus.clips import ClipStore, Labels, load_clips, whole_set
-from sayso.corpus.corpus import scan, sound_files
+from sayso.corpus.clip_sets import whole_set
+from sayso.corpus.clips import Clips, Labels, load_clips
+from sayso.corpus.corpus import files_below, scan
 from sayso.errors import SaysoError
 from sayso.evaluation.measure import clips_to_measure, evaluate
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from sayso.training.teaching import Taught, teach
 
@@ -39,9 +40,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     threads = os.cpu_count() or 1
-    base = model_file.load(model_file.find(arguments.model))
+    base = model_file.load(shipped.find(arguments.model))
     store = load_clips(scan(arguments.words).clips, base.features, threads)
-    noises = sound_files(model_file.bundled("demo") / "_background_noise_")
+    noises = files_below(shipped.bundled("demo") / "_background_noise_")
     before = Recognizer(base)
     known, _ = clips_to_measure(before, scan(arguments.test), "testing")
     accuracy = evaluate(before, known).accuracy
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def one(
-    base: model_file.Model, store: ClipStore, noises: list[Path], count: int, draw: int, known: Any, threads: int
+    base: model_file.Model, store: Clips, noises: list[Path], count: int, draw: int, known: Any, threads: int
 ) -> tuple[float, float, float]:
     """Teach from one draw; return the accuracy on the other clips and on the test set, and how long teaching took."""
     learned = drawn(store, count, draw)
@@ -72,14 +73,14 @@ def one(
     taught = Recognizer(taught_from(base, store, learned, noises, draw, threads).model)
     seconds = time.monotonic() - started
     rest = np.setdiff1d(np.arange(len(store.rows)), learned)
-    others = ClipStore(store.samples[rest], tuple(store.rows[place] for place in rest), ())
+    others = Clips(store.samples[rest], tuple(store.rows[place] for place in rest), ())
     new = evaluate(taught, whole_set(others, taught.labels)).accuracy
     # The labels of the test set have moved: new words stand between.
     moved = np.array([taught.labels.index(label) for label in base.labels])[known.labels]
     return new, evaluate(taught, known._replace(labels=moved)).accuracy, seconds
 
 
-def drawn(store: ClipStore, count: int, draw: int) -> Labels:
+def drawn(store: Clips, count: int, draw: int) -> Labels:
     """Draw so many clips of each word; return their positions."""
     rng = np.random.default_rng(draw)
     words = np.array([row.word for row in store.rows])
@@ -87,7 +88,7 @@ def drawn(store: ClipStore, count: int, draw: int) -> Labels:
 
 
 def taught_from(
-    base: model_file.Model, store: ClipStore, learned: Labels, noises: list[Path], seed: int, threads: int
+    base: model_file.Model, store: Clips, learned: Labels, noises: list[Path], seed: int, threads: int
 ) -> Taught:
     """Teach a model from some of the clips."""
     with tempfile.TemporaryDirectory() as folder:

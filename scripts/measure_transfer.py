@@ -16,8 +16,9 @@ from measure_streams import clean_and_noisy
 from sayso.corpus.clips import load_noises
 from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
-from sayso.evaluation.stream_scores import Heard, StreamScore, choose_thresholds, score, trade_off
-from sayso.model import model_file
+from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, score
+from sayso.evaluation.thresholds import choose_thresholds, trade_off
+from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=6.0, help="length of each of the streams (default: 6)")
     arguments = parser.parse_args()
 
-    recognizer = Recognizer(model_file.load(model_file.find(arguments.model)))
+    recognizer = Recognizer(model_file.load(shipped.find(arguments.model)))
     halves = [hear_half(recognizer, SpeechData.from_arguments(arguments), half, arguments.hours) for half in (0, 1)]
     decision = recognizer.model.decision
     curves = [trade_off([part for parts in half.values() for part in parts], decision) for half in halves]
@@ -52,7 +53,7 @@ def main() -> None:
             print(f"| {rate:g} | {name} | {total.miss_rate:.1%} | {alarms} | {1000 * delay:.0f} ms |", flush=True)
 
 
-def hear_half(recognizer: Recognizer, data: SpeechData, half: int, hours: float) -> dict[str, list[Heard]]:
+def hear_half(recognizer: Recognizer, data: SpeechData, half: int, hours: float) -> dict[str, list[StreamPosteriors]]:
     """Listen to a clean and to a noisy stream of one half of the speakers."""
     noises, _ = load_noises(data.noises("validation")[half::2], recognizer.model.features)
     # The name of a recording of Speech Commands begins with its speaker's.

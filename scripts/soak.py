@@ -20,9 +20,11 @@ from benchmark_listening import resident
 from benchmarking import parser, save
 from sayso.corpus.corpus import scan
 from sayso.live.listening import Listening
-from sayso.model.model_file import bundled
+from sayso.model.shipped import bundled
 from sayso.recognition import recognizer
 from sayso.sound import audio
+from sayso.sound.speech import fit_window
+from sayso.sound.stream import Samples
 
 # Seconds from clip to clip; samples in a chunk of the microphone, which divide neither a second nor a step.
 EVERY = 3.0
@@ -31,18 +33,18 @@ SETTLED = 600.0
 MOST_GROWTH = 5.0
 
 
-def round_of_clips(rate: int, step: int) -> audio.Samples:
+def round_of_clips(rate: int, step: int) -> Samples:
     """Return one round: a clip of every word every few seconds over faint noise, a whole number of steps long."""
     clips = {clip.word: clip.path for clip in scan(bundled("demo")).clips}
     length = round(EVERY * rate)
     samples = np.random.default_rng(0).normal(0, 1e-3, len(clips) * length).astype(np.float32)
     for place, path in enumerate(clips.values()):
-        window, _ = audio.fit(audio.load(path, rate), rate)
+        window, _ = fit_window(audio.load(path, rate), rate)
         samples[place * length : place * length + rate] += window
     return samples[: len(samples) // step * step]
 
 
-def repeated(samples: audio.Samples, rounds: int) -> Iterator[audio.Samples]:
+def repeated(samples: Samples, rounds: int) -> Iterator[Samples]:
     """Yield the samples again and again, cut into chunks; what is left of a round begins the next chunk."""
     rest = np.empty(0, np.float32)
     for _ in range(rounds):
@@ -70,18 +72,18 @@ def main() -> None:
     heard: list[list[tuple[str, int]]] = [[] for _ in range(rounds + 1)]
     memory: list[float] = []
     begun, expected, end = time.perf_counter(), 0, 0
-    for number, look in enumerate(listening.looks()):
+    for number, window in enumerate(listening.scores()):
         if number == 0:
-            expected = look.end
-        if look.end != expected:
-            faults.append(f"look {number} ends at sample {look.end}, expected {expected}")
-        expected = look.end + step
-        end = look.end
-        if look.detection:
-            which = max(look.end - 1, 0) // len(samples)
-            if abs(look.detection.end * features.sample_rate - look.end) > 0.5:
-                faults.append(f"look {number} at sample {look.end} bears the time {look.detection.end} s")
-            heard[min(which, rounds)].append((look.detection.label, look.end - which * len(samples)))
+            expected = window.end
+        if window.end != expected:
+            faults.append(f"look {number} ends at sample {window.end}, expected {expected}")
+        expected = window.end + step
+        end = window.end
+        if window.detection:
+            which = max(window.end - 1, 0) // len(samples)
+            if abs(window.detection.end * features.sample_rate - window.end) > 0.5:
+                faults.append(f"look {number} at sample {window.end} bears the time {window.detection.end} s")
+            heard[min(which, rounds)].append((window.detection.label, window.end - which * len(samples)))
         if number % 6_000 == 0 and end / features.sample_rate >= SETTLED:
             gc.collect()
             memory.append(resident_now())
@@ -94,20 +96,20 @@ def main() -> None:
         if words != typical
     ]
     looks = (rounds * len(samples) + 2 * (features.clip_samples // 2) - features.clip_samples) // step + 1
-    if listening.pace.looks < looks - 1:
-        faults.append(f"{listening.pace.looks} looks, expected {looks}")
+    if listening.pace.steps < looks - 1:
+        faults.append(f"{listening.pace.steps} looks, expected {looks}")
     growth = max(memory) - memory[0] if memory else 0.0
     if growth > MOST_GROWTH:
         faults.append(f"memory grew by {growth:.1f} MB")
     hours = rounds * len(samples) / features.sample_rate / 3600
     print(
         f"{hours:.2f} h in {took:.0f} s, {3600 * hours / took:.0f} times as fast as real time: "
-        f"{listening.pace.looks} looks, {sum(map(len, heard))} detections, {len(typical)} in each of {rounds} rounds; "
+        f"{listening.pace.steps} looks, {sum(map(len, heard))} detections, {len(typical)} in each of {rounds} rounds; "
         f"memory {memory[0] if memory else resident_now():.1f} MB after 10 minutes, {growth:.1f} MB more at most"
     )
     for fault in faults[:20]:
         print(f"fault: {fault}")
-    save({"hours": hours, "seconds": took, "looks": listening.pace.looks, "growth_megabytes": growth,
+    save({"hours": hours, "seconds": took, "looks": listening.pace.steps, "growth_megabytes": growth,
           "memory_megabytes": memory, "faults": faults}, arguments.json)  # fmt: skip
     sys.exit(1 if faults else 0)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Self
 
 from sayso.config import COMMANDS, Settings
-from sayso.corpus.corpus import Split, official_split, scan, sound_files
+from sayso.corpus.corpus import files_below, scan
+from sayso.corpus.splits import Split, official_split
 from sayso.training.preparation import Prepared, prepare
 
 _ESC = re.compile(r"\d+_\w+_(?P<fold>\d)_\d+_[A-Z]")
@@ -58,11 +59,11 @@ class SpeechData:
             match = _ESC.fullmatch(path.stem)
             return match["fold"] if match else ""
 
-        return _chosen(sound_files(self.noise), lambda path: fold(path) in FOLDS[split])
+        return _chosen(files_below(self.noise), lambda path: fold(path) in FOLDS[split])
 
     def unknown(self, split: Split) -> list[Path]:
         """Return the files of unknown speech that serve one purpose, by the rule of Speech Commands."""
-        return _chosen(sound_files(self.negatives), lambda path: official_split(path.stem) == split)
+        return _chosen(files_below(self.negatives), lambda path: official_split(path.stem) == split)
 
     def prepare(self, settings: Settings, checkpoint: Path | None = None) -> Prepared:
         """Set up a training of the ten commands."""

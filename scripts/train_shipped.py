@@ -22,8 +22,8 @@ import numpy as np
 import hash_models
 from benchmarking import peak_memory
 from measure_streams import hear_both
-from sayso.cli.console import accuracy_line, percent, tell_skipped, warn
-from sayso.cli.evaluate import noise_table, word_table
+from sayso.cli.console import tell_skipped, warn
+from sayso.cli.tables import accuracy_line, noise_table, percent, word_table
 from sayso.cli.training_progress import watch
 from sayso.config import COMMANDS, Settings, recipe
 from sayso.corpus.clips import load_noises
@@ -31,9 +31,10 @@ from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
 from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise
-from sayso.evaluation.stream_scores import choose_thresholds, trade_off
+from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model.history import history_of
-from sayso.model.model_file import SUFFIX, Model, bundled
+from sayso.model.model_file import Model
+from sayso.model.shipped import SUFFIX, bundled
 from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_confusion
 from sayso.report.training_plots import save_learning_curve

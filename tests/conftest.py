@@ -16,7 +16,8 @@ from browser import launched
 from command_line import Result
 from sayso.cli import main as cli_main
 from sayso.config import AugmentationSettings, Settings, TrainingSettings
-from sayso.corpus.corpus import official_split, scan
+from sayso.corpus.corpus import scan
+from sayso.corpus.splits import official_split
 from sayso.model import model_file
 from sayso.nn.architectures import DenseArchitecture
 from sayso.recognition import recognizer

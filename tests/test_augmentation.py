@@ -13,7 +13,8 @@ import sounds
 from sayso.config import AugmentationSettings, FeatureSettings
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
-from sayso.training.augmentation import add_noise, change_speed, mask, place, random_slice, snr_gain, vary
+from sayso.sound.noise import random_slice, snr_gain
+from sayso.training.augmentation import add_noise, change_speed, mask, place, vary
 from sayso.training.reverberation import Rooms
 
 RATE = sounds.RATE

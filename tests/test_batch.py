@@ -11,7 +11,7 @@ import soundfile
 
 import sounds
 from sayso.batch import classify
-from sayso.batch.classify import Hearing, Row, grouped, hear, hearing
+from sayso.batch.classify import Job, Row, classify_files, classifying, grouped
 from sayso.recognition.recognizer import Recognizer
 
 
@@ -27,7 +27,7 @@ def write(name: str, samples: np.ndarray, rate: int = sounds.RATE) -> str:
 
 
 def rows(recognizer: Recognizer, *names: str) -> list[Row]:
-    return [row for heard in hear(Hearing(recognizer), names) for row in heard.rows()]
+    return [row for heard in classify_files(Job(recognizer), names) for row in heard.rows()]
 
 
 def test_a_clip_gives_one_row(tiny_recognizer: Recognizer) -> None:
@@ -112,16 +112,16 @@ def test_who_hears_and_in_what_groups_changes_nothing(
     names = [write(f"{number}.wav", sounds.clip("yes", number)[: 16_000 - 99 * number]) for number in range(37)]
     names.insert(5, write("long.wav", sounds.stream(["no", "up", "yes"])[0]))
     names.insert(20, "missing.wav")
-    whole = hear(Hearing(tiny_recognizer), names)
+    whole = classify_files(Job(tiny_recognizer), names)
     assert [heard.path for heard in whole] == names
     for size in (7, 64):
         monkeypatch.setattr(classify, "GROUP_FILES", size)
         assert [len(group.files) for group in grouped(names)] == [size] * (39 // size) + [39 % size] * bool(39 % size)
-        with hearing(tiny_recognizer, iter(names), workers=3) as groups:
+        with classifying(tiny_recognizer, iter(names), workers=3) as groups:
             assert [heard for group in groups for heard in group] == whole
     monkeypatch.setattr(classify, "GROUP_FILES", 3)
     monkeypatch.setattr(classify, "FEW_GROUPS", 2)
-    with hearing(tiny_recognizer, iter(names), workers=2) as groups:
+    with classifying(tiny_recognizer, iter(names), workers=2) as groups:
         assert [heard for group in groups for heard in group] == whole
 
 
@@ -143,7 +143,7 @@ def test_no_more_files_are_taken_than_are_in_work(tiny_recognizer: Recognizer, m
             yield "missing.wav"
 
     for workers in (1, 2):
-        with hearing(tiny_recognizer, archive(), workers) as groups:
+        with classifying(tiny_recognizer, archive(), workers) as groups:
             before = taken
             for _ in range(50):
                 next(groups)

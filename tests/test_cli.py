@@ -20,7 +20,7 @@ from command_line import Result
 from sayso.batch.rows import COLUMNS
 from sayso.cli import main as cli_main
 from sayso.corpus.corpus import scan
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 
 RATE = 16_000
 
@@ -176,8 +176,8 @@ def test_a_noise_folder_that_is_missing_or_empty_is_said_in_one_line(
 
 def test_the_shipped_models_are_listed(sayso: Callable[..., Result]) -> None:
     facts = json.loads(sayso("models", "--json").out)
-    assert [fact["name"] for fact in facts] == sorted(model_file.shipped())
-    assert [fact["name"] for fact in facts if fact["default"]] == [model_file.DEFAULT]
+    assert [fact["name"] for fact in facts] == sorted(shipped.models())
+    assert [fact["name"] for fact in facts if fact["default"]] == [shipped.DEFAULT]
     header, *lines = sayso("models").out.splitlines()
     assert header.split() == ["name", "parameters", "multiply-adds", "file", "accuracy", "labels"]
     assert len(lines) == len(facts)
@@ -195,7 +195,7 @@ def test_the_shipped_models_are_listed(sayso: Callable[..., Result]) -> None:
 def test_without_shipped_models_the_list_is_empty(
     sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_file, "shipped", dict)
+    monkeypatch.setattr(shipped, "models", dict)
     assert json.loads(sayso("models", "--json").out) == []
     assert len(sayso("models").out.splitlines()) == 1
 
@@ -203,7 +203,7 @@ def test_without_shipped_models_the_list_is_empty(
 def test_a_model_without_scores_is_listed_too(
     sayso: Callable[..., Result], tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_file, "shipped", lambda: {"tiny": tiny_model_path})
+    monkeypatch.setattr(shipped, "models", lambda: {"tiny": tiny_model_path})
     (fact,) = json.loads(sayso("models", "--json").out)
     assert (fact["name"], fact["default"], fact["scores"]) == ("tiny", False, {})
     assert "unknown" in sayso("models").out.splitlines()[1]
@@ -414,7 +414,7 @@ def test_listening_to_a_file_or_a_pipe_tells_what_classify_tells(
     for out in (result.out, piped.stdout.decode()):
         rows = [json.loads(line) for line in out.splitlines()]
         assert [{key: row[key] for key in row if key != "time"} for row in rows] == expected
-    assert "looks of" in result.err
+    assert "steps of" in result.err
     text = sayso("listen", "--input", path, "-m", tiny_model_path)
     assert [line.split()[2] for line in text.out.splitlines()] == ["yes", "no"]
 

@@ -17,6 +17,7 @@ import sounds
 from command_line import Result
 from file_server import FileServer
 from sayso.cli import data as cli_data
+from sayso.corpus import survey
 from sayso.corpus.corpus import scan
 from sayso.download import catalogue, download, http
 from sayso.download.catalogue import DataSet
@@ -238,10 +239,10 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
 
 
 def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "GROUP", 16)
-    monkeypatch.setattr(catalogue, "FEW_GROUPS", 1)
+    monkeypatch.setattr(survey, "GROUP", 16)
+    monkeypatch.setattr(survey, "FEW_GROUPS", 1)
     corpus, seen = scan(tiny_corpus), []
-    assert catalogue.survey(corpus, 2, lambda: seen.append(1)) == catalogue.survey(corpus, 1, lambda: None)
+    assert survey.survey(corpus, 2, lambda: seen.append(1)) == survey.survey(corpus, 1, lambda: None)
     assert len(seen) == len(corpus.clips) + len(corpus.noises)
 
 

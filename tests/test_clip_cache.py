@@ -11,12 +11,12 @@ import soundfile
 from sayso.config import FeatureSettings
 from sayso.corpus import clip_cache
 from sayso.corpus.clip_cache import ClipCache
-from sayso.corpus.clips import ClipStore, load_clips
+from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip, scan
 
 FEATURES = FeatureSettings(sample_rate=4_000, high_frequency=1_900.0, fft_size=256)
 
-Load = Callable[[], tuple[ClipStore, str]]
+Load = Callable[[], tuple[Clips, str]]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The recordings that are opened, in order."""
     opened: list[Path] = []
 
-    def noting(clips: list[Clip], features: FeatureSettings, workers: int) -> ClipStore:
+    def noting(clips: list[Clip], features: FeatureSettings, workers: int) -> Clips:
         opened.extend(clip.path for clip in clips)
         return load_clips(clips, features, workers)
 
@@ -57,7 +57,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return opened
 
 
-def same(store: ClipStore, corpus: Path) -> bool:
+def same(store: Clips, corpus: Path) -> bool:
     """Whether a store holds just what the recordings hold now."""
     fresh = load_clips(rows(corpus), FEATURES, 1)
     return store.rows == fresh.rows and store.skipped == fresh.skipped and np.array_equal(store.samples, fresh.samples)

@@ -10,21 +10,13 @@ import soundfile
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN, FeatureSettings
+from sayso.config.labels import label_of
 from sayso.corpus import clips
-from sayso.corpus.clips import (
-    ClipSet,
-    ClipStore,
-    benchmark_set,
-    label_of,
-    labelled,
-    load_clips,
-    load_negatives,
-    load_noises,
-    silence,
-    whole_set,
-)
+from sayso.corpus.clip_sets import ClipSet, benchmark_set, silence, whole_set
+from sayso.corpus.clips import Clips, labelled, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Clip, Skipped, scan
 from sayso.sound import audio
+from sayso.sound.speech import fit_window
 
 FEATURES = FeatureSettings()
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
@@ -34,11 +26,11 @@ def row(path: Path, word: str = "yes") -> Clip:
     return Clip(path, word, None, "training")
 
 
-def made_up(**counts: int) -> ClipStore:
+def made_up(**counts: int) -> Clips:
     """Return a store with so many clips of each word; every sample of a clip is its position."""
     rows = [row(Path(f"{word}/{number}.wav"), word) for word, count in counts.items() for number in range(count)]
     samples = np.repeat(np.arange(len(rows), dtype=np.int16)[:, None], 100, axis=1)
-    return ClipStore(samples, tuple(rows), ())
+    return Clips(samples, tuple(rows), ())
 
 
 @pytest.fixture
@@ -53,7 +45,7 @@ def test_16_bit_samples_survive(tmp_path: Path) -> None:
     assert store.samples.dtype == np.int16
     (window,) = store.windows(np.array([0]))
     assert window.dtype == np.float32
-    fitted, _ = audio.fit(audio.load(path, 16_000), 16_000)
+    fitted, _ = fit_window(audio.load(path, 16_000), 16_000)
     np.testing.assert_allclose(window, fitted, atol=0.51 / 32_767)
 
 
@@ -142,7 +134,7 @@ def speech(path: Path, *parts: tuple[float, float], rate: int = sounds.RATE) -> 
     return path
 
 
-def cut(path: Path) -> ClipStore:
+def cut(path: Path) -> Clips:
     return load_negatives([path], FEATURES, threads=1)
 
 

@@ -9,7 +9,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sayso.corpus.corpus import Corpus, official_split, scan, sound_files
+from sayso.corpus.corpus import Corpus, files_below, scan
+from sayso.corpus.splits import official_split
 from sayso.errors import CorpusError
 
 
@@ -273,9 +274,9 @@ def test_a_place_means_all_sound_files_in_it_and_below(tmp_path: Path) -> None:
     add(tmp_path, "b.wav", "deep/er/a.FLAC")
     (tmp_path / "notes.txt").write_text("hum")
     files = [tmp_path / "b.wav", tmp_path / "deep" / "er" / "a.FLAC"]
-    assert sound_files(tmp_path) == files
-    assert sound_files(files[1]) == files[1:]
-    assert sound_files(None) == []
+    assert files_below(tmp_path) == files
+    assert files_below(files[1]) == files[1:]
+    assert files_below(None) == []
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "documents"])
@@ -284,4 +285,4 @@ def test_a_place_without_sound(name: str, tmp_path: Path) -> None:
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents" / "notes.txt").write_text("hum")
     with pytest.raises(CorpusError, match=rf"no sound in .*{name}: expected a sound file or a folder of them"):
-        sound_files(tmp_path / name)
+        files_below(tmp_path / name)

@@ -10,7 +10,7 @@ import pytest
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, FeatureSettings, Settings
-from sayso.corpus.clips import ClipStore
+from sayso.corpus.clips import Clips
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.features.filterbank import FeatureTables
@@ -30,15 +30,15 @@ def noises() -> list[np.ndarray]:
     return [sounds.hiss(3_000, np.random.default_rng(0), 0.1)]
 
 
-def clips(**counts: int) -> ClipStore:
+def clips(**counts: int) -> Clips:
     """Return so many random clips of each word."""
     rows = [Clip(Path(f"{w}/{n}.wav"), w, None, "training") for w, count in counts.items() for n in range(count)]
     samples = np.random.default_rng(5).integers(-9_000, 9_000, (len(rows), FEATURES.clip_samples)).astype(np.int16)
-    return ClipStore(samples, tuple(rows), ())
+    return Clips(samples, tuple(rows), ())
 
 
 def training_set(
-    store: ClipStore,
+    store: Clips,
     labels: tuple[str, ...] = LABELS,
     batch_size: int = 16,
     seed: int = 0,

@@ -14,7 +14,7 @@ import sounds
 from file_server import FileServer
 from sayso.errors import AudioError, FormatError
 from sayso.sound import audio
-from sayso.sound.sources import read_chunks
+from sayso.sound.audio import read_chunks
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 
@@ -47,8 +47,6 @@ def test_what_libsndfile_cannot_read_is_read_by_ffmpeg(
 ) -> None:
     path = tmp_path / name
     truth = film(path, rate, channels, options)
-    with pytest.raises(FormatError):
-        audio.load(path, sounds.RATE)
     found = read(path)
     # The encoder of AAC puts some samples in front, and adds some at the end.
     assert len(truth) <= len(found) <= len(truth) + 4_000

@@ -9,7 +9,8 @@ import pytest
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.corpus import Skipped, Split, scan
+from sayso.corpus.corpus import Skipped, scan
+from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise

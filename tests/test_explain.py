@@ -14,7 +14,7 @@ import sounds
 from command_line import Result
 from sayso.cli import main as cli_main
 from sayso.explanation.clip import explain_clip
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.report import page
 from sayso.report.explanation_page import explanation_page
 
@@ -39,7 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def clip() -> Path:
-    return sorted((model_file.bundled("demo") / "stop").iterdir())[0]
+    return sorted((shipped.bundled("demo") / "stop").iterdir())[0]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_page_of_a_training_can_be_read_everywhere(browser: "Browser", train
 
 
 def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", clip_page: Path, clip: Path) -> None:
-    model = model_file.load(model_file.find(MODEL))
+    model = model_file.load(shipped.find(MODEL))
     found = explain_clip(model, clip, "go")
     way = found.trace
     with browsing.opened(browser, clip_page) as view:
@@ -169,7 +169,7 @@ def test_the_command_says_what_the_page_shows(sayso: Sayso, tiny_model_path: Pat
 
 
 def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
-    sure = model_file.load(model_file.find(MODEL))
+    sure = model_file.load(shipped.find(MODEL))
     sure.network.parameters.values[sure.network.chain.names[sure.network.last]]["bias"][sure.labels.index("stop")] = 1e4
     assert "nothing left to learn" in explanation_page(explain_clip(sure, clip), str(clip), MODEL)
 

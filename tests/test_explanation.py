@@ -13,7 +13,7 @@ from nn_cases import CASES
 from sayso.errors import AudioError, SettingsError
 from sayso.explanation.clip import NUDGE, ClipExplanation, explain_clip
 from sayso.explanation.formulas import FORMULAS, formulas_of
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
 from sayso.nn import Dense, Merging, softmax_cross_entropy
 from sayso.nn.parameters import flatten
@@ -31,7 +31,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tdnn() -> Model:
-    return model_file.load(model_file.find("commands-tiny"))
+    return model_file.load(shipped.find("commands-tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_step_lowers_the_loss_and_leaves_the_model_alone(tdnn: Model, explanat
     # A short part of it does nearly what the gradient promises.
     promised = descent.loss - descent.rates[1] * descent.gradient_norm**2
     assert descent.losses[1] - descent.loss == pytest.approx(promised - descent.loss, rel=0.5)
-    fresh = model_file.load(model_file.find("commands-tiny"))
+    fresh = model_file.load(shipped.find("commands-tiny"))
     np.testing.assert_array_equal(tdnn.network.parameters.vector, fresh.network.parameters.vector)
 
 
@@ -126,7 +126,7 @@ def test_a_clip_too_long_for_a_word_is_refused(tiny_model: Model, tmp_path: Path
 
 
 def test_a_network_that_is_quite_sure_has_nothing_to_learn(tiny_model: Model, clip: Path) -> None:
-    sure = model_file.load(model_file.find("commands-tiny"))
+    sure = model_file.load(shipped.find("commands-tiny"))
     last = sure.network.parameters.values[sure.network.chain.names[sure.network.last]]
     last["bias"][0] = 1e4
     found = explain_clip(sure, clip, "yes")

@@ -130,10 +130,10 @@ def test_every_format_can_be_resumed(
 def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) -> None:
     def stop() -> None:
         with contextlib.suppress(StoppedError), Journal(Path("rows.csv"), identity) as begun:
-            begun.write("a line\n", classify.hear(hearing, files[:3]))
+            begun.write("a line\n", classify.classify_files(job, files[:3]))
             raise StoppedError
 
-    hearing = classify.Hearing(Recognizer(load(tiny_model_path)))
+    job = classify.Job(Recognizer(load(tiny_model_path)))
     files = sorted(map(str, archive.iterdir()))
     identity = {"model": "this"}
     stop()

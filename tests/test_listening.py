@@ -15,14 +15,14 @@ def test_what_is_heard_is_what_the_recogniser_hears(tiny_recognizer: Recognizer)
     listening = Listening(tiny_recognizer, np.array_split(samples, 50), recorded.append)
     threads = set()
     found = []
-    for look in listening.looks():
+    for window in listening.scores():
         threads |= {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-        found += [look.detection] if look.detection else []
+        found += [window.detection] if window.detection else []
     assert found == list(tiny_recognizer.detect([samples]))
     assert [detection.label for detection in found] == ["yes", "no"]
     np.testing.assert_array_equal(np.concatenate(recorded), samples)
     assert threads == {1}
-    assert listening.pace.looks == len(listening.pace.seconds) == len(list(tiny_recognizer.looks([samples])))
+    assert listening.pace.steps == len(listening.pace.seconds) == len(list(tiny_recognizer.scores([samples])))
     assert 0 < listening.pace.quantile(0.5) <= listening.pace.quantile(0.99)
 
 
@@ -31,7 +31,7 @@ def test_pace_remembers_a_bounded_number_of_steps() -> None:
     assert pace.quantile(0.99) == 0
     for step in range(10_000):
         pace.add(step)
-    assert pace.looks == 10_000
+    assert pace.steps == 10_000
     assert len(pace.seconds) == 6_000
     assert pace.quantile(0.0) == 4_000
 

@@ -53,7 +53,7 @@ def listening(recognizer: Recognizer, device: str | None) -> Iterator[Heard]:
     heard = Heard(recognizer, device)
     with heard.listener:
         # PulseAudio takes its time for the first block; what is played before is not heard.
-        wait_until(lambda: heard.listener.listening.pace.looks, "the first look")
+        wait_until(lambda: heard.listener.listening.pace.steps, "the first look")
         yield heard
     assert heard.listener.error is None
 
@@ -76,9 +76,9 @@ def test_an_unplugged_microphone_is_waited_for(microphones: VirtualMicrophones, 
         microphones.plug_all()
         wait_until(lambda: len(heard.told) == 2, "noticing the return")
         assert heard.told[1] == "listening again to mic48"
-        looks = heard.listener.listening.pace.looks
+        looks = heard.listener.listening.pace.steps
         # The gap counts as a second of silence, which is ten looks.
-        wait_until(lambda: heard.listener.listening.pace.looks > looks + 12, "the first look after the return")
+        wait_until(lambda: heard.listener.listening.pace.steps > looks + 12, "the first look after the return")
         microphones.play("mic48", sounds.stream(["no"])[0], sounds.RATE)
         wait_until(lambda: heard.words == ["no"], "hearing a word after the return")
     assert heard.microphone.health.reopened == 1
@@ -92,8 +92,8 @@ def test_a_sound_server_that_is_killed_and_restarted(
         wait_until(lambda: heard.told, "noticing the loss")
         microphones.start()
         wait_until(lambda: len(heard.told) == 2, "noticing the return")
-        looks = heard.listener.listening.pace.looks
-        wait_until(lambda: heard.listener.listening.pace.looks > looks + 12, "the first look after the return")
+        looks = heard.listener.listening.pace.steps
+        wait_until(lambda: heard.listener.listening.pace.steps > looks + 12, "the first look after the return")
         microphones.play("mic44", sounds.stream(["up"])[0], sounds.RATE)
         wait_until(lambda: heard.words == ["up"], "hearing a word after the return")
 
@@ -147,7 +147,7 @@ def test_an_exception_of_the_callback_is_kept(microphones: VirtualMicrophones, t
         raise ValueError(found.label)
 
     with sayso.BackgroundListener(fail, tiny_recognizer, "mic44") as listener:
-        wait_until(lambda: listener.listening.pace.looks, "the first look")
+        wait_until(lambda: listener.listening.pace.steps, "the first look")
         microphones.play("mic44", sounds.stream(["yes"])[0], sounds.RATE)
         wait_until(lambda: listener.error, "the callback's exception")
     assert str(listener.error) == "yes"

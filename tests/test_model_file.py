@@ -24,7 +24,7 @@ from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, StorageError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
 from sayso.nn import Network
 from sayso.nn.architectures import DenseArchitecture
@@ -405,65 +405,65 @@ def test_any_value_anywhere_in_the_header_loads_or_is_refused(
 
 
 @pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two models, in the place of those that come with sayso; and an empty folder to work in."""
     folder = tmp_path / "shipped"
     folder.mkdir()
     for name in ("dense", "small"):
-        small_model().save(folder / f"{name}{model_file.SUFFIX}")
+        small_model().save(folder / f"{name}{shipped.SUFFIX}")
     (folder / "README.md").write_text("models")
-    monkeypatch.setattr(model_file, "bundled", lambda kind: {"models": folder}[kind])
+    monkeypatch.setattr(shipped, "bundled", lambda kind: {"models": folder}[kind])
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     return folder
 
 
-def test_models_that_come_with_sayso_are_found_by_name(shipped: Path) -> None:
-    assert list(model_file.shipped()) == ["dense", "small"]
-    assert model_file.find("small") == shipped / "small.safetensors"
+def test_models_that_come_with_sayso_are_found_by_name(own_models: Path) -> None:
+    assert list(shipped.models()) == ["dense", "small"]
+    assert shipped.find("small") == own_models / "small.safetensors"
 
 
 def test_the_models_that_come_with_sayso_know_the_commands() -> None:
-    assert model_file.DEFAULT in model_file.shipped()
-    for path in model_file.shipped().values():
+    assert shipped.DEFAULT in shipped.models()
+    for path in shipped.models().values():
         assert model_file.load(path).labels == (*COMMANDS, UNKNOWN, SILENCE)
 
 
-def test_a_path_wins_over_a_name(shipped: Path) -> None:
+def test_a_path_wins_over_a_name(own_models: Path) -> None:
     Path("small").write_bytes(b"")
-    assert model_file.find("small") == Path("small")
-    assert model_file.find(str(shipped / "dense.safetensors")) == shipped / "dense.safetensors"
+    assert shipped.find("small") == Path("small")
+    assert shipped.find(str(own_models / "dense.safetensors")) == own_models / "dense.safetensors"
 
 
-def test_a_folder_hides_no_model(shipped: Path) -> None:
+def test_a_folder_hides_no_model(own_models: Path) -> None:
     Path("small").mkdir()
-    assert model_file.find("small") == shipped / "small.safetensors"
+    assert shipped.find("small") == own_models / "small.safetensors"
     Path("other").mkdir()
     with pytest.raises(ModelError, match="other is a folder"):
-        model_file.load(model_file.find("other"))
+        model_file.load(shipped.find("other"))
 
 
-@pytest.mark.usefixtures("shipped")
+@pytest.mark.usefixtures("own_models")
 @pytest.mark.parametrize("name", ["nothing", "small.safetensors", "no/such/file", ""])
 def test_an_unknown_name_lists_what_there_is(name: str) -> None:
     with pytest.raises(ModelError, match=r"dense, small|is a folder"):
-        model_file.load(model_file.find(name))
+        model_file.load(shipped.find(name))
 
 
 def test_a_name_that_no_file_can_have() -> None:
     with pytest.raises(ModelError, match="too long"):
-        model_file.find("x" * 300)
+        shipped.find("x" * 300)
 
 
 def test_without_shipped_models_none_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_file, "bundled", lambda kind: tmp_path / "missing")
+    monkeypatch.setattr(shipped, "bundled", lambda kind: tmp_path / "missing")
     with pytest.raises(ModelError, match="the shipped models are: none"):
-        model_file.find("dense")
+        shipped.find("dense")
 
 
 def test_bundled_folders_exist() -> None:
-    assert (model_file.bundled("demo") / "yes").is_dir()
-    assert model_file.bundled("models").is_dir()
+    assert (shipped.bundled("demo") / "yes").is_dir()
+    assert shipped.bundled("models").is_dir()
 
 
 def test_the_tests_change_what_they_mean_to(good: bytes) -> None:

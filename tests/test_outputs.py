@@ -10,13 +10,13 @@ import soundfile
 
 import sounds
 from command_line import Result
-from sayso.batch.classify import Heard
-from sayso.batch.rows import audacity_labels, text_grid
-from sayso.batch.sorting import annotate, base_name, sort_into
+from sayso.batch.annotations import annotate, audacity_labels, text_grid
+from sayso.batch.classify import FileResult
+from sayso.batch.sorting import base_name, sort_into
 from sayso.errors import StorageError
 from sayso.recognition.decision import Detection
 
-LONG = Heard(
+LONG = FileResult(
     "long.wav",
     (Detection("yes", 0.9, 0.0, 1.0), Detection('"no"', 0.8, 0.75, 1.75), Detection("up", 0.7, 4.5, 5.5)),
     seconds=5.25,
@@ -36,7 +36,7 @@ def test_a_text_grid_fills_the_time_without_gap_or_overlap() -> None:
     assert starts == ["0.000000", *ends[:-1]]
     assert ends == ["0.750000", "1.750000", "4.500000", "5.250000"]
     assert f"intervals: size = {len(words)}" in text
-    assert 'text = ""' in text_grid(Heard("quiet.wav", seconds=3.0))
+    assert 'text = ""' in text_grid(FileResult("quiet.wav", seconds=3.0))
 
 
 def test_files_are_sorted_and_none_replaced(tmp_path: Path) -> None:

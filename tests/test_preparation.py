@@ -10,7 +10,8 @@ import soundfile
 
 import sounds
 from sayso.config import SILENCE, UNKNOWN, Settings
-from sayso.corpus.corpus import official_split, scan, sound_files
+from sayso.corpus.corpus import files_below, scan
+from sayso.corpus.splits import official_split
 from sayso.errors import CorpusError, SettingsError
 from sayso.training.preparation import Prepared, choose_labels, prepare
 
@@ -37,7 +38,7 @@ def corpus(root: Path, noise: bool = True, **speakers: list[str]) -> Path:
 def ready(
     root: Path, settings: Settings, *words: str, noise: Path | None = None, negatives: Path | None = None
 ) -> Prepared:
-    return prepare(scan(root), settings, words, sound_files(noise), sound_files(negatives))
+    return prepare(scan(root), settings, words, files_below(noise), files_below(negatives))
 
 
 BOTH = [*TRAINS[:3], JUDGES[0]]

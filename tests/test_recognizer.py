@@ -153,10 +153,10 @@ def test_a_look_says_what_its_window_alone_says(step: float, together: int) -> N
     recognizer = Recognizer(dataclasses.replace(model, decision=DecisionSettings(step=step)))
     sound = sounds.hiss(6 * sounds.RATE, np.random.default_rng(0), 0.1)
     length = model.features.clip_samples
-    looks = [look for look in recognizer.looks([sound], together) if length <= look.end <= len(sound)]
+    looks = [window for window in recognizer.scores([sound], together) if length <= window.end <= len(sound)]
     assert len(looks) >= 4
-    windows = np.stack([sound[look.end - length : look.end] for look in looks])
-    np.testing.assert_allclose([look.probabilities for look in looks], recognizer.probabilities(windows), atol=1e-5)
+    windows = np.stack([sound[window.end - length : window.end] for window in looks])
+    np.testing.assert_allclose([window.probabilities for window in looks], recognizer.probabilities(windows), atol=1e-5)
 
 
 @pytest.mark.parametrize("step", [0.1, 0.3, 0.7])
@@ -171,7 +171,7 @@ def test_a_look_comes_with_the_chunk_in_which_its_window_ends(step: float, tiny_
             latest += size
             yield sound[start : start + size]
 
-    live = [(look.end, latest) for look in Recognizer(model).looks(chunks()) if look.end < len(sound)]
+    live = [(window.end, latest) for window in Recognizer(model).scores(chunks()) if window.end < len(sound)]
     assert len(live) >= 15
     assert all(given - size < end <= given for end, given in live)
 
@@ -215,8 +215,8 @@ def test_steps_looked_at_together_find_what_single_steps_find(
 @pytest.mark.parametrize("samples", [0, 1, 9_000, 16_000, 40_001])
 def test_as_many_looks_together_as_one_by_one(samples: int, tiny_recognizer: Recognizer) -> None:
     sound = sounds.hiss(samples, np.random.default_rng(0), 0.1)
-    single, together = (list(tiny_recognizer.looks([sound], count)) for count in (1, TOGETHER))
-    assert [look.end for look in together] == [look.end for look in single]
+    single, together = (list(tiny_recognizer.scores([sound], count)) for count in (1, TOGETHER))
+    assert [window.end for window in together] == [window.end for window in single]
     for mine, live in zip(together, single, strict=True):
         np.testing.assert_allclose(mine.probabilities, live.probabilities, atol=1e-5)
 

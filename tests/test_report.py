@@ -16,16 +16,17 @@ import sounds
 from command_line import Result
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
+from sayso.evaluation.measure import RATIOS, measure
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import Model
 from sayso.recognition.recognizer import Recognizer
 from sayso.report import live as live_module
 from sayso.report import page
 from sayso.report.live import LiveReport
-from sayso.report.measuring import RATIOS, measure, pink_noise
 from sayso.report.model_page import Subject, draw, render
 from sayso.report.plots import save
 from sayso.report.training_plots import short_name, training_plots
+from sayso.sound.noise import pink_noise
 from sayso.training.preparation import prepare
 from sayso.training.training import Training
 

@@ -18,7 +18,8 @@ from sklearn.metrics import (
 
 from sayso.config import SILENCE, UNKNOWN
 from sayso.corpus.corpus import Clip
-from sayso.evaluation.accuracy import Evaluation, doubtful, wilson_interval
+from sayso.evaluation.accuracy import Evaluation, doubtful
+from sayso.evaluation.intervals import wilson_interval
 
 LABELS = ("yes", "no", "up", UNKNOWN)
 

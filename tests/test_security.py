@@ -18,12 +18,12 @@ import soundfile
 import sayso
 import sounds
 from command_line import Result
-from sayso.cli.console import table
+from sayso.cli.tables import table
 from sayso.config import FeatureSettings, Settings, bounds
 from sayso.errors import ModelError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
-from sayso.model import checksums, model_file
+from sayso.model import checksums, model_file, shipped
 from sayso.model.model_file import Model
 from sayso.nn import (
     Convolution2d,
@@ -146,14 +146,14 @@ assert seen and not strange and not opened
 
 
 def test_the_shipped_models_are_those_whose_sums_are_in_the_code() -> None:
-    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in model_file.shipped().items()}
+    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in shipped.models().items()}
     assert found == checksums.SHIPPED, "run: python scripts/hash_models.py"
 
 
 def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray(model_file.shipped()["commands-tiny"].read_bytes())
+    content = bytearray(shipped.models()["commands-tiny"].read_bytes())
     content[-200_000] ^= 1  # still a sound model
-    monkeypatch.setattr(model_file, "bundled", lambda kind: tmp_path)
+    monkeypatch.setattr(shipped, "bundled", lambda kind: tmp_path)
     path = tmp_path / "commands-tiny.safetensors"
     path.write_bytes(content)
     with pytest.raises(

@@ -10,19 +10,10 @@ from scipy import stats
 import sounds
 from sayso.config import UNKNOWN
 from sayso.corpus.corpus import scan
-from sayso.evaluation.stream_scores import (
-    LATEST,
-    Fault,
-    StreamScore,
-    choose_thresholds,
-    hear,
-    hear_all,
-    match,
-    poisson_interval,
-    score,
-    trade_off,
-)
+from sayso.evaluation.intervals import poisson_interval
+from sayso.evaluation.stream_scores import LATEST, Fault, StreamScore, listen_to, listen_to_parts, match, score
 from sayso.evaluation.streams import Spoken, StreamMaker
+from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import Recognizer
 
@@ -129,7 +120,7 @@ def maker(tiny_corpus: Path) -> StreamMaker:
 
 def test_a_stream_is_scored_as_live_recognition_hears_it(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
     stream = maker.part(0, 180)
-    heard = hear(tiny_recognizer, stream)
+    heard = listen_to(tiny_recognizer, stream)
     settings = tiny_recognizer.model.decision
     live = match(stream.truth, tiny_recognizer.detect([stream.samples]), 180 / 3600)
     assert heard.score(settings) == live
@@ -142,13 +133,13 @@ def test_a_stream_is_scored_as_live_recognition_hears_it(maker: StreamMaker, tin
 
 def test_parts_heard_side_by_side_are_those_heard_alone(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
     told: list[float] = []
-    heard = hear_all(tiny_recognizer, maker, 1230 / 3600, 2, told.append)
+    heard = listen_to_parts(tiny_recognizer, maker, 1230 / 3600, 2, told.append)
     settings = tiny_recognizer.model.decision
     result = score(heard, settings)
     assert result.hours == pytest.approx(1230 / 3600)
     assert sum(told) == pytest.approx(1230 / 3600)
     assert len(heard) == 3
-    alone = hear(tiny_recognizer, maker.part(2, 30))
+    alone = listen_to(tiny_recognizer, maker.part(2, 30))
     # BLAS may sum up in another order when it has more threads.
     np.testing.assert_allclose(heard[2].probabilities, alone.probabilities, atol=1e-6)
     curve = trade_off(heard, settings, (0.3, 0.6, 0.9))

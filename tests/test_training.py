@@ -18,7 +18,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
 from sayso.config import Settings, TrainingSettings
-from sayso.corpus.clips import ClipSet
+from sayso.corpus.clip_sets import ClipSet
 from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, SettingsError
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay

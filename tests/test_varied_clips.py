@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from sayso.corpus.clips import ClipStore
+from sayso.corpus.clips import Clips
 from sayso.corpus.corpus import Clip
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
@@ -25,15 +25,15 @@ def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmented_clips, "ROOMS", 5)
 
 
-def clips(count: int) -> ClipStore:
+def clips(count: int) -> Clips:
     """Return so many random clips."""
     rows = tuple(Clip(Path(f"yes/{number}.wav"), "yes", None, "training") for number in range(count))
     samples = np.random.default_rng(5).integers(-9_000, 9_000, (count, FEATURES.clip_samples)).astype(np.int16)
     samples.setflags(write=False)
-    return ClipStore(samples, rows, ())
+    return Clips(samples, rows, ())
 
 
-def varied(store: ClipStore, seed: int = 0, **changes: object) -> AugmentedClips:
+def varied(store: Clips, seed: int = 0, **changes: object) -> AugmentedClips:
     """Return clips that are varied in nothing but what is named."""
     still = {"shift": 0.0, "speed": 0.0, "reverberation_probability": 0.0}
     settings = Settings(

@@ -16,7 +16,7 @@ from command_line import Result
 from sayso.batch import classify
 from sayso.errors import WorkerError
 from sayso.recognition.recognizer import Recognizer
-from sayso.system.workers import in_order, in_processes, on_cluster
+from sayso.system.workers import in_order, spread
 
 
 def test_threads_keep_the_order_and_take_few_items() -> None:
@@ -44,22 +44,33 @@ def signalled(number: int, item: int) -> int:
 
 
 def test_processes_keep_the_order() -> None:
-    with in_processes(signalled, 0, 2) as work:
-        assert list(work(range(20))) == list(range(20))
+    with spread(signalled, 0, range(20), 2) as results:
+        assert list(results) == list(range(20))
+
+
+def pid(_: None, item: int) -> int:
+    return os.getpid()
+
+
+def test_only_work_that_pays_for_processes_is_done_in_them() -> None:
+    here = {os.getpid()}
+    for items, workers, few, alone in ((9, 1, 1, True), (1, 2, 1, True), (4, 2, 4, True), (5, 2, 4, False)):
+        with spread(pid, None, range(items), workers, few=few) as results:
+            assert (set(results) == here) == alone, (items, workers, few)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_process_that_is_killed_is_said_in_one_line() -> None:
     message = "a worker process died, perhaps for want of memory; free some, use fewer, and --resume"
-    with pytest.raises(WorkerError, match=message), in_processes(signalled, signal.SIGKILL, 2) as work:
-        list(work(range(20)))
+    with pytest.raises(WorkerError, match=message), spread(signalled, signal.SIGKILL, range(20), 2) as results:
+        list(results)
 
 
 def test_a_process_that_cannot_start_does_not_hang(tmp_path: Path) -> None:
     script = (
         "if __name__ != '__main__': raise SystemExit(1)\n"
-        "from sayso.system.workers import in_processes\n"
-        "with in_processes(max, bytes(1_000_000), 2) as work: list(work(range(9)))\n"
+        "from sayso.system.workers import spread\n"
+        "with spread(max, bytes(1_000_000), range(9), 2) as results: list(results)\n"
     )
     (tmp_path / "script.py").write_text(script)
     run = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
@@ -95,7 +106,7 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
     soundfile.write(names[7], sounds.stream(["no", "up", "yes"])[0], sounds.RATE)
     Path(names[11]).write_text("no sound")
     names[20] = "missing.wav"
-    expected = classify.hear(classify.Hearing(tiny_recognizer), names)
+    expected = classify.classify_files(classify.Job(tiny_recognizer), names)
 
     def killing() -> Iterator[str]:
         for place, name in enumerate(names):
@@ -105,7 +116,7 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
                 os.kill(victim, signal.SIGKILL)
             yield name
 
-    with classify.hearing(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
+    with classify.classifying(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
         assert [heard for group in groups for heard in group] == expected
 
 
@@ -123,22 +134,23 @@ def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeyp
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     with (
         pytest.raises(WorkerError, match=r"cannot reach a Dask scheduler at tcp://127.0.0.1:9"),
-        on_cluster(signalled, 0, "tcp://127.0.0.1:9"),
+        spread(signalled, 0, range(10), 1, "tcp://127.0.0.1:9"),
     ):
         pass
     with (
         pytest.raises(WorkerError, match="cannot reach a Dask scheduler at nonsense"),
-        on_cluster(signalled, 0, "nonsense"),
+        spread(signalled, 0, range(10), 1, "nonsense"),
     ):
         pass
     with (
         pytest.raises(WorkerError, match="lost its workers again and again"),
-        on_cluster(signalled, signal.SIGKILL, cluster.scheduler_address) as work,
+        spread(signalled, signal.SIGKILL, range(10), 1, cluster.scheduler_address) as results,
     ):
-        list(work(range(10)))
+        list(results)
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(WorkerError, match=r'pip install "sayso\[dask\]"'), on_cluster(signalled, 0, "tcp://x:1"):
+    message = r'pip install "sayso\[dask\]"'
+    with pytest.raises(WorkerError, match=message), spread(signalled, 0, range(10), 1, "tcp://x:1"):
         pass

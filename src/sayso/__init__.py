@@ -7,14 +7,14 @@ hears; `sayso.FeedForwardClassifier` learns from any numbers.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sayso.version import __version__
+
 if TYPE_CHECKING:
     from sayso.classifier import FeedForwardClassifier
     from sayso.errors import SaysoError
     from sayso.live.listening import BackgroundListener, listen
     from sayso.recognition.decision import Detection
     from sayso.recognition.recognizer import Recognizer, load
-
-__version__ = "0.1.0"
 
 # Each name is imported when it is first used, so that `import sayso` costs next to nothing.
 _HOMES = {
@@ -27,7 +27,16 @@ _HOMES = {
     "load": "sayso.recognition.recognizer",
 }
 
-__all__ = ["BackgroundListener", "Detection", "FeedForwardClassifier", "Recognizer", "SaysoError", "listen", "load"]
+__all__ = [
+    "BackgroundListener",
+    "Detection",
+    "FeedForwardClassifier",
+    "Recognizer",
+    "SaysoError",
+    "__version__",
+    "listen",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,14 +14,13 @@ import numpy as np
 
 from sayso.errors import AudioError
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import TOGETHER, Recognizer
-from sayso.sound.audio import Samples
-from sayso.sound.sources import is_remote, read_chunks
+from sayso.recognition.recognizer import LONGEST_CLIP, TOGETHER, Recognizer
+from sayso.sound.audio import read_chunks
+from sayso.sound.sources import is_remote
+from sayso.sound.stream import Samples
 from sayso.system.memory import keep_freed_memory
-from sayso.system.workers import Work, in_processes, on_cluster
+from sayso.system.workers import spread
 
-# A file up to this many seconds is one clip; in a longer one words are sought.
-LONGEST_CLIP = 2.0
 # What one worker gets at a time: so many files, or fewer if they are large.
 GROUP_FILES = 64
 GROUP_BYTES = 16_000_000
@@ -50,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Heard:
+class FileResult:
     """All that was heard in a file.
 
     Attributes
@@ -90,13 +89,13 @@ class Group(NamedTuple):
     size: int
 
 
-class Hearing(NamedTuple):
+class Job(NamedTuple):
     """What every worker needs.
 
     Attributes
     ----------
     recognizer : Recognizer
-        What hears.
+        What job.
     threads : int
         Threads for the network within one long file.
     folder : str
@@ -130,15 +129,15 @@ def _size(file: str) -> int:
 
 
 @contextlib.contextmanager
-def hearing(
+def classifying(
     recognizer: Recognizer, files: Iterable[str], workers: int, scheduler: str | None = None
-) -> Iterator[Iterator[list[Heard]]]:
+) -> Iterator[Iterator[list[FileResult]]]:
     """Hear any number of files.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What hears.
+        What job.
     files : iterable of str
         The files; no more of them are taken than are in work.
     workers : int
@@ -148,7 +147,7 @@ def hearing(
 
     Yields
     ------
-    groups : iterator of list of Heard
+    groups : iterator of list of FileResult
         What is heard in each file, in their order, group by group.
 
     Raises
@@ -157,48 +156,44 @@ def hearing(
         If the workers fail.
     """
     groups = grouped(files)
-    work: Work[tuple[str, ...], list[Heard]]
+    first = list(islice(groups, FEW_GROUPS))
+    names = (group.files for group in chain(first, groups))
     if scheduler:
-        with on_cluster(hear, Hearing(recognizer, folder=str(Path.cwd())), scheduler) as work:
-            yield work(group.files for group in groups)
-        return
-    first = list(islice(groups, max(FEW_GROUPS, workers)))
-    hears = Hearing(recognizer, threads=max(workers // max(len(first), 1), 1))
-    little = len(first) < 2 or (len(first) < FEW_GROUPS and sum(group.size for group in first) < FEW_BYTES)
-    everything = (group.files for group in chain(first, groups))
-    if workers == 1 or little:
-        yield (hear(hears, group) for group in everything)
-        return
-    with in_processes(hear, hears, min(workers, len(first))) as work:
-        yield work(everything)
+        job, few = Job(recognizer, folder=str(Path.cwd())), 0
+    else:
+        # A single file is worked on by one process, but with all cores.
+        job = Job(recognizer, threads=max(workers // max(len(first), 1), 1))
+        few = 1 if sum(group.size for group in first) >= FEW_BYTES else FEW_GROUPS - 1
+    with spread(classify_files, job, names, workers, scheduler, few) as results:
+        yield results
 
 
-def hear(hearing: Hearing, files: Sequence[str]) -> list[Heard]:
+def classify_files(job: Job, files: Sequence[str]) -> list[FileResult]:
     """Hear a group of files: the clips among them together, each longer one by itself.
 
     Parameters
     ----------
-    hearing : Hearing
-        What hears, and how.
+    job : Job
+        What job, and how.
     files : sequence of str
         The files.
 
     Returns
     -------
-    heard : list of Heard
+    results : list of FileResult
         What was heard in each; it is told there, too, if a file could not be read.
     """
     from threadpoolctl import threadpool_limits
 
     keep_freed_memory()
-    recognizer = hearing.recognizer
+    recognizer = job.recognizer
     rate = recognizer.model.features.sample_rate
-    heard: list[Heard] = []
+    results: list[FileResult] = []
     clips: dict[int, Samples] = {}
     # Others work on the other cores.
     with threadpool_limits(1, "blas"):
         for name in files:
-            sound = _Sound(name, hearing)
+            sound = _Sound(name, job)
             with contextlib.closing(sound.chunks(rate)) as chunks:
                 beginning = []
                 for chunk in chunks:
@@ -207,14 +202,14 @@ def hear(hearing: Hearing, files: Sequence[str]) -> list[Heard]:
                         break
                 detections: tuple[Detection, ...] = ()
                 if sound.samples > LONGEST_CLIP * rate:
-                    sought = recognizer.detect(chain(beginning, chunks), TOGETHER, hearing.threads)
+                    sought = recognizer.detect(chain(beginning, chunks), TOGETHER, job.threads)
                     detections = tuple(sought)
                 elif not sound.error:
-                    clips[len(heard)] = np.concatenate(beginning)
-            heard.append(Heard(name, detections, sound.samples / rate, sound.error))
+                    clips[len(results)] = np.concatenate(beginning)
+            results.append(FileResult(name, detections, sound.samples / rate, sound.error))
         for place, detection in zip(clips, recognizer.classify_clips(list(clips.values())), strict=True):
-            heard[place] = replace(heard[place], detections=(detection,))
-    return heard
+            results[place] = replace(results[place], detections=(detection,))
+    return results
 
 
 class _Sound:
@@ -228,12 +223,12 @@ class _Sound:
         What ended the reading, or nothing.
     """
 
-    def __init__(self, name: str, hearing: Hearing) -> None:
+    def __init__(self, name: str, job: Job) -> None:
         self.samples, self.error = 0, ""
         self._name = name
         # A path where the worker stands is left as it is.
-        joined = hearing.folder and not is_remote(name)
-        self._path = str(Path(hearing.folder, name)) if joined else name
+        joined = job.folder and not is_remote(name)
+        self._path = str(Path(job.folder, name)) if joined else name
 
     def chunks(self, rate: int) -> Generator[Samples, None, None]:
         """Yield the samples at some rate."""

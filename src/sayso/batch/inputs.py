@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sayso.errors import AudioError
-from sayso.sound.sources import STDIN, SUFFIXES, is_remote
+from sayso.sound.folder import is_sound, walk
+from sayso.sound.sources import STDIN, is_remote
 
 
 def sound_files(places: Sequence[str]) -> Iterator[str]:
@@ -28,7 +29,7 @@ def sound_files(places: Sequence[str]) -> Iterator[str]:
         if is_remote(place):
             found, once = _remote(place), True
         elif path.is_dir():
-            found, once = _walk(str(path)), False
+            found, once = walk(str(path)), False
         elif path.exists() or place == STDIN:
             found, once = iter([place]), True
         else:
@@ -83,30 +84,9 @@ def _names(lines: Iterable[bytes]) -> Iterator[str]:
             yield "./-" if name == b"-" else os.fsdecode(name)
 
 
-def _is_sound(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a Path for each of millions takes its time
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """Yield the sound files below a folder in the order of their names; a folder that cannot be read, itself."""
-    try:
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        yield folder
-        return
-    for entry in ordered:
-        # As Path writes it, and users, too.
-        path = entry.name if folder == "." else entry.path
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path)
-        elif _is_sound(entry.name):
-            yield path
-
-
 def _is_below(file: str, folders: Sequence[str]) -> bool:
     """Tell whether a walk through one of the folders has passed this file."""
-    if not _is_sound(file):
+    if not is_sound(file):
         return False
     parents = [str(parent) for parent in Path(file).parents]
     return any(folder in parents for folder in folders)
@@ -125,4 +105,4 @@ def _remote(place: str) -> Iterator[str]:
         names = system.find(path) if place.endswith("/") else system.glob(path)
     except Exception as error:  # each kind of store has errors of its own
         raise AudioError(f"cannot list {place}: {error or type(error).__name__}; correct the address") from error
-    return (system.unstrip_protocol(name) for name in sorted(names) if not place.endswith("/") or _is_sound(name))
+    return (system.unstrip_protocol(name) for name in sorted(names) if not place.endswith("/") or is_sound(name))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from sayso.batch.classify import Heard
+from sayso.batch.classify import FileResult
 from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import SettingsError, StorageError
 from sayso.system.atomic_files import check_writable, write_atomically
@@ -41,15 +41,15 @@ class Tally:
     errors: int = 0
     seconds: float = 0.0
 
-    def plus(self, heard: Sequence[Heard]) -> Self:
+    def plus(self, results: Sequence[FileResult]) -> Self:
         """Count more files."""
-        detections = [detection for each in heard for detection in each.detections]
+        detections = [detection for each in results for detection in each.detections]
         return replace(
             self,
-            files=self.files + len(heard),
+            files=self.files + len(results),
             words=self.words + sum(detection.label not in (SILENCE, UNKNOWN) for detection in detections),
-            errors=self.errors + sum(bool(each.error) for each in heard),
-            seconds=self.seconds + sum(each.seconds for each in heard),
+            errors=self.errors + sum(bool(each.error) for each in results),
+            seconds=self.seconds + sum(each.seconds for each in results),
         )
 
 
@@ -177,14 +177,14 @@ class Journal:
             )
         return files
 
-    def write(self, text: str, heard: Sequence[Heard] = ()) -> None:
+    def write(self, text: str, results: Sequence[FileResult] = ()) -> None:
         """Append the rows of some files."""
         try:
             self._file.write(text.encode("utf-8", "surrogateescape"))
             names = self._names.copy()
-            for each in heard:
+            for each in results:
                 names.update(_noted(each.path))
-            tally = self.tally.plus(heard)
+            tally = self.tally.plus(results)
             # In one go, so that Ctrl-C finds either all of it or nothing.
             self._names, self._state = (
                 names,

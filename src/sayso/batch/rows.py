@@ -3,14 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sayso.batch.classify import Heard, Row
+from sayso.batch.classify import Row
 from sayso.errors import StorageError
-from sayso.recognition.decision import Detection
 from sayso.system.atomic_files import replacing
 from sayso.system.text import printable
 
@@ -19,16 +18,16 @@ COLUMNS = ("path", "label", "confidence", "start", "end", "runners_up", "error")
 ROW_GROUP = 65_536
 
 
-def plain(row: Row) -> dict[str, Any]:
+def row_to_dict(row: Row) -> dict[str, Any]:
     """Return a row as plain values."""
-    heard = row.detection
+    detection = row.detection
     return {
         "path": row.path,
-        "label": heard.label if heard else None,
-        "confidence": round(heard.confidence, 4) if heard else None,
-        "start": round(heard.start, 3) if heard else None,
-        "end": round(heard.end, 3) if heard else None,
-        "runners_up": {label: round(probability, 4) for label, probability in heard.runners_up} if heard else {},
+        "label": detection.label if detection else None,
+        "confidence": round(detection.confidence, 4) if detection else None,
+        "start": round(detection.start, 3) if detection else None,
+        "end": round(detection.end, 3) if detection else None,
+        "runners_up": {label: round(share, 4) for label, share in detection.runners_up} if detection else {},
         "error": row.error or None,
     }
 
@@ -36,12 +35,12 @@ def plain(row: Row) -> dict[str, Any]:
 def jsonl_line(row: Row) -> str:
     """Write a row as one line of JSON."""
     # What is not ASCII is escaped, so that no name can command a terminal.
-    return json.dumps(plain(row)) + "\n"
+    return json.dumps(row_to_dict(row)) + "\n"
 
 
 def csv_line(row: Row) -> str:
     """Write a row as CSV (RFC 4180), empty where there is nothing to say."""
-    values = plain(row)
+    values = row_to_dict(row)
     values["runners_up"] = " ".join(f"{label}={probability}" for label, probability in values["runners_up"].items())
     return _csv(values[column] for column in COLUMNS)
 
@@ -68,13 +67,13 @@ def table_line(row: Row, width: int) -> str:
     if row.error:
         # The error names the file itself.
         return f"{path:<{width}}  error: {printable(row.error)}\n"
-    heard = row.detection
-    if not heard:
+    detection = row.detection
+    if not detection:
         return f"{path:<{width}}  (no word heard)\n"
-    others = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in heard.runners_up)
-    confidence = f"{100 * heard.confidence:.1f} %"
-    times = f"{heard.start:>8.2f} {heard.end:>8.2f}"
-    return f"{path:<{width}}  {heard.label:<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
+    others = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in detection.runners_up)
+    confidence = f"{100 * detection.confidence:.1f} %"
+    times = f"{detection.start:>8.2f} {detection.end:>8.2f}"
+    return f"{path:<{width}}  {detection.label:<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
 
 
 def check_parquet() -> None:
@@ -124,51 +123,3 @@ def to_parquet(rows: Path, output: Path) -> None:
                 # Arrow holds valid text only, and Linux has names that are none.
                 row["path"] = row["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             writer.write_table(pa.Table.from_pylist(part, schema))
-
-
-def audacity_labels(heard: Heard) -> str:
-    """Write the words of a file as a label track that Audacity imports: start, end and label, separated by tabs."""
-    return "".join(f"{word.start:.3f}\t{word.end:.3f}\t{word.label}\n" for word in heard.detections)
-
-
-def text_grid(heard: Heard) -> str:
-    """Write the words of a file as a Praat TextGrid: one tier of intervals, which is empty between the words.
-
-    Windows of words said in quick succession overlap, and intervals cannot: there each word ends where the next begins.
-    """
-    intervals = list(_intervals(heard.detections, heard.seconds))
-    lines = [
-        'File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {heard.seconds:.6f}",
-        "tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"',
-        '        name = "words"', "        xmin = 0", f"        xmax = {heard.seconds:.6f}",
-        f"        intervals: size = {len(intervals)}",
-    ]  # fmt: skip
-    for number, (start, end, label) in enumerate(intervals, 1):
-        quoted = label.replace('"', '""')
-        lines += [
-            f"        intervals [{number}]:", f"            xmin = {start:.6f}", f"            xmax = {end:.6f}",
-            f'            text = "{quoted}"',
-        ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def _intervals(words: Sequence[Detection], seconds: float) -> Iterable[tuple[float, float, str]]:
-    """Yield stretches that fill the time from 0 to the end without a gap."""
-    at = 0.0
-    for place, word in enumerate(words):
-        after = words[place + 1].start if place + 1 < len(words) else seconds
-        start, end = max(word.start, at), min(word.end, after, seconds)
-        if start > at:
-            yield at, start, ""
-        if end > start:
-            yield start, end, word.label
-            at = end
-    if at < seconds:
-        yield at, seconds, ""
-
-
-# By the name of the option: the suffix of the files, and what is in them.
-ANNOTATIONS: dict[str, tuple[str, Callable[[Heard], str]]] = {
-    "audacity": (".txt", audacity_labels),
-    "textgrid": (".TextGrid", text_grid),
-}

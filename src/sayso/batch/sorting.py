@@ -10,8 +10,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from sayso.errors import StorageError
-from sayso.sound.sources import is_remote, local
-from sayso.system.atomic_files import write_atomically
+from sayso.sound.sources import is_remote, local, on_disk
 
 
 def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
@@ -42,25 +41,13 @@ def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
     shelf = folder / (re.sub(r"[^\w -]", "_", word).strip() or "_")
     try:
         shelf.mkdir(parents=True, exist_ok=True)
-        with local(name) as source:
+        with local(name) as sound, on_disk(sound) as source:
             for place in _names(shelf, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(f"cannot sort {name} into {shelf}: {reason}; choose another place") from error
-    raise AssertionError("names never run out")
-
-
-def annotate(folder: Path, name: str, suffix: str, text: str) -> Path:
-    """Write a text that belongs to a sound into a folder, under the name of the sound; never over another text."""
-    content = text.encode("utf-8", "surrogateescape")
-    for place in _names(folder, PurePath(base_name(name)).stem + suffix):
-        if not place.exists():
-            write_atomically(place, content)
-        elif place.read_bytes() != content:
-            continue
-        return place
     raise AssertionError("names never run out")
 
 

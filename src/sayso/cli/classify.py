@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from sayso.cli.console import note, progress_bar
+
+if TYPE_CHECKING:
+    from sayso.batch.delivery import Delivery
+    from sayso.batch.journal import Journal, Tally
 
 STYLES = ("table", "csv", "jsonl", "parquet")
 
@@ -59,12 +68,12 @@ def classify(
 
     Example: sayso classify recordings -o words.csv
     """
-    from sayso.batch.classify import hearing
+    from sayso.batch.classify import classifying
+    from sayso.batch.delivery import Delivery
     from sayso.batch.inputs import all_files
     from sayso.batch.journal import is_whole
-    from sayso.cli.console import note
-    from sayso.cli.delivery import Delivery, journal_of, progress, summary
-    from sayso.model.model_file import DEFAULT, find, load
+    from sayso.model.model_file import load
+    from sayso.model.shipped import DEFAULT, find
     from sayso.recognition.recognizer import Recognizer
     from sayso.system.workers import cores
 
@@ -82,12 +91,12 @@ def classify(
     with ExitStack() as stack:
         files, journal = all_files(paths, listing), None
         if output:
-            journal = stack.enter_context(journal_of(output, style, file, min_confidence, resume))
+            journal = stack.enter_context(_journal_of(output, style, file, min_confidence, resume))
             files = journal.left(files)
         delivery = Delivery(style, journal, min_confidence, annotations, sort_into, copy)
-        groups = stack.enter_context(hearing(recognizer, files, workers or cores(), scheduler))
+        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler))
         # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
-        advance = stack.enter_context(progress(paths, listing, delivery))
+        advance = stack.enter_context(_progress(paths, listing, delivery))
         try:
             for group in groups:
                 advance(delivery.take(group))
@@ -96,7 +105,7 @@ def classify(
             note(f"stopped; {output}.part is kept, and --resume goes on from it" if output else "stopped")
             context.exit(1)
     if output or (style == "table" and delivery.tally.files > 1):
-        note(summary(delivery, time.perf_counter() - start))
+        note(_summary(delivery, time.perf_counter() - start))
     if output:
         note(f"saved {output}")
     if delivery.tally.errors:
@@ -120,3 +129,76 @@ def _check_usage(
         raise click.UsageError("--copy says how to sort; give --sort-into, too")
     if not output and (resume or style == "parquet"):
         raise click.UsageError(f"{'--resume' if resume else '--format parquet'} needs --output FILE")
+
+
+def _journal_of(output: Path, style: str, model: Path, min_confidence: float, resume: bool) -> Journal:
+    """Prepare the output of a batch, and say what becomes of an earlier one."""
+    import hashlib
+
+    from sayso.batch import rows
+    from sayso.batch.journal import Journal
+
+    if style == "parquet":
+        rows.check_parquet()
+    identity = {
+        "model": hashlib.sha256(model.read_bytes()).hexdigest(),
+        "format": style,
+        "minimum confidence": min_confidence,
+    }
+    journal = Journal(output, identity, resume, rows.to_parquet if style == "parquet" else None)
+    if journal.before.files:
+        note(f"resuming after {journal.before.files:,} files")
+    elif journal.left_over and not resume:
+        note(f"starting afresh; {output}.part of an earlier batch is replaced (--resume would go on from it)")
+    return journal
+
+
+@contextmanager
+def _progress(places: Sequence[str], listing: str | None, delivery: Delivery) -> Iterator[Callable[[Tally], None]]:
+    """Show a bar on stderr, unless rows go to the same terminal; yield what moves it on."""
+    if not sys.stderr.isatty() or (not delivery.journal and sys.stdout.isatty()):
+        yield lambda tally: None
+        return
+    import threading
+
+    from sayso.batch.inputs import all_files
+
+    done, before = delivery.tally, time.perf_counter()
+    with progress_bar("{task.completed:,}/{task.fields[of]} files", "{task.fields[speed]}") as bar:
+        task = bar.add_task("", total=None, completed=done.files, of="?", speed="")
+
+        def count() -> None:
+            # Beside the work, which it need not wait for.
+            total = sum(1 for _ in all_files(places, listing))
+            bar.update(task, total=total, of=f"{total:,}")
+
+        if "-" not in (*places, listing):
+            threading.Thread(target=count, daemon=True).start()
+
+        def advance(tally: Tally) -> None:
+            bar.update(task, completed=tally.files, speed=_speed(tally, done, time.perf_counter() - before))
+
+        yield advance
+
+
+def _speed(tally: Tally, before: Tally, seconds: float) -> str:
+    seconds = max(seconds, 1e-3)
+    files, hours = tally.files - before.files, (tally.seconds - before.seconds) / 3600
+    return f"{files / seconds:,.0f} files/s, {hours / seconds:.2f} h of sound/s"
+
+
+def _summary(delivery: Delivery, seconds: float) -> str:
+    """Say in a line what a batch has come to."""
+    from sayso.batch.journal import Tally
+
+    tally, before = delivery.tally, delivery.journal.before if delivery.journal else Tally()
+    times = (tally.seconds - before.seconds) / max(seconds, 1e-3)
+    return (
+        f"{_count(tally.files, 'file')}, {tally.seconds / 3600:.2f} h of sound: {_count(tally.words, 'word')}, "
+        f"{_count(tally.errors, 'error')}; {seconds:.1f} s, {_speed(tally, before, seconds)}, "
+        f"{times:,.0f} times as fast as real time"
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

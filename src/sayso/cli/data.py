@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sayso.cli.console import LISTED, note, progress_bar, say, table, warn
+from sayso.cli.console import LISTED, note, progress_bar, say, warn
+from sayso.cli.tables import table
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def info(directory: Path, as_json: bool) -> None:
     Example: sayso data info recordings
     """
     from sayso.corpus.corpus import scan
-    from sayso.download.catalogue import survey
+    from sayso.corpus.survey import survey
     from sayso.sound.speech import FAINTEST
     from sayso.system.workers import cores
 

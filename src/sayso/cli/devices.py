@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from sayso.cli.console import say, table
+from sayso.cli.console import say
+from sayso.cli.tables import table
 
 
 @click.command()

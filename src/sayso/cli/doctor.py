@@ -19,7 +19,7 @@ def doctor(context: click.Context, model: str | None, device: str | None) -> Non
     Example: sayso doctor
     """
     from sayso.live.diagnosis import Surroundings, diagnose
-    from sayso.model.model_file import DEFAULT
+    from sayso.model.shipped import DEFAULT
     from sayso.recognition.recognizer import load
 
     note("listening for a moment; say something")

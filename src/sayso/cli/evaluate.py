@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import accuracy_line, note, percent, say, table, tell_skipped, warn
+from sayso.cli.console import note, say, tell_skipped, warn
 from sayso.cli.data import located
+from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
 
 if TYPE_CHECKING:
-    from sayso.corpus.corpus import Split
-    from sayso.evaluation.accuracy import Evaluation
+    from sayso.corpus.splits import Split
 
 
 @click.command()
@@ -79,7 +78,7 @@ def evaluate(
             "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
         )
     from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import scan, sound_files
+    from sayso.corpus.corpus import files_below, scan
     from sayso.errors import CorpusError
     from sayso.evaluation import measure
     from sayso.recognition.recognizer import load
@@ -88,7 +87,7 @@ def evaluate(
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
     ratios = _ratios("20,10,5,0" if snr is None else snr)
     recognizer = load(model)
-    noises, unread = load_noises(sound_files(noise), recognizer.model.features)
+    noises, unread = load_noises(files_below(noise), recognizer.model.features)
     if noise and not noises:
         raise CorpusError(f"{noise} holds no noise that can be used: {unread[0].reason}")
     corpus = scan(directory)
@@ -127,27 +126,3 @@ def _ratios(text: str) -> list[float]:
     if not ratios or not all(-100 <= ratio <= 100 for ratio in ratios):
         raise click.BadParameter(f"{text!r} is no list of decibels, such as 20,10,5,0", param_hint="--snr")
     return ratios
-
-
-def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
-    """Lay out the accuracy at each signal-to-noise ratio."""
-    rows = [(f"{ratio:g} dB", accuracy_line(evaluation)) for ratio, evaluation in in_noise.items()]
-    return table(("SNR", "accuracy"), rows, left=2)
-
-
-def word_table(evaluation: Evaluation) -> str:
-    """Lay out precision, recall and F1 of each label."""
-    rows = [
-        (label, percent(score.precision), percent(score.recall), percent(score.f1), str(score.clips))
-        for label, score in evaluation.words.items()
-    ]
-    return table(("word", "precision", "recall", "F1", "clips"), rows)
-
-
-def confusion_table(evaluation: Evaluation) -> str:
-    """Lay out what was said (columns) to clips of each label (rows); dots are zeros."""
-    rows = [
-        (label, *("·" if count == 0 else str(count) for count in counts))
-        for label, counts in zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
-    ]
-    return table(("true \\ said", *evaluation.labels), rows)

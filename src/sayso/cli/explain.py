@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from sayso.cli.console import note, percent, say
+from sayso.cli.console import note, say
+from sayso.cli.tables import percent
 
 CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
 
@@ -47,7 +48,8 @@ def explain(
 
 def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path, animate: bool) -> None:
     from sayso.explanation.clip import explain_clip
-    from sayso.model.model_file import DEFAULT, find, load
+    from sayso.model.model_file import load
+    from sayso.model.shipped import DEFAULT, find
     from sayso.report.explanation_page import explanation_page
     from sayso.report.page import save
     from sayso.system.atomic_files import check_writable
@@ -71,7 +73,7 @@ def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path
 
 def _explain_training(output: Path) -> None:
     from sayso.explanation.course import watch_learning
-    from sayso.model.model_file import bundled
+    from sayso.model.shipped import bundled
     from sayso.report.page import save
     from sayso.report.training_page import training_page
     from sayso.system.atomic_files import check_writable

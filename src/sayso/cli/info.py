@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from sayso.cli.console import accuracy, percent, say
+from sayso.cli.console import say
+from sayso.cli.tables import accuracy, percent
 from sayso.system.text import printable
 
 
@@ -17,10 +18,10 @@ def info(model: str, as_json: bool) -> None:
 
     Example: sayso info commands
     """
-    from sayso.cli.layers import layer_table
-    from sayso.model import model_file
+    from sayso.cli.tables import layer_table
+    from sayso.model import model_file, shipped
 
-    path = model_file.find(model)
+    path = shipped.find(model)
     loaded, header = model_file.load(path), model_file.load_header(path)
     network, features = loaded.network, loaded.features
     facts = {

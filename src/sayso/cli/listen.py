@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from sayso.cli.console import note, percent, warn
+from sayso.cli.console import note, warn
+from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
-    from sayso.recognition.recognizer import Look
-    from sayso.sound.audio import Samples
+    from sayso.recognition.recognizer import WindowScores
+    from sayso.sound.stream import Samples
 
 # Seconds between two lines of --stats.
 STATS_EVERY = 10.0
@@ -61,7 +62,7 @@ def listen(
     from sayso.live.microphone import Microphone
     from sayso.live.pipe import piped_chunks
     from sayso.live.session import SessionRecorder
-    from sayso.model.model_file import DEFAULT
+    from sayso.model.shipped import DEFAULT
     from sayso.recognition.recognizer import load
     from sayso.sound.audio import read_chunks
     from sayso.system.memory import keep_freed_memory
@@ -96,8 +97,8 @@ def listen(
             return statistics(listening, microphone)
 
         # Said last, below the picture that the display leaves.
-        stack.callback(lambda: note(work()) if listening.pace.looks else None)
-        show: Callable[[Look], None]
+        stack.callback(lambda: note(work()) if listening.pace.steps else None)
+        show: Callable[[WindowScores], None]
         if style == "text" and sys.stdout.isatty():
             from rich.console import Console
 
@@ -110,29 +111,29 @@ def listen(
             note(title)
             show = _lines(style, listening, work if stats else None)
         try:
-            for look in listening.looks():
-                if look.detection:
-                    commands.start(look.detection)
+            for window in listening.scores():
+                if window.detection:
+                    commands.start(window.detection)
                     if session:
-                        session.detect(look.detection)
-                show(look)
+                        session.detect(window.detection)
+                show(window)
         except KeyboardInterrupt:
             pass
 
 
-def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> Callable[[Look], None]:
+def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> Callable[[WindowScores], None]:
     """Return what prints each detection as a line, and now and then on stderr what is wrong or how the work goes."""
-    from sayso.live.session import plain
+    from sayso.live.session import detection_to_dict
 
     due = time.monotonic() + STATS_EVERY
     told = ""
 
-    def show(look: Look) -> None:
+    def show(window: WindowScores) -> None:
         nonlocal due, told
-        if detection := look.detection:
+        if detection := window.detection:
             now = datetime.now().astimezone().isoformat(timespec="milliseconds")
             if style == "jsonl":
-                line = json.dumps({"time": now, **plain(detection)}, ensure_ascii=False)
+                line = json.dumps({"time": now, **detection_to_dict(detection)}, ensure_ascii=False)
             else:
                 line = f"{detection.end:>10.2f} s  {detection.label:<12} {percent(detection.confidence)}"
             click.echo(line)
@@ -151,7 +152,7 @@ def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> 
 def statistics(listening: Listening, microphone: Microphone | None) -> str:
     """Say in a line how the work keeps up."""
     pace = listening.pace
-    text = f"{pace.looks} looks of {1e3 * pace.quantile(0.5):.1f} ms (99 %: {1e3 * pace.quantile(0.99):.1f} ms)"
+    text = f"{pace.steps} steps of {1e3 * pace.quantile(0.5):.1f} ms (99 %: {1e3 * pace.quantile(0.99):.1f} ms)"
     if microphone is None:
         return text
     health = microphone.health

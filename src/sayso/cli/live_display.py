@@ -7,7 +7,7 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sayso.cli.console import percent
+from sayso.cli.tables import percent
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sayso.live.listening import Level, Listening
     from sayso.recognition.decision import Detection
-    from sayso.recognition.recognizer import Look
-    from sayso.sound.audio import Samples
+    from sayso.recognition.recognizer import WindowScores
+    from sayso.sound.stream import Samples
 
 # Pictures a second: a level that moves, at little cost.
 PICTURES = 5
@@ -63,15 +63,15 @@ class Display:
         """Leave the last picture on the screen."""
         self._live.__exit__(None, None, None)
 
-    def show(self, look: Look) -> None:
+    def show(self, window: WindowScores) -> None:
         """Draw a picture if it is time, or if a word was detected."""
-        if look.detection:
-            self._log.appendleft((f"{datetime.now():%H:%M:%S}", look.detection))
-        if look.detection or time.monotonic() >= self._next:
+        if window.detection:
+            self._log.appendleft((f"{datetime.now():%H:%M:%S}", window.detection))
+        if window.detection or time.monotonic() >= self._next:
             self._next = time.monotonic() + 1 / PICTURES
-            self._live.update(self._picture(look), refresh=True)
+            self._live.update(self._picture(window), refresh=True)
 
-    def _picture(self, look: Look) -> Text:
+    def _picture(self, window: WindowScores) -> Text:
         from rich.text import Text
 
         from sayso.recognition.decision import ranking
@@ -82,7 +82,7 @@ class Display:
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
         text.append(f"{level.trouble}\n\n", "bold red")
-        for label, probability in ranking(self._labels, look.probabilities, WORDS):
+        for label, probability in ranking(self._labels, window.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
             text.append(
                 f"{label[: NAME - 1]:<{NAME}}{_bar(probability, width)}{percent(probability):>{VALUE}}\n", style

@@ -6,7 +6,6 @@ import sys
 
 import click
 
-import sayso
 from sayso.cli.classify import classify
 from sayso.cli.console import note
 from sayso.cli.data import data
@@ -25,10 +24,11 @@ from sayso.cli.teach import teach
 from sayso.cli.train import train
 from sayso.errors import SaysoError
 from sayso.system.text import printable
+from sayso.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(sayso.__version__, prog_name="sayso")
+@click.version_option(__version__, prog_name="sayso")
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 @click.pass_context
 def cli(context: click.Context, debug: bool) -> None:

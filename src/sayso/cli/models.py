@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from sayso.cli.console import accuracy, say, table
+from sayso.cli.console import say
+from sayso.cli.tables import accuracy, table
 
 
 @click.command()
@@ -15,14 +16,14 @@ def models(as_json: bool) -> None:
 
     Example: sayso models
     """
-    from sayso.model import model_file
+    from sayso.model import model_file, shipped
 
     facts: list[dict[str, Any]] = []
-    for name, path in model_file.shipped().items():
+    for name, path in shipped.models().items():
         model = model_file.load(path)
         facts.append({
             "name": name,
-            "default": name == model_file.DEFAULT,
+            "default": name == shipped.DEFAULT,
             "path": str(path),
             "bytes": path.stat().st_size,
             "labels": list(model.labels),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from sayso.cli.console import accuracy_line, note, percent, say, table
+from sayso.cli.console import note, say
+from sayso.cli.tables import accuracy_line, percent, table
 
 
 @click.command()
@@ -27,7 +28,7 @@ def quickstart(output: Path, seed: int) -> None:
     from sayso.corpus.corpus import scan
     from sayso.errors import SettingsError
     from sayso.evaluation.measure import clips_to_measure, evaluate
-    from sayso.model.model_file import bundled
+    from sayso.model.shipped import bundled
     from sayso.recognition.recognizer import Recognizer
     from sayso.report.plots import save_confusion
     from sayso.report.training_plots import save_learning_curve

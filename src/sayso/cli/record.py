@@ -16,7 +16,7 @@ from sayso.cli.console import note
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
     from sayso.live.takes import Take, TakeFiles
-    from sayso.sound.audio import Samples
+    from sayso.sound.stream import Samples
 
 RATE = 16_000
 # Seconds of each step of the count-down, of listening to one word, and of background noise.
@@ -47,12 +47,12 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
     with ExitStack() as stack:
         microphone = stack.enter_context(Microphone(device, RATE, note))
         note(f"recording {', '.join(names)} with {microphone.device.name} as {speaker}; {KEYS}")
-        session = Session(microphone, files)
+        dialogue = Dialogue(microphone, files)
         try:
             for word in names:
-                session.word(word, count)
+                dialogue.word(word, count)
             if _asked(f"record {NOISE:g} s of background noise, without speaking?"):
-                session.noise()
+                dialogue.noise()
         except (KeyboardInterrupt, EOFError, click.Abort):
             note("")
     kept = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
@@ -78,7 +78,7 @@ def _asked(question: str) -> bool:
             return key in "yY"
 
 
-class Session:
+class Dialogue:
     """The dialogue with the person who speaks.
 
     Parameters

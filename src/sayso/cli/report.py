@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import accuracy_line, note, progress_bar, say, tell_skipped, warn
+from sayso.cli.console import note, progress_bar, say, tell_skipped, warn
 from sayso.cli.data import located
+from sayso.cli.tables import accuracy_line
 
 if TYPE_CHECKING:
-    from sayso.corpus.corpus import Split
+    from sayso.corpus.splits import Split
+    from sayso.evaluation.measure import Measured
     from sayso.recognition.recognizer import Recognizer
-    from sayso.report.measuring import Measured
 
 
 @click.command()
@@ -45,17 +46,17 @@ def report(
     Example: sayso report model.safetensors recordings -o report.html
     """
     from sayso.errors import ModelError
-    from sayso.model import model_file
+    from sayso.evaluation.measure import seconds_per_clip
+    from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import Recognizer
     from sayso.report import page
-    from sayso.report.measuring import seconds_per_clip
     from sayso.report.model_page import Subject, draw, render
     from sayso.report.plots import save_all
     from sayso.system.atomic_files import check_writable
 
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
-    path = model_file.find(model)
+    path = shipped.find(model)
     recognizer = Recognizer(model_file.load(path))
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)
@@ -88,8 +89,8 @@ def report(
 
 def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:
     """Measure with a bar on stderr, and tell what was skipped."""
-    from sayso.corpus.corpus import scan, sound_files
-    from sayso.report.measuring import RATIOS, measure
+    from sayso.corpus.corpus import files_below, scan
+    from sayso.evaluation.measure import RATIOS, measure
 
     with progress_bar("{task.description}") as bar:
         task = bar.add_task("", total=len(RATIOS) + 2)
@@ -97,7 +98,7 @@ def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path 
         def tell(doing: str) -> None:
             bar.update(task, description=doing, advance=0 if doing == "reading clips" else 1)
 
-        measured = measure(recognizer, scan(directory), split, sound_files(noise), tell)
+        measured = measure(recognizer, scan(directory), split, files_below(noise), tell)
         bar.update(task, completed=len(RATIOS) + 2)
     tell_skipped(measured.skipped)
     for warning in measured.warnings:

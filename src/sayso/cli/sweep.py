@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sayso.cli.console import note, percent, progress_bar, say, table
+from sayso.cli.console import note, progress_bar, say
 from sayso.cli.data import located
+from sayso.cli.tables import percent, table
 
 if TYPE_CHECKING:
     from sayso.training.sweep import Row
@@ -55,9 +56,9 @@ def sweep(
     from contextlib import ExitStack
 
     from sayso.config import Settings, recipe
-    from sayso.corpus.corpus import sound_files
+    from sayso.corpus.corpus import files_below
     from sayso.system.atomic_files import check_writable
-    from sayso.system.workers import cores, in_processes, on_cluster
+    from sayso.system.workers import cores, spread
     from sayso.training.sweep import Data, append, finished, grid, is_row_of, train, values_of
 
     varied: dict[str, list[Any]] = dict(map(values_of, variations))
@@ -71,8 +72,8 @@ def sweep(
     count = min(workers or max(cores() // 2, 1), len(runs))
     asked = tuple(word.strip() for word in words.split(",") if word.strip()) if words else ()
     data = Data(
-        located(directory).resolve(), asked, tuple(path.resolve() for path in sound_files(noise)),
-        tuple(path.resolve() for path in sound_files(negatives)), max(cores() // count, 1),
+        located(directory).resolve(), asked, tuple(path.resolve() for path in files_below(noise)),
+        tuple(path.resolve() for path in files_below(negatives)), max(cores() // count, 1),
     )  # fmt: skip
     known = list(finished(results))
     rows = [row for run in runs for row in known if is_row_of(row, data, run)]
@@ -84,13 +85,7 @@ def sweep(
         with ExitStack() as stack:
             bar = stack.enter_context(progress_bar("{task.completed}/{task.total} runs"))
             task = bar.add_task("", total=len(runs), completed=len(rows))
-            if scheduler:
-                done = stack.enter_context(on_cluster(train, data, scheduler))(left)
-            elif count > 1 and len(left) > 1:
-                done = stack.enter_context(in_processes(train, data, count))(left)
-            else:
-                done = (train(data, run) for run in left)
-            for row, model in done:
+            for row, model in stack.enter_context(spread(train, data, left, count, scheduler)):
                 if row.validation_accuracy > highest or not best.exists():
                     highest = row.validation_accuracy
                     model.save(best)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import doubtful_table, note, percent, say, table, tell_skipped, warn
+from sayso.cli.console import note, say, tell_skipped, warn
+from sayso.cli.tables import doubtful_table, percent, table
 
 if TYPE_CHECKING:
     from sayso.training.teaching import Taught
@@ -33,19 +34,19 @@ def teach(
 
     Example: sayso teach recordings -o mine.safetensors
     """
-    from sayso.corpus.corpus import scan, sound_files
-    from sayso.model import model_file
+    from sayso.corpus.corpus import files_below, scan
+    from sayso.model import model_file, shipped
     from sayso.system.workers import cores
     from sayso.training.teaching import teach as add_words
 
     corpus = scan(directory)
-    noises = sound_files(noise)
+    noises = files_below(noise)
     if not noises and not corpus.noises:
         # Noise that comes with sayso is better than none.
-        noises = sound_files(model_file.bundled("demo") / "_background_noise_")
-    base = base or model_file.DEFAULT
-    model = model_file.load(model_file.find(base))
-    taught = add_words(model, corpus, noises, sound_files(negatives), cores(), seed)
+        noises = files_below(shipped.bundled("demo") / "_background_noise_")
+    base = base or shipped.DEFAULT
+    model = model_file.load(shipped.find(base))
+    taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
     tell_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import doubtful_table, note, percent, say, table, warn
+from sayso.cli.console import note, say, warn
 from sayso.cli.data import located
+from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def train(
     from sayso.cli.training_progress import watch
     from sayso.config import Settings, build, network_named, recipe
     from sayso.corpus.clip_cache import default_folder
-    from sayso.corpus.corpus import scan, sound_files
+    from sayso.corpus.corpus import files_below, scan
     from sayso.evaluation.measure import review
     from sayso.recognition.recognizer import Recognizer
     from sayso.report.live import LiveReport
@@ -102,7 +103,7 @@ def train(
     note(f"reading {place}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
     prepared = prepare(
-        scan(place), settings, asked, sound_files(noise), sound_files(negatives), checkpoint, default_folder()
+        scan(place), settings, asked, files_below(noise), files_below(negatives), checkpoint, default_folder()
     )
     training = prepared.training
     for advice in _advice(prepared, directory):
@@ -126,7 +127,7 @@ def train(
         note("stopped; the best model so far is kept, --resume goes on")
     accuracy = percent(model.training["validation_accuracy"])
     say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
-    evaluation, doubtful = review(Recognizer(model), prepared)
+    evaluation, doubtful = review(Recognizer(model), prepared.clips, training.validation, training.threads)
     if evaluation.mistakes:
         rows = [(true, said, f"{count} of {evaluation.words[true].clips}") for true, said, count in evaluation.mistakes]
         say("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sayso.cli.console import note, percent, progress_bar, tell_skipped, warn
+from sayso.cli.console import note, progress_bar, tell_skipped, warn
+from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
     from sayso.training.preparation import Prepared

@@ -28,3 +28,8 @@ def check_labels(labels: Sequence[str]) -> None:
             raise ValueError(f"the label {shown} is not a printable word of 1 to {LONGEST_LABEL} characters")
     if len(set(labels)) != len(labels) or not 2 <= len(labels) <= MOST_LABELS:
         raise ValueError(f"labels are not 2 to {MOST_LABELS} different words")
+
+
+def label_of(word: str, labels: Sequence[str]) -> str:
+    """Return the label that a word stands for: itself, or unknown."""
+    return word if word in labels or word == SILENCE else UNKNOWN

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import FeatureSettings
-from sayso.corpus.clips import ClipStore, load_clips
+from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip
 from sayso.errors import StorageError
 from sayso.system.atomic_files import replacing
@@ -65,7 +65,7 @@ class ClipCache:
         key = [_VERSION, str(self.corpus.resolve()), self.features.sample_rate, self.features.clip_samples]
         return self.folder / (hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + SUFFIX)
 
-    def load(self, rows: Sequence[Clip], workers: int) -> tuple[ClipStore, str]:
+    def load(self, rows: Sequence[Clip], workers: int) -> tuple[Clips, str]:
         """Read clips as `load_clips` does, from the cache where the recordings are unchanged.
 
         Parameters
@@ -77,7 +77,7 @@ class ClipCache:
 
         Returns
         -------
-        store : ClipStore
+        store : Clips
             The same clips as without a cache.
         warning : str
             What was wrong with the cache, or nothing.
@@ -99,7 +99,7 @@ class ClipCache:
             inside = samples if np.array_equal(known, np.arange(len(samples))) else samples[known]
             with contextlib.suppress(OSError):
                 os.utime(self.path)
-            return ClipStore(inside, tuple(rows), ()), warning
+            return Clips(inside, tuple(rows), ()), warning
         fresh = load_clips(unknown, self.features, workers)
         store = _merged(rows, samples, known, fresh)
         by_path = dict(zip((row.path for row in rows), states, strict=True))
@@ -126,7 +126,7 @@ class ClipCache:
             return {}, nothing, f"the cache {self.path} was damaged ({error}); the recordings were read anew"
         return kept, samples, ""
 
-    def _write(self, store: ClipStore, states: Sequence[tuple[int, int] | None]) -> str:
+    def _write(self, store: Clips, states: Sequence[tuple[int, int] | None]) -> str:
         """Keep clips for the next time; return what stood in the way."""
         index = json.dumps(
             [[self._name(row), *(state or (-1, -1))] for row, state in zip(store.rows, states, strict=True)]
@@ -162,7 +162,7 @@ def _state(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _merged(rows: Sequence[Clip], samples: NDArray[np.int16], known: NDArray[np.int64], fresh: ClipStore) -> ClipStore:
+def _merged(rows: Sequence[Clip], samples: NDArray[np.int16], known: NDArray[np.int64], fresh: Clips) -> Clips:
     """Put kept clips, at the places `known`, and fresh ones together in the order of `rows`."""
     if not (known >= 0).any():
         return fresh
@@ -171,4 +171,4 @@ def _merged(rows: Sequence[Clip], samples: NDArray[np.int16], known: NDArray[np.
     merged = np.empty((len(usable), samples.shape[1]), np.int16)
     for target, place in enumerate(usable):
         merged[target] = samples[known[place]] if known[place] >= 0 else fresh.samples[places[rows[place].path]]
-    return ClipStore(merged, tuple(rows[place] for place in usable), fresh.skipped)
+    return Clips(merged, tuple(rows[place] for place in usable), fresh.skipped)

@@ -3,26 +3,19 @@
 No sound file is opened here; what cannot be a clip is named with the reason, never dropped silently.
 """
 
-import hashlib
-import math
 import os
 import re
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from sayso.config import SILENCE, UNKNOWN
+from sayso.corpus.splits import Split, _is_test_archive, _speaker, _splits
 from sayso.errors import CorpusError
-from sayso.sound.audio import AUDIO_SUFFIXES
-
-Split = Literal["training", "validation", "testing"]
+from sayso.sound import folder as folders
 
 NOISE_FOLDER = "_background_noise_"
 LAYOUT = "expected FOLDER/<word>/<sound files>, one folder for each word"
 
-_SPEAKER = re.compile(r"(?P<speaker>.+?)_nohash_.*")
 _DOCUMENT = re.compile(r"(README|LICEN[CS]E)(\..*)?|.*\.(txt|csv)", re.IGNORECASE)
 
 
@@ -129,7 +122,7 @@ def scan(root: Path) -> Corpus:
         list of the split cannot be read.
     """
     try:
-        entries = _entries(root)
+        entries = folders.entries(root)
     except OSError as error:
         raise CorpusError(f"cannot read the corpus {root}: {error.strerror}; {LAYOUT}") from error
     skipped: list[Skipped] = []
@@ -138,8 +131,8 @@ def scan(root: Path) -> Corpus:
     stray_sounds = 0
     for entry in entries:
         path = root / entry.name
-        if not _is_folder(entry):
-            if path.suffix.lower() in AUDIO_SUFFIXES:
+        if not folders.is_folder(entry):
+            if folders.is_sound(entry.name):
                 stray_sounds += 1
                 skipped.append(Skipped(path, "lies outside the word folders"))
             elif not _DOCUMENT.fullmatch(entry.name):
@@ -163,7 +156,7 @@ def scan(root: Path) -> Corpus:
     return Corpus(root, clips, tuple(noises), tuple(skipped), tuple(warnings))
 
 
-def sound_files(place: Path | None) -> list[Path]:
+def files_below(place: Path | None) -> list[Path]:
     """Return all sound files in a folder and below it, or the one file that it is.
 
     Raises
@@ -175,35 +168,10 @@ def sound_files(place: Path | None) -> list[Path]:
         return []
     if place.is_file():
         return [place]
-    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    files = [Path(path) for path in folders.walk(str(place))] if place.is_dir() else []
     if not files:
         raise CorpusError(f"no sound in {place}: expected a sound file or a folder of them")
     return files
-
-
-def official_split(speaker: str) -> Split:
-    """Return the split of a speaker by the rule of the Speech Commands corpus; a voice is never on both sides.
-
-    The SHA-1 hash of the name, taken as a percentage: below 10 validates, from there to below 20 tests, the rest
-    trains. From the README of Speech Commands v0.02 (Warden 2018, arXiv:1804.03209).
-    """
-    largest = 2**27 - 1
-    percentage = int.from_bytes(_hash(speaker)) % (largest + 1) * (100 / largest)
-    return "validation" if percentage < 10 else "testing" if percentage < 20 else "training"
-
-
-def _hash(name: str) -> bytes:
-    # A file name need not be valid text; the escapes give back the bytes it has on disk.
-    return hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
-
-
-def _speaker(path: Path) -> str | None:
-    match = _SPEAKER.fullmatch(path.stem)
-    return match["speaker"] if match else None
-
-
-def _is_test_archive(words: Iterable[str]) -> bool:
-    return {SILENCE, UNKNOWN} <= set(words)
 
 
 def _nothing_found(root: Path, folders: int, stray_sounds: int) -> str:
@@ -216,44 +184,19 @@ def _nothing_found(root: Path, folders: int, stray_sounds: int) -> str:
     return f"{root} holds no word folders; {LAYOUT}"
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, sorted by name, without hidden files."""
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads in a circle; `_fault` names it
-        return False
-
-
-def _fault(entry: os.DirEntry[str]) -> str | None:
-    """Return why a file cannot be a clip, as far as can be told without opening it."""
-    try:
-        if not entry.is_file():
-            return "not a regular file, or a link that leads nowhere"
-        if Path(entry.name).suffix.lower() not in AUDIO_SUFFIXES:
-            return "not an audio file"
-        return "empty (0 bytes)" if entry.stat().st_size == 0 else None
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-
-
 def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
     """Return the sound files that lie directly in a folder; note everything else in `skipped`."""
     try:
-        entries = _entries(folder)
+        entries = folders.entries(folder)
     except OSError as error:
         skipped.append(Skipped(folder, f"cannot be read: {error.strerror}"))
         return []
     found = []
     for entry in entries:
         path = folder / entry.name
-        if _is_folder(entry):
+        if folders.is_folder(entry):
             skipped += _deeper(path)
-        elif reason := _fault(entry):
+        elif reason := folders.fault(entry):
             # The official noise folder brings a README of its own.
             if not (folder.name == NOISE_FOLDER and _DOCUMENT.fullmatch(entry.name)):
                 skipped.append(Skipped(path, reason))
@@ -271,79 +214,3 @@ def _deeper(folder: Path) -> list[Skipped]:
         return [Skipped(folder, reason)]
     names = [Path(parent, name) for parent, _, files in os.walk(folder) for name in files if not name.startswith(".")]
     return [Skipped(path, reason) for path in sorted(names)]
-
-
-def _splits(root: Path, files: dict[str, list[Path]], warnings: list[str]) -> dict[str, Split]:
-    """Return the split of each clip by its name `word/file`, following the rules that `scan` describes."""
-    names = [f"{word}/{path.name}" for word, paths in files.items() for path in paths]
-    if _is_test_archive(word for word, paths in files.items() if paths):
-        return dict.fromkeys(names, "testing")
-    listed = _read_lists(root, warnings)
-    if listed is not None:
-        if strangers := sorted(listed.keys() - set(names)):
-            warnings.append(
-                f"the split lists name {len(strangers)} files that are no usable clips, such as {strangers[0]}"
-            )
-        return {name: listed.get(name, "training") for name in names}
-
-    speakers = {name: _speaker(Path(name)) for name in names}
-    voices = _voices(speakers.values())
-    splits: dict[str, Split] = {}
-    nameless: defaultdict[str, list[str]] = defaultdict(list)
-    for name, speaker in speakers.items():
-        if speaker in voices:
-            splits[name] = voices[speaker]
-        else:
-            nameless[name.partition("/")[0]].append(name)
-    for group in nameless.values():
-        splits |= _ranked(group)
-    if count := sum(map(len, nameless.values())):
-        reason = "do not name their speaker (<speaker>_nohash_<n>.wav)"
-        if None not in speakers.values():
-            reason = "are by one or two speakers"
-        warnings.append(
-            f"{count} of {len(names)} clips {reason}, so they are split by file name: the same voice may be in "
-            "training and in testing, which flatters the accuracy"
-        )
-    return splits
-
-
-def _voices(speakers: Iterable[str | None]) -> dict[str | None, Split]:
-    """Return the split of each speaker; nothing if there are too few for a voice to be on one side only."""
-    found = set(speakers)
-    named = sorted(name for name in found if name is not None)
-    splits = {name: official_split(name) for name in named}
-    # Clips without a name give every split its share, and many speakers do.
-    if None not in found and not {"training", "validation"} <= set(splits.values()):
-        splits = _ranked(named) if len(named) >= 3 else {}
-    return dict(splits.items())
-
-
-def _ranked(names: list[str]) -> dict[str, Split]:
-    """Split names by the rank of their hashes, so that even a few give every split its share."""
-    share = math.ceil(len(names) / 10) if len(names) >= 3 else 0
-    order = sorted(names, key=_hash)
-    splits: dict[str, Split] = dict.fromkeys(order, "training")
-    splits.update(dict.fromkeys(order[:share], "validation"))
-    splits.update(dict.fromkeys(order[share : 2 * share], "testing"))
-    return splits
-
-
-def _read_lists(root: Path, warnings: list[str]) -> dict[str, Split] | None:
-    """Return the split of every name in the corpus's own lists, or None if it has none."""
-    listed: dict[str, Split] | None = None
-    for split in get_args(Split)[1:]:
-        path = root / f"{split}_list.txt"
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CorpusError(f"cannot read {path}: {reason}; expected lines like word/file.wav") from error
-        names = {line.strip() for line in lines if line.strip()}
-        listed = listed or {}
-        if both := names & listed.keys():
-            warnings.append(f"the split lists name {len(both)} files twice, such as {min(both)}; they count as {split}")
-        listed |= dict.fromkeys(names, split)
-    return listed

@@ -1,6 +1,5 @@
 """How good a model is: accuracy with its interval, precision and recall of each word, and what is taken for what."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,26 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.corpus.clips import label_of
+from sayso.config.labels import label_of
 from sayso.corpus.corpus import Clip
-
-# Standard normal quantile of a two-sided 95 % interval.
-Z_95 = 1.959964
-
-
-def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """95 % interval of a proportion.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927; unlike the normal
-    approximation it stays within 0 and 1 and holds for small counts.
-    """
-    if total == 0:
-        return 0.0, 1.0
-    share = right / total
-    centre = share + Z_95**2 / (2 * total)
-    spread = Z_95 * math.sqrt(share * (1 - share) / total + Z_95**2 / (4 * total**2))
-    scale = 1 + Z_95**2 / total
-    return (centre - spread) / scale, (centre + spread) / scale
+from sayso.evaluation.intervals import wilson_interval
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """How good a model is on streams: words missed, false alarms an hour, and how long after a word it is detected."""
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,24 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN, DecisionSettings, FeatureSettings
-from sayso.evaluation.accuracy import wilson_interval
+from sayso.evaluation.intervals import poisson_interval, wilson_interval
 from sayso.evaluation.streams import PART, Spoken, Stream, StreamMaker
 from sayso.recognition.decision import Decision, Detection
 from sayso.recognition.recognizer import TOGETHER, Recognizer
 
-# Thresholds that are tried for the trade-off; the network's label smoothing keeps probabilities below about 0.95.
-THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
 # A detection belongs to a word from its start until so many seconds after its end: as long as a window holds it.
 LATEST = 0.75
-
-
-def poisson_interval(count: int) -> tuple[float, float]:
-    """95 % interval of the mean of which `count` events were seen; exact, F. Garwood 1936."""
-    from scipy.special import gammaincinv
-
-    low = float(gammaincinv(count, 0.025)) if count else 0.0
-    # Of no events only an upper bound can be asked for; its 5 % all lie on one side ("rule of three").
-    return low, float(gammaincinv(count + 1, 0.975 if count else 0.95))
 
 
 class Fault(NamedTuple):
@@ -180,7 +168,7 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class StreamPosteriors:
     """What the network said, moment by moment, to a stream whose truth is known.
 
     Decisions by other settings can then be tried without listening again.
@@ -212,26 +200,26 @@ class Heard:
         return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
 
 
-def hear(recognizer: Recognizer, stream: Stream) -> Heard:
+def listen_to(recognizer: Recognizer, stream: Stream) -> StreamPosteriors:
     """Listen to a stream as live recognition does, and keep what the network says."""
-    looks = list(recognizer.looks([stream.samples], TOGETHER))
-    return Heard(
+    windows = list(recognizer.scores([stream.samples], TOGETHER))
+    return StreamPosteriors(
         # A copy, as a view would keep all of the sound in memory.
         replace(stream, samples=stream.samples[:0].copy()),
         recognizer.labels,
         recognizer.model.features,
-        np.array([look.probabilities for look in looks]),
-        np.array([look.end for look in looks]),
+        np.array([window.probabilities for window in windows]),
+        np.array([window.end for window in windows]),
     )
 
 
-def hear_all(
+def listen_to_parts(
     recognizer: Recognizer,
     maker: StreamMaker,
     hours: float,
     threads: int,
     advance: Callable[[float], None] = lambda hours: None,
-) -> list[Heard]:
+) -> list[StreamPosteriors]:
     """Build a stream part by part and listen to it, several parts at a time.
 
     Parameters
@@ -252,8 +240,8 @@ def hear_all(
     seconds = 3600 * hours
     lengths = [min(PART, seconds - start) for start in np.arange(0, seconds, PART).tolist()]
 
-    def part(number: int) -> Heard:
-        heard = hear(recognizer, maker.part(number, lengths[number]))
+    def part(number: int) -> StreamPosteriors:
+        heard = listen_to(recognizer, maker.part(number, lengths[number]))
         advance(lengths[number] / 3600)
         return heard
 
@@ -261,68 +249,6 @@ def hear_all(
         return list(pool.map(part, range(len(lengths))))
 
 
-def score(heard: Sequence[Heard], settings: DecisionSettings) -> StreamScore:
+def score(heard: Sequence[StreamPosteriors], settings: DecisionSettings) -> StreamScore:
     """Score several parts of a stream together."""
     return sum((part.score(settings) for part in heard), StreamScore())
-
-
-def trade_off(
-    heard: Sequence[Heard], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
-) -> list[tuple[float, StreamScore]]:
-    """Score a stream at several thresholds; the threshold to fire again keeps its proportion."""
-    return [(threshold, score(heard, with_threshold(settings, threshold))) for threshold in thresholds]
-
-
-def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
-    """Return the settings with one threshold for all words, and that to fire again in the same proportion."""
-    return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
-
-
-def choose_thresholds(
-    curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float
-) -> Mapping[str, float] | None:
-    """Choose a threshold for each word, so that as few words as can be are missed.
-
-    Some words are far more easily taken for what was not said than others. But the alarms of one word are few, and come
-    from fewer recordings still; a threshold that happens to give none here would not do so elsewhere. So what is
-    expected of a word lies halfway between its own alarms and the mean of all words (shrinkage, as in H. Robbins, "An
-    empirical Bayes approach to statistics", 1956). As it depends on the word's own threshold alone, the choice is one
-    of dynamic programming: word by word, the fewest misses for each number of alarms that are spent. (A word that is
-    detected keeps others quiet for a moment, which is neglected.)
-
-    Parameters
-    ----------
-    curve : sequence of (float, StreamScore)
-        What each threshold gives if it is that of all words.
-    false_alarms_per_hour : float
-        How many there may be, of all words together.
-
-    Returns
-    -------
-    thresholds : mapping of str to float, or None
-        The threshold of each word, of equally good ones the middle one; None if no choice keeps to the limit.
-    """
-    rising = sorted(curve, key=lambda entry: entry[0])
-    words = sorted(set().union(*(score.said | score.alarms for _, score in rising)))
-    # Halves of a mean over the words: alarms are counted in such parts of one.
-    parts = 2 * len(words)
-    most = int(parts * false_alarms_per_hour * rising[0][1].hours + 1e-9)
-    # The fewest misses by the alarms spent, and the thresholds that lead there.
-    best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
-    for word in words:
-        alike: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
-        for threshold, score in rising:
-            expected = len(words) * score.alarms[word] + score.false_alarms
-            alike[expected, score.said[word] - score.hit[word]].append(threshold)
-        longer: dict[int, tuple[int, dict[str, float]]] = {}
-        for (alarms, misses), thresholds in alike.items():
-            for spent, (missed, chosen) in best.items():
-                if spent + alarms <= most and missed + misses < longer.get(spent + alarms, (math.inf,))[0]:
-                    # The middle one is farthest from being too low and from being too high.
-                    own = thresholds[len(thresholds) // 2]
-                    longer[spent + alarms] = missed + misses, {**chosen, word: own}
-        best = longer
-    if not best:
-        return None
-    fewest = min(best, key=lambda spent: (best[spent][0], spent))
-    return best[fewest][1]

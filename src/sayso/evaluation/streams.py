@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.clips import label_of
+from sayso.config.labels import label_of
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.sound import audio
-from sayso.sound.audio import Samples
 from sayso.sound.speech import FAINTEST, is_heard, speech_bounds
+from sayso.sound.stream import Samples
 
 # Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0

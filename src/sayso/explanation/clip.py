@@ -13,14 +13,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.batch.classify import LONGEST_CLIP
 from sayso.config import UNKNOWN
 from sayso.errors import AudioError, SettingsError
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
 from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cross_entropy
 from sayso.nn.tracing import Trace, trace
+from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
+from sayso.sound.speech import fit_window
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -177,7 +178,7 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
             "as one word does; cut the word out"
         )
     settings = model.features
-    window, start = audio.fit(audio.load(path, settings.sample_rate), settings.clip_samples)
+    window, start = fit_window(audio.load(path, settings.sample_rate), settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.errors import MicrophoneError
-from sayso.sound.audio import Samples
+from sayso.sound.stream import Samples
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def speed(recognizer: Recognizer) -> Finding:
     noise = np.random.default_rng(0).normal(0, 0.01, 6 * model.features.sample_rate).astype(np.float32)
     # The first steps are slower, until memory and caches have settled.
     listening = Listening(recognizer, np.array_split(noise, 120))
-    for _ in listening.looks():
+    for _ in listening.scores():
         pass
     typical, worst = listening.pace.quantile(0.5), listening.pace.quantile(0.99)
     what = (

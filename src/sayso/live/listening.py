@@ -14,15 +14,13 @@ from typing import Self
 import numpy as np
 
 from sayso.live.microphone import Microphone
-from sayso.model import model_file
+from sayso.model import shipped
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import Look, Recognizer, load
-from sayso.sound.audio import Samples
+from sayso.recognition.recognizer import Recognizer, WindowScores, load
+from sayso.sound.stream import CLIPPED, Samples
 
 # Steps whose times are remembered for the percentile: ten minutes of them.
 REMEMBERED = 6_000
-# A sample this near to full scale is taken for clipped.
-CLIPPED = 0.999
 SILENT = -120.0
 # A microphone that gives nothing but zeros for so many seconds is not really heard.
 SILENT_SECONDS = 3.0
@@ -34,18 +32,18 @@ class Pace:
 
     Attributes
     ----------
-    looks : int
+    steps : int
         Steps so far.
     seconds : deque of float
         Duration of the latest steps.
     """
 
-    looks: int = 0
+    steps: int = 0
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def add(self, seconds: float) -> None:
         """Take a step into account."""
-        self.looks += 1
+        self.steps += 1
         self.seconds.append(seconds)
 
     def quantile(self, part: float) -> float:
@@ -116,15 +114,15 @@ class Listening:
         self._recognizer, self._chunks, self._record = recognizer, chunks, record
         self._delivered = 0.0
 
-    def looks(self) -> Iterator[Look]:
+    def scores(self) -> Iterator[WindowScores]:
         """Yield what is heard at each step, on one BLAS thread: on several, short products stall now and then."""
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):
-            for look in self._recognizer.looks(self._watched()):
+            for window in self._recognizer.scores(self._watched()):
                 now = time.perf_counter()
                 self.pace.add(now - self._delivered)
-                yield look
+                yield window
                 # Several looks at one chunk: the next one's time starts here.
                 self._delivered = time.perf_counter()
 
@@ -138,7 +136,7 @@ class Listening:
             yield chunk
 
 
-def listen(model: str | Recognizer = model_file.DEFAULT, device: str | int | None = None) -> Iterator[Detection]:
+def listen(model: str | Recognizer = shipped.DEFAULT, device: str | int | None = None) -> Iterator[Detection]:
     """Listen to a microphone, without end.
 
     Parameters
@@ -160,9 +158,9 @@ def listen(model: str | Recognizer = model_file.DEFAULT, device: str | int | Non
     """
     recognizer = load(model) if isinstance(model, str) else model
     with Microphone(device, recognizer.model.features.sample_rate) as microphone:
-        for look in Listening(recognizer, microphone.chunks()).looks():
-            if look.detection:
-                yield look.detection
+        for window in Listening(recognizer, microphone.chunks()).scores():
+            if window.detection:
+                yield window.detection
 
 
 class BackgroundListener:
@@ -188,7 +186,7 @@ class BackgroundListener:
     def __init__(
         self,
         callback: Callable[[Detection], object],
-        model: str | Recognizer = model_file.DEFAULT,
+        model: str | Recognizer = shipped.DEFAULT,
         device: str | int | None = None,
     ) -> None:
         self.error: Exception | None = None
@@ -219,8 +217,8 @@ class BackgroundListener:
 
     def _run(self) -> None:
         try:
-            for look in self.listening.looks():
-                if look.detection:
-                    self._callback(look.detection)
+            for window in self.listening.scores():
+                if window.detection:
+                    self._callback(window.detection)
         except Exception as error:
             self.error = error

@@ -19,7 +19,7 @@ import numpy as np
 
 from sayso.errors import MicrophoneError
 from sayso.live.devices import Device, devices, find, portaudio, without_chatter
-from sayso.sound.audio import Samples, resampled
+from sayso.sound.stream import Samples, resampled
 
 # Seconds of sound in one block of the callback: a step of live recognition, which is due when a block ends. Shorter
 # ones wake the processor for nothing, longer ones delay decisions. A resampler holds the last moments of a block back,

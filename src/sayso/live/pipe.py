@@ -7,8 +7,8 @@ from io import BufferedReader
 import numpy as np
 
 from sayso.errors import AudioError
-from sayso.sound.audio import Samples, read_chunks, resampled
-from sayso.sound.libsndfile import check_format
+from sayso.sound.audio import read_chunks
+from sayso.sound.stream import Samples, check_format, resampled
 
 # Seconds of sound that are waited for.
 BLOCK = 0.05

@@ -9,13 +9,13 @@ import soundfile
 
 from sayso.errors import StorageError
 from sayso.recognition.decision import Detection
-from sayso.sound.audio import Samples
+from sayso.sound.stream import Samples
 
 # Lossless, and libsndfile reads them even if the program was killed while writing.
 FORMATS = (".wav", ".flac")
 
 
-def plain(detection: Detection) -> dict[str, Any]:
+def detection_to_dict(detection: Detection) -> dict[str, Any]:
     """Return a detection as plain values."""
     return {
         "label": detection.label,
@@ -80,6 +80,6 @@ class SessionRecorder:
     def detect(self, detection: Detection) -> None:
         """Write a detection."""
         try:
-            print(json.dumps(plain(detection), ensure_ascii=False), file=self._lines, flush=True)
+            print(json.dumps(detection_to_dict(detection), ensure_ascii=False), file=self._lines, flush=True)
         except OSError as error:
             raise StorageError(f"cannot write to {self.detections_path}: {error.strerror}; make room") from error

@@ -9,9 +9,8 @@ import numpy as np
 import soundfile
 
 from sayso.errors import SettingsError, StorageError
-from sayso.live.listening import CLIPPED
-from sayso.sound.audio import Samples
 from sayso.sound.speech import speech_bounds
+from sayso.sound.stream import CLIPPED, Samples
 from sayso.system.atomic_files import replacing
 
 # Seconds that are kept before and after a word.

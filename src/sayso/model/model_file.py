@@ -7,26 +7,23 @@ for it.
 import json
 import platform
 from dataclasses import asdict, dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import sayso
 from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from sayso.errors import ModelError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
-from sayso.model.checksums import SHIPPED
+from sayso.model import shipped
 from sayso.model.rehearsal import Rehearsal, can_go_on
 from sayso.nn import Network
 from sayso.nn.parameters import flatten
 from sayso.system.atomic_files import write_atomically
+from sayso.version import __version__
 
 FORMAT = 1
-SUFFIX = ".safetensors"
-DEFAULT = "commands"
 # Room for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
 MAX_BYTES = 128 * 2**20
 # Bytes of the header, which becomes many times as large once it is read.
@@ -97,7 +94,7 @@ class Model:
 
 def versions() -> dict[str, str]:
     """Return the versions of what made a model."""
-    return {"sayso": sayso.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {"sayso": __version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
 def load(path: Path) -> Model:
@@ -118,7 +115,7 @@ def load_header(path: Path) -> dict[str, Any]:
 
 
 def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
-    _verify_shipped(path)
+    shipped.verify(path)
     arrays, header = _read(path)
     try:
         if header["format"] > FORMAT:
@@ -169,22 +166,6 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # TypeError and AttributeError: an array of a type that NumPy does not know.
         raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
-
-
-def _verify_shipped(path: Path) -> None:
-    """Make sure that a model from the folder of those that come with sayso is the one that this sayso was made with."""
-    if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
-        return
-    import hashlib
-
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = SHIPPED.get(path.stem)
-    if found != expected:
-        raise ModelError(
-            f"{path} is not the model that came with sayso: its SHA-256 is {found}, expected {expected}; install sayso "
-            "again, or keep a model of your own in another folder"
-        )
 
 
 def check_header_size(path: Path) -> None:
@@ -277,41 +258,3 @@ def _check(model: Model) -> None:
             raise ValueError("the rehearsal does not fit the network")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")
-
-
-def shipped() -> dict[str, Path]:
-    """Return the models that come with sayso, by name."""
-    folder = bundled("models")
-    found = {path.stem: path for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else {}
-    return dict(sorted(found.items()))
-
-
-def find(name: str) -> Path:
-    """Return the file of a model that is named by its path or, if shipped with sayso, by its name.
-
-    Raises
-    ------
-    ModelError
-        If there is neither.
-    """
-    path, models = Path(name), shipped()
-    try:
-        if path.is_file() or (path.exists() and name not in models):
-            return path
-    except OSError as error:
-        raise ModelError(f"cannot read model {name}: {error.strerror}; give a model file") from error
-    if name not in models:
-        raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(models) or 'none'}")
-    return models[name]
-
-
-def bundled(kind: str) -> Path:
-    """Return the folder of something that comes with sayso ("demo", "models").
-
-    An installed sayso has it inside the package; in a checkout it stands at the top level.
-    """
-    installed = Path(str(resources.files("sayso"))) / "_bundled" / kind
-    if installed.is_dir():
-        return installed
-    checkout = Path(__file__).resolve().parents[3]
-    return checkout / {"demo": "data/demo", "models": "models"}[kind]

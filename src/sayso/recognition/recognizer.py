@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from sayso.errors import ModelError
 from sayso.features.mfcc import FeatureStream, MfccExtractor
-from sayso.model import model_file
+from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
 from sayso.nn import Network, streaming
 from sayso.nn.folding import folded
 from sayso.recognition.decision import Decision, Detection, ranking
 from sayso.sound import audio
-from sayso.sound.libsndfile import Source
+from sayso.sound.sources import Source
+from sayso.sound.speech import fit_window
 from sayso.system.workers import in_order
 
 FloatArray = NDArray[np.float32]
@@ -29,7 +30,7 @@ FloatArray = NDArray[np.float32]
 TOGETHER = 32
 
 
-class Look(NamedTuple):
+class WindowScores(NamedTuple):
     """What is heard at one moment of a stream.
 
     Attributes
@@ -124,7 +125,7 @@ class Recognizer:
             samples = audio.from_array(source, sample_rate, rate)
         else:
             samples = audio.load(source, rate)
-        window, start = audio.fit(samples, length)
+        window, start = fit_window(samples, length)
         return self._detection(self.probabilities(window[None])[0], start, len(samples))
 
     def classify_clips(self, clips: Sequence[FloatArray]) -> list[Detection]:
@@ -146,7 +147,7 @@ class Recognizer:
             group = clips[first : first + TOGETHER]
             windows, starts = np.zeros((TOGETHER, length), np.float32), []
             for place, clip in zip(windows, group, strict=False):
-                place[:], start = audio.fit(clip, length)
+                place[:], start = fit_window(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
             features[: len(group)] = self.model.standardizer.apply(self._extractor(windows[: len(group)]))
@@ -178,9 +179,9 @@ class Recognizer:
         detection : Detection
             Each word as soon as it is certain.
         """
-        return (look.detection for look in self.looks(chunks, together, threads) if look.detection)
+        return (window.detection for window in self.scores(chunks, together, threads) if window.detection)
 
-    def looks(self, chunks: Iterable[FloatArray], together: int = 1, threads: int = 1) -> Iterator[Look]:
+    def scores(self, chunks: Iterable[FloatArray], together: int = 1, threads: int = 1) -> Iterator[WindowScores]:
         """Look at a stream of sound of any length, step by step.
 
         Parameters
@@ -190,7 +191,7 @@ class Recognizer:
 
         Yields
         ------
-        look : Look
+        window : WindowScores
             What is heard at each step, as soon as its samples are there.
         """
         features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
@@ -202,7 +203,7 @@ class Recognizer:
         windows = self._windows(chain([margin], chunks, [margin]), together)
         for probabilities in in_order(lambda group: self._judge(self._back, group[0])[: group[1]], windows, threads):
             for row in probabilities:
-                yield Look(end, row, decision.update(row, end))
+                yield WindowScores(end, row, decision.update(row, end))
                 end += step_samples
 
     def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
@@ -241,7 +242,7 @@ def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Itera
         yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
 
 
-def load(model: str = model_file.DEFAULT) -> Recognizer:
+def load(model: str = shipped.DEFAULT) -> Recognizer:
     """Load a model by the path of its file, or by its name if it comes with sayso.
 
     Raises
@@ -249,4 +250,8 @@ def load(model: str = model_file.DEFAULT) -> Recognizer:
     ModelError
         If there is no such model, or the file cannot be used.
     """
-    return Recognizer(model_file.load(model_file.find(str(model))))
+    return Recognizer(model_file.load(shipped.find(str(model))))
+
+
+# A file up to this many seconds is one clip; in a longer one words are sought.
+LONGEST_CLIP = 2.0

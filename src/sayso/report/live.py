@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from sayso.config import SILENCE
-from sayso.evaluation.measure import answer
+from sayso.evaluation.measure import CHOSEN_BY, Measured, answer, seconds_per_clip
 from sayso.recognition.recognizer import Recognizer
 from sayso.report import page
-from sayso.report.measuring import CHOSEN_BY, Measured, seconds_per_clip
 from sayso.report.model_page import Subject, draw, render
 from sayso.system.atomic_files import check_writable
 from sayso.training.training import Training

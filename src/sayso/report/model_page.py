@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from sayso.config import SILENCE
+from sayso.evaluation.measure import Measured
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.history import history_of
 from sayso.model.model_file import Model
 from sayso.report import page, plots
 from sayso.report.layers import layer_rows
-from sayso.report.measuring import Measured
 from sayso.report.plots import Plot
 from sayso.report.training_plots import training_plots
 

@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-import sayso
 from sayso.system.atomic_files import write_atomically
+from sayso.version import __version__
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -83,7 +83,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "number": number}
-    return environment.get_template(template).render(version=sayso.__version__, **values)
+    return environment.get_template(template).render(version=__version__, **values)
 
 
 def save(page: str, path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from sayso.evaluation.accuracy import Evaluation, wilson_interval
+from sayso.evaluation.accuracy import Evaluation
+from sayso.evaluation.intervals import wilson_interval
 from sayso.evaluation.predictions import Predictions, TradeOff
 from sayso.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, percent, style
 from sayso.system.atomic_files import write_atomically

@@ -11,12 +11,18 @@ from typing import Any, BinaryIO
 import soundfile
 
 from sayso.errors import AudioError, FormatError
+from sayso.sound.sources import Place
+from sayso.sound.stream import Samples, check_format
 
-Source = Path | str | bytes | BinaryIO
-
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-MOST_CHANNELS = 64
-
+# Formats that libsndfile knows, by the suffixes that their files have.
+SUFFIXES = frozenset(
+    {
+        *(".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aiff", ".aif", ".aifc", ".au", ".caf"),
+    }
+)
+# Numbers decoded at a time, all channels together: a second of ordinary sound, and 16 MB of any.
+MOST_AT_ONCE = 2**22
 # libsndfile shortens a truncated file silently and notes it in its log: the bytes that the header declares, then those
 # there are.
 _SHORTENED = re.compile(
@@ -27,20 +33,29 @@ _SHORTENED = re.compile(
 _ENDLESS = 0x7F00_0000
 
 
-def name_of(source: Source) -> str:
-    """Return what an error calls the source."""
-    return str(source) if isinstance(source, str | Path) else "the given sound"
-
-
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[tuple[Any, str]]:
-    """Open the source with libsndfile, check its header, and yield the SoundFile and the source's name in errors."""
-    name = name_of(source)
+def opened(source: Place, name: str) -> Iterator[Any]:
+    """Open a sound with libsndfile, check its header, and yield the SoundFile.
+
+    Parameters
+    ----------
+    source : Path, str, bytes or binary file object
+        A path, the content of a file, or an open file, which is read from its beginning and left open.
+    name : str
+        What an error calls it.
+
+    Raises
+    ------
+    FormatError
+        If libsndfile does not know the format.
+    AudioError
+        If it cannot be read, is empty or truncated, or its rate or number of channels is none that sound has.
+    """
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(_binary_file(source, name))
         # libsndfile reads a file on disk by itself; through Python each of its small reads is a call.
         on_disk = isinstance(source, str | Path) and not isinstance(content, io.BytesIO)
-        file = stack.enter_context(_sound_file(_system_path(name) if on_disk else content, name))
+        file = stack.enter_context(_sound_file(_system_path(str(source)) if on_disk else content, name))
         log = file.extra_info
         if file.frames == 0 and "\ndata : 0\n" in log:
             # A recorder that was killed never wrote the length into its WAV header, and libsndfile believes the zero.
@@ -57,7 +72,7 @@ def opened(source: Source) -> Iterator[tuple[Any, str]]:
         # soundfile seeks after each read to where it already stands, and fails to at the end of a FLAC stream of
         # undeclared length; blocks that are read in order never need it.
         file.seekable = lambda: False
-        yield file, name
+        yield file
 
 
 class _Steady:
@@ -80,7 +95,7 @@ class _Steady:
 
 
 @contextlib.contextmanager
-def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
+def _binary_file(source: Place, name: str) -> Iterator[BinaryIO]:
     """Yield the source as a binary file that can seek, standing at its beginning; close it if it was opened here."""
     with contextlib.ExitStack() as stack:
         try:
@@ -103,9 +118,9 @@ def _binary_file(source: Source, name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _system_path(name: str) -> str | bytes:
+def _system_path(path: str) -> str | bytes:
     """Return a path as soundfile takes it; as text it would refuse names that are no valid text."""
-    return name if os.name == "nt" else os.fsencode(name)
+    return path if os.name == "nt" else os.fsencode(path)
 
 
 def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
@@ -119,24 +134,6 @@ def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
         ) from error
 
 
-def check_format(name: str, rate: float, channels: int) -> None:
-    """Refuse what is no format of sound; `name` is what the error calls it.
-
-    Raises
-    ------
-    AudioError
-        If the rate is outside 1 kHz to 768 kHz, or there are no channels or more than 64.
-    """
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioError(
-            f"{name} has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE}; correct or convert it"
-        )
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise AudioError(
-            f"{name} has {channels} channels; expected 1 to {MOST_CHANNELS}; an array has shape (n, channels)"
-        )
-
-
 def declared_frames(file: Any) -> int | None:
     """Return how many samples a channel the header declares, or None where it only guesses or does not know.
 
@@ -145,3 +142,30 @@ def declared_frames(file: Any) -> int | None:
     """
     frames = int(file.frames)
     return None if file.format == "MP3" or frames > 2**62 else frames
+
+
+def blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
+    """Yield the samples of an open file as blocks of `chunk` seconds, shape (n, channels), at the file's own rate.
+
+    Raises
+    ------
+    AudioError
+        If the file holds fewer samples than its header declares, or cannot be decoded to its end.
+    """
+    size = max(1, min(round(chunk * file.samplerate), MOST_AT_ONCE // file.channels))
+    count, declared = 0, declared_frames(file)
+    while declared is None or count < declared:
+        try:
+            block = file.read(size, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise AudioError(
+                f"{name} cannot be decoded beyond sample {count}: it is truncated or damaged; copy or record it anew"
+            ) from error
+        if len(block) == 0:
+            break
+        count += len(block)
+        yield block
+    if declared is not None and count < declared:
+        raise AudioError(
+            f"{name} is truncated: its header declares {declared} samples, not {count}; copy or record it anew"
+        )

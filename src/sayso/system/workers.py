@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 Shared = TypeVar("Shared")
 
 # Goes through items and yields the result of each.
-Work = Callable[[Iterable[Item]], Iterator[Result]]
+_Work = Callable[[Iterable[Item]], Iterator[Result]]
 
 # Items on their way for each worker: one in work, and others waiting so that it never does.
 AHEAD = 3
@@ -50,8 +51,12 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
     if threads == 1:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         yield from _in_order(lambda item: pool.submit(function, item), items, AHEAD * threads)
+    finally:
+        # Nobody wants what is still waiting if the results are not taken to their end.
+        pool.shutdown(cancel_futures=True)
 
 
 def _in_order(submit: Callable[[Item], _Future[Result]], items: Iterable[Item], ahead: int) -> Iterator[Result]:
@@ -66,9 +71,59 @@ def _in_order(submit: Callable[[Item], _Future[Result]], items: Iterable[Item], 
 
 
 @contextlib.contextmanager
-def in_processes(
+def spread(
+    function: Callable[[Shared, Item], Result],
+    shared: Shared,
+    items: Iterable[Item],
+    workers: int,
+    scheduler: str | None = None,
+    few: int = 1,
+) -> Iterator[Iterator[Result]]:
+    """Do the same work for many items: on a Dask cluster if one is named, else in processes if they pay, else here.
+
+    Parameters
+    ----------
+    function : callable
+        A function of a module; called with `shared` and an item.
+    shared : object
+        What all items need; it goes to each worker once.
+    items : iterable
+        The items; they are taken as they are needed.
+    workers : int
+        How many processes of this machine may share the work.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as tcp://host:8786, whose workers do it instead.
+    few : int
+        For no more items than this, starting processes takes longer than the work, which is then done here.
+
+    Yields
+    ------
+    results : iterator
+        The results, in the order of the items.
+
+    Raises
+    ------
+    WorkerError
+        If a process dies; if Dask is not installed, the scheduler cannot be reached, or its workers fail.
+    """
+    if scheduler:
+        with _on_cluster(function, shared, scheduler) as work:
+            yield work(items)
+        return
+    coming = iter(items)
+    first = list(islice(coming, max(few, workers) + 1))
+    everything = chain(first, coming)
+    if workers == 1 or len(first) <= few:
+        yield (function(shared, item) for item in everything)
+        return
+    with _in_processes(function, shared, min(workers, len(first))) as work:
+        yield work(everything)
+
+
+@contextlib.contextmanager
+def _in_processes(
     function: Callable[[Shared, Item], Result], shared: Shared, workers: int
-) -> Iterator[Work[Item, Result]]:
+) -> Iterator[_Work[Item, Result]]:
     """Work in processes of this machine.
 
     Parameters
@@ -150,15 +205,15 @@ def _apply(item: Any) -> Any:
 
 
 @contextlib.contextmanager
-def on_cluster(
+def _on_cluster(
     function: Callable[[Shared, Item], Result], shared: Shared, address: str
-) -> Iterator[Work[Item, Result]]:
+) -> Iterator[_Work[Item, Result]]:
     """Work on an existing Dask cluster; what a worker that is lost had in work is done by others.
 
     Parameters
     ----------
     function, shared
-        As for `in_processes`.
+        As for `_in_processes`.
     address : str
         Of the scheduler, such as tcp://host:8786.
 

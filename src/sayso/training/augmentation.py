@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import AugmentationSettings, FeatureSettings
+from sayso.sound.noise import random_slice, snr_gain
 from sayso.training.reverberation import Rooms
 
 FloatArray = NDArray[np.float32]
-
-# Power below this is no sound, and would overflow when it is scaled up to one.
-SILENT = 1e-20
 
 
 def vary(
@@ -74,21 +72,6 @@ def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
     placed = np.zeros(length, np.float32)
     placed[max(start, 0) : max(start + len(clip), 0)] = clip[max(-start, 0) : max(length - start, 0)]
     return placed
-
-
-def random_slice(noises: Sequence[FloatArray], length: int, rng: np.random.Generator) -> FloatArray:
-    """Cut `length` samples, or frames, out of a randomly chosen recording at a random place."""
-    noise = noises[int(rng.integers(len(noises)))]
-    start = rng.integers(len(noise) - length + 1)
-    return noise[start : start + length]
-
-
-def snr_gain(power: float, noise_power: float, snr: float) -> float:
-    """Return by how much to multiply the power of a noise so that it lies `snr` decibels below `power`.
-
-    Silence, digital or as good as that, stays silence.
-    """
-    return power / noise_power * 10 ** (-snr / 10) if noise_power > SILENT else 0.0
 
 
 def add_noise(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import Settings
-from sayso.corpus.clips import ClipStore, FloatArray, Labels
+from sayso.corpus.clips import Clips, FloatArray, Labels
 from sayso.features.mfcc import MfccExtractor
 from sayso.training import augmentation
 from sayso.training.reverberation import Rooms
@@ -30,7 +30,7 @@ class AugmentedClips:
 
     Parameters
     ----------
-    store : ClipStore
+    store : Clips
         The clips.
     settings : Settings
         How far to vary them.
@@ -43,7 +43,7 @@ class AugmentedClips:
         The energies of the variants that are in use now.
     """
 
-    def __init__(self, store: ClipStore, settings: Settings, extractor: MfccExtractor) -> None:
+    def __init__(self, store: Clips, settings: Settings, extractor: MfccExtractor) -> None:
         features, augment, seed = settings.features, settings.augmentation, settings.training.seed
         self._store, self._settings, self._extractor = store, settings, extractor
         limit = round(augment.shift * features.sample_rate)

@@ -4,18 +4,21 @@ Batches are made in threads while the network learns. Each has a random generato
 position; so they do not depend on how many threads made them.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN, Settings
-from sayso.corpus.clips import ClipStore, FloatArray, Labels, label_of, silence_level
+from sayso.config.labels import label_of
+from sayso.corpus.clip_sets import silence_level
+from sayso.corpus.clips import Clips, FloatArray, Labels
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.features.mfcc import MfccExtractor
 from sayso.features.standardizer import Standardizer
+from sayso.sound.noise import random_slice
+from sayso.system.workers import in_order
 from sayso.training import augmentation
 from sayso.training.augmented_clips import AugmentedClips
 
@@ -31,7 +34,7 @@ class TrainingSet:
 
     Parameters
     ----------
-    store : ClipStore
+    store : Clips
         Training clips.
     noises : sequence of ndarray of float32
         Background noise.
@@ -55,7 +58,7 @@ class TrainingSet:
 
     def __init__(
         self,
-        store: ClipStore,
+        store: Clips,
         noises: Sequence[FloatArray],
         labels: Sequence[str],
         settings: Settings,
@@ -119,17 +122,7 @@ class TrainingSet:
             rng = np.random.default_rng([self._settings.training.seed, _BATCH, epoch, batch])
             return standardizer.apply(self._features(positions[part], rng)), classes[part]
 
-        pool = ThreadPoolExecutor(threads)
-        ahead: deque[Future[tuple[FloatArray, Labels]]] = deque()
-        try:
-            for batch in range(self.batches):
-                ahead.append(pool.submit(make, batch))
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from in_order(make, range(self.batches), threads)
 
     def standardizer(self, threads: int, clips: int = 2_000) -> Standardizer:
         """Fit the standardisation on the first clips of an epoch of its own."""
@@ -185,7 +178,7 @@ class TrainingSet:
         energies = self._clips.draw(positions, rng)
         augmentation.add_noise(energies, self._noises, extractor.band_widths, settings.augmentation, rng)
         for clip in np.flatnonzero(positions < 0):
-            noise = augmentation.random_slice(self._noises, settings.features.frames, rng)
+            noise = random_slice(self._noises, settings.features.frames, rng)
             energies[clip] = np.float32(silence_level(rng) ** 2) * noise
         log_mel = extractor.decibels(energies)
         augmentation.mask(log_mel, settings.augmentation, settings.features, rng)

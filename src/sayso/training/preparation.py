@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sayso.config import SILENCE, UNKNOWN, Settings, check_labels
+from sayso.config.labels import label_of
 from sayso.corpus.clip_cache import ClipCache
-from sayso.corpus.clips import (
-    ClipStore,
-    FloatArray,
-    benchmark_set,
-    label_of,
-    labelled,
-    load_clips,
-    load_negatives,
-    load_noises,
-)
+from sayso.corpus.clip_sets import benchmark_set
+from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Corpus, Skipped
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
@@ -46,14 +39,14 @@ class Prepared:
         What was left out, and why.
     warnings : tuple of str
         What may spoil the result, one line each.
-    clips : ClipStore
+    clips : Clips
         The recordings of words that train and validate.
     """
 
     training: Training
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
-    clips: ClipStore
+    clips: Clips
 
 
 def prepare(
@@ -64,6 +57,7 @@ def prepare(
     negatives: Sequence[Path] = (),
     checkpoint: Path | None = None,
     cache: Path | None = None,
+    threads: int | None = None,
 ) -> Prepared:
     """Read the clips of a corpus and set up a training on them.
 
@@ -83,6 +77,9 @@ def prepare(
         Where to keep checkpoints.
     cache : Path, optional
         A folder where the clips of large corpora are kept for the next start.
+    threads : int, optional
+        How many threads, and processes where clips are read, share the work; the result does not depend on it. Without
+        it, one for each core.
 
     Raises
     ------
@@ -91,7 +88,7 @@ def prepare(
     SettingsError
         If a word is asked for that the corpus does not hold.
     """
-    threads = cores()
+    threads = threads or cores()
     extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
     backgrounds, skipped = load_noises([*corpus.noises, *noises], settings.features)
     labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
@@ -161,7 +158,7 @@ def choose_labels(
     return tuple(labels)
 
 
-def _check_counts(labels: Sequence[str], training: ClipStore, validation: ClipStore) -> list[str]:
+def _check_counts(labels: Sequence[str], training: Clips, validation: Clips) -> list[str]:
     """Refuse words that cannot be learned; return a warning for those that cannot be judged."""
     learn = Counter(label_of(row.word, labels) for row in training.rows)
     judge = Counter(label_of(row.word, labels) for row in validation.rows)
@@ -182,7 +179,7 @@ def _check_counts(labels: Sequence[str], training: ClipStore, validation: ClipSt
 
 
 def _provenance(
-    corpus: Corpus, labels: Sequence[str], stores: dict[str, ClipStore], noises: Sequence[FloatArray]
+    corpus: Corpus, labels: Sequence[str], stores: dict[str, Clips], noises: Sequence[FloatArray]
 ) -> dict[str, Any]:
     """Describe the data in plain values, with a digest of every sample that takes part."""
     digest = hashlib.sha256()

@@ -145,8 +145,9 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
     """
     start = time.perf_counter()
     corpus = scan(data.corpus)
-    training = prepare(corpus, run.settings, data.words, data.noises, data.negatives, run.checkpoint).training
-    training.threads = data.threads
+    training = prepare(
+        corpus, run.settings, data.words, data.noises, data.negatives, run.checkpoint, threads=data.threads
+    ).training
     if run.checkpoint.exists():
         training.resume(run.checkpoint)
     for _ in training.epochs():
@@ -155,7 +156,7 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
     row = Row(
         values=run.values,
         settings=run.settings.to_dict(),
-        data=plain(data),
+        data=data_to_dict(data),
         validation_accuracy=model.training["validation_accuracy"],
         best_epoch=training.best_epoch,
         seconds=time.perf_counter() - start,
@@ -163,7 +164,7 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
     return row, model
 
 
-def plain(data: Data) -> dict[str, Any]:
+def data_to_dict(data: Data) -> dict[str, Any]:
     """Return what decides about the result of a run, apart from its settings, in plain values."""
     names = {name: [str(path) for path in getattr(data, name)] for name in ("noises", "negatives")}
     return {"corpus": str(data.corpus), "words": list(data.words), **names}
@@ -183,7 +184,7 @@ def finished(path: Path) -> Iterator[Row]:
 def is_row_of(row: Row, data: Data, run: Run) -> bool:
     """Tell whether a row says what this run has come to."""
     # Through JSON and back, as the row went: a tuple becomes a list.
-    return bool(row.data == plain(data) and row.settings == json.loads(json.dumps(run.settings.to_dict())))
+    return bool(row.data == data_to_dict(data) and row.settings == json.loads(json.dumps(run.settings.to_dict())))
 
 
 def append(path: Path, rows: Sequence[Row]) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings, check_labels
-from sayso.corpus.clips import ClipStore, FloatArray, Labels, load_clips, load_negatives, load_noises
+from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Corpus, Skipped
 from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
@@ -172,7 +172,7 @@ def teach(
     )
 
 
-def _counted(words: Sequence[str], store: ClipStore) -> dict[str, int]:
+def _counted(words: Sequence[str], store: Clips) -> dict[str, int]:
     """Count the usable recordings of each word, or refuse a word that has too few."""
     clips = {word: sum(row.word == word for row in store.rows) for word in words}
     for word, count in clips.items():
@@ -198,13 +198,13 @@ class _Body:
         self._model, self._network = model, folded(model.network)
         self._extractor = MfccExtractor(model.features, model.tables)
 
-    def plain(self, store: ClipStore) -> FloatArray:
+    def plain(self, store: Clips) -> FloatArray:
         """Return what the last layer is given for clips as they are."""
         features = self._extractor(store.windows(np.arange(len(store.rows))))
         return self._inputs(self._model.standardizer.apply(features))
 
     def varied(
-        self, store: ClipStore, noises: Sequence[FloatArray], words: Sequence[str], seed: int, threads: int
+        self, store: Clips, noises: Sequence[FloatArray], words: Sequence[str], seed: int, threads: int
     ) -> _Examples:
         """Return what the last layer is given for clips that are varied as in training, evenly over the words."""
         settings = Settings(features=self._model.features, augmentation=VARIATION, training=TrainingSettings(seed=seed))

@@ -4,9 +4,8 @@ Everything random is drawn from the seed and the epoch's number, and a checkpoin
 depends on; so a run that was killed and resumed ends with the same bits as one that was not.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.config import UNKNOWN, Settings, TrainingSettings, build
-from sayso.corpus.clips import ClipSet
-from sayso.errors import ModelError, SettingsError
+from sayso.config import UNKNOWN, Settings, TrainingSettings
+from sayso.corpus.clip_sets import ClipSet
+from sayso.errors import SettingsError
 from sayso.evaluation.accuracy import Evaluation
 from sayso.features.mfcc import MfccExtractor
-from sayso.model.history import EpochRow, history_of
-from sayso.model.model_file import Model, check_header_size
+from sayso.model.history import EpochRow
+from sayso.model.model_file import Model
 from sayso.model.rehearsal import EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN, Rehearsal
 from sayso.nn import (
     SGD,
@@ -38,10 +37,10 @@ from sayso.nn import (
     softmax_cross_entropy,
 )
 from sayso.nn.trainer import Trainer
-from sayso.system.atomic_files import write_atomically
 from sayso.system.memory import keep_freed_memory
 from sayso.system.workers import cores
 from sayso.training.batches import TrainingSet
+from sayso.training.checkpoint import Checkpoint
 
 FloatArray = NDArray[np.float32]
 
@@ -53,14 +52,6 @@ NORM_SAMPLES = 8
 
 # Sequences of random numbers that training itself draws; the data has its own.
 _START, _STEPS = 100, 101
-
-
-@dataclass(frozen=True)
-class _BestEpoch:
-    """What a checkpoint tells of the best epoch."""
-
-    epoch: int
-    accuracy: float
 
 
 @dataclass
@@ -281,17 +272,8 @@ class Training:
         return network
 
     def _save_checkpoint(self, path: Path) -> None:
-        from safetensors.numpy import save
-
-        header = {
-            "settings": self.settings.to_dict(),
-            "recordings": self.provenance,
-            "best": {"epoch": self._best.epoch, "accuracy": self._best.accuracy},
-            "history": [asdict(row) for row in self.history],
-        }
-        write_atomically(
-            path, save({**self._trainer.state(), "best": self._best.vector}, {"checkpoint": json.dumps(header)})
-        )
+        vectors = {**self._trainer.state(), "best": self._best.vector}
+        Checkpoint(self._origin, self._best.epoch, self._best.accuracy, self.history, vectors).save(path)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint as if there had been no interruption.
@@ -303,41 +285,17 @@ class Training:
         SettingsError
             If it belongs to a training with other settings or other recordings.
         """
-        from safetensors import SafetensorError, safe_open
+        expected = {**self._trainer.state(), "best": self._best.vector}
+        checkpoint = Checkpoint.load(path, self._origin, expected)
+        best = checkpoint.vectors.pop("best")
+        self._trainer.restore(checkpoint.vectors)
+        self._best = _Best(best.astype(np.float32, copy=False), checkpoint.best_epoch, checkpoint.best_accuracy)
+        self.history[:] = checkpoint.history
 
-        try:
-            check_header_size(path)
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads(file.metadata()["checkpoint"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            made_with = {name: header[name] for name in ("settings", "recordings")}
-            history = history_of(header)
-            if len(history) != len(header["history"]):
-                raise ValueError("its history is not made of finite numbers")
-            best = build(_BestEpoch, header["best"], "best")
-            # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
-            now = json.loads(json.dumps({"settings": self.settings.to_dict(), "recordings": self.provenance}))
-            others = [name for name, value in made_with.items() if value != now[name]]
-            if not others:
-                self._check_state(state, best.epoch, len(history))
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise ModelError(
-                f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"
-            ) from error
-        if others:
-            raise SettingsError(f"{path} was made with other {others[0]}; use the same, or train without --resume")
-        self._trainer.restore(state)
-        self._best = _Best(state["best"], best.epoch, best.accuracy)
-        self.history[:] = history
-
-    def _check_state(self, state: Mapping[str, FloatArray], best: int, epochs: int) -> None:
-        """Make sure that the vectors of a checkpoint are such as this training has; raise ValueError otherwise."""
-        for name, ours in {**self._trainer.state(), "best": self._best.vector}.items():
-            given = state[name]
-            if given.shape != ours.shape or given.dtype != ours.dtype or not np.isfinite(given).all():
-                raise ValueError(f"{name} is not made of {ours.size} finite numbers")
-        if not 0 <= best <= epochs:
-            raise ValueError(f"its best epoch is {best} of {epochs}")
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """What a checkpoint must have been made with to be resumed."""
+        return {"settings": self.settings.to_dict(), "recordings": self.provenance}
 
 
 def optimizer(training: TrainingSettings) -> Optimizer:

@@ -1,0 +1,69 @@
+"""Labels of long files for Audacity and Praat."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePath
+
+from sayso.batch.classify import FileResult
+from sayso.batch.sorting import _names, base_name
+from sayso.recognition.decision import Detection
+from sayso.system.atomic_files import write_atomically
+
+
+def audacity_labels(result: FileResult) -> str:
+    """Write the words of a file as a label track that Audacity imports: start, end and label, separated by tabs."""
+    return "".join(f"{word.start:.3f}\t{word.end:.3f}\t{word.label}\n" for word in result.detections)
+
+
+def text_grid(result: FileResult) -> str:
+    """Write the words of a file as a Praat TextGrid: one tier of intervals, which is empty between the words.
+
+    Windows of words said in quick succession overlap, and intervals cannot: there each word ends where the next begins.
+    """
+    intervals = list(_intervals(result.detections, result.seconds))
+    lines = [
+        'File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {result.seconds:.6f}",
+        "tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"',
+        '        name = "words"', "        xmin = 0", f"        xmax = {result.seconds:.6f}",
+        f"        intervals: size = {len(intervals)}",
+    ]  # fmt: skip
+    for number, (start, end, label) in enumerate(intervals, 1):
+        quoted = label.replace('"', '""')
+        lines += [
+            f"        intervals [{number}]:", f"            xmin = {start:.6f}", f"            xmax = {end:.6f}",
+            f'            text = "{quoted}"',
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _intervals(words: Sequence[Detection], seconds: float) -> Iterable[tuple[float, float, str]]:
+    """Yield stretches that fill the time from 0 to the end without a gap."""
+    at = 0.0
+    for place, word in enumerate(words):
+        after = words[place + 1].start if place + 1 < len(words) else seconds
+        start, end = max(word.start, at), min(word.end, after, seconds)
+        if start > at:
+            yield at, start, ""
+        if end > start:
+            yield start, end, word.label
+            at = end
+    if at < seconds:
+        yield at, seconds, ""
+
+
+# By the name of the option: the suffix of the files, and what is in them.
+ANNOTATIONS: dict[str, tuple[str, Callable[[FileResult], str]]] = {
+    "audacity": (".txt", audacity_labels),
+    "textgrid": (".TextGrid", text_grid),
+}
+
+
+def annotate(folder: Path, name: str, suffix: str, text: str) -> Path:
+    """Write a text that belongs to a sound into a folder, under the name of the sound; never over another text."""
+    content = text.encode("utf-8", "surrogateescape")
+    for place in _names(folder, PurePath(base_name(name)).stem + suffix):
+        if not place.exists():
+            write_atomically(place, content)
+        elif place.read_bytes() != content:
+            continue
+        return place
+    raise AssertionError("names never run out")

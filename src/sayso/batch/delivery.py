@@ -1,0 +1,109 @@
+"""Where the results of a batch go: rows, labels of long files, files sorted by word."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sayso.batch import rows
+from sayso.batch.annotations import ANNOTATIONS, annotate
+from sayso.batch.classify import FileResult, Row
+from sayso.batch.journal import Journal, Tally
+from sayso.batch.sorting import sort_into
+
+# Columns of a terminal that the paths leave to the others.
+OTHER_COLUMNS = 70
+
+
+class Delivery:
+    """Where the rows go, and what else becomes of what is heard.
+
+    Parameters
+    ----------
+    style : str
+        How rows are written.
+    journal : Journal or None
+        The output; stdout if there is none.
+    min_confidence : float
+        What is less likely is left out.
+    annotations : dict of str to Path
+        Folders for labels of long files, by the kind of the labels.
+    sort_folder : Path or None
+        Where files are sorted by word.
+    copy : bool
+        Whether they are copied in any case.
+    """
+
+    def __init__(
+        self,
+        style: str,
+        journal: Journal | None,
+        min_confidence: float,
+        annotations: dict[str, Path],
+        sort_folder: Path | None,
+        copy: bool,
+    ) -> None:
+        self.journal = journal
+        self._style, self._min_confidence, self._annotations = style, min_confidence, annotations
+        self._sort_folder, self._copy = sort_folder, copy
+        self._tally = Tally()
+        self._width = 0
+
+    @property
+    def tally(self) -> Tally:
+        """What the batch has come to."""
+        return self.journal.tally if self.journal else self._tally
+
+    def take(self, group: Sequence[FileResult]) -> Tally:
+        """Deliver what was heard in some files, and return what the batch has come to."""
+        if self._min_confidence:
+            group = [
+                replace(each, detections=tuple(d for d in each.detections if d.confidence >= self._min_confidence))
+                for each in group
+            ]
+        # Before the rows: what is done twice after an interruption changes nothing here.
+        for result in group:
+            self._place(result)
+        header = "" if self.tally.files else self._header([result.path for result in group])
+        text = header + "".join(self._line(row) for result in group for row in result.rows())
+        if self.journal:
+            self.journal.write(text, group)
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            self._tally = self._tally.plus(group)
+        return self.tally
+
+    def end(self) -> None:
+        """Write the header if there was not even one file."""
+        if self.journal and not self.tally.files:
+            self.journal.write(self._header([]))
+
+    def _header(self, paths: Sequence[str]) -> str:
+        if self._style == "csv":
+            return rows.csv_header()
+        return rows.table_header(self._columns(paths)) if self._style == "table" else ""
+
+    def _line(self, row: Row) -> str:
+        if self._style == "csv":
+            return rows.csv_line(row)
+        return rows.table_line(row, self._width) if self._style == "table" else rows.jsonl_line(row)
+
+    def _columns(self, paths: Sequence[str]) -> int:
+        """Choose the width of the paths from the first of them, and on a terminal from its width, too."""
+        self._width = max((len(path) for path in paths), default=0)
+        if not self.journal and sys.stdout.isatty():
+            self._width = min(self._width, max(shutil.get_terminal_size().columns - OTHER_COLUMNS, 20))
+        return self._width
+
+    def _place(self, result: FileResult) -> None:
+        if not result.is_clip:
+            for kind, folder in self._annotations.items():
+                suffix, write = ANNOTATIONS[kind]
+                annotate(folder, result.path, suffix, write(result))
+        if self._sort_folder:
+            for label in dict.fromkeys(detection.label for detection in result.detections):
+                sort_into(self._sort_folder, label, result.path, self._copy)

@@ -1,0 +1,128 @@
+"""The tables and lines of figures that commands and scripts print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sayso.system.text import printable
+
+if TYPE_CHECKING:
+    from sayso.config import DecisionSettings
+    from sayso.evaluation.accuracy import Doubtful, Evaluation
+    from sayso.evaluation.stream_scores import Fault, StreamScore
+    from sayso.nn import Network
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def accuracy_line(evaluation: Evaluation) -> str:
+    """Write an accuracy with its interval and the count behind it."""
+    low, high = evaluation.interval
+    return (
+        f"{percent(evaluation.accuracy)} (95 % interval {100 * low:.1f} to {percent(high)}, "
+        f"{evaluation.right} of {evaluation.clips} clips)"
+    )
+
+
+def accuracy(score: Any) -> str:
+    """Write the accuracy that a model file tells of, which may be anything."""
+    try:
+        return percent(float(score["accuracy"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return "unknown"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """Lay out rows in columns, the first `left` of them flush left and the numbers flush right."""
+    lines = [list(map(printable, row)) for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def doubtful_table(recordings: Sequence[Doubtful]) -> str:
+    """List recordings that may be mislabelled or empty."""
+    rows = [(str(entry.clip.path), entry.clip.word, entry.said, f"{entry.loss:.1f}") for entry in recordings]
+    return table(("doubtful recording: listen to it", "word", "sounds like", "loss"), rows, left=3)
+
+
+def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
+    """Lay out the accuracy at each signal-to-noise ratio."""
+    rows = [(f"{ratio:g} dB", accuracy_line(evaluation)) for ratio, evaluation in in_noise.items()]
+    return table(("SNR", "accuracy"), rows, left=2)
+
+
+def word_table(evaluation: Evaluation) -> str:
+    """Lay out precision, recall and F1 of each label."""
+    rows = [
+        (label, percent(score.precision), percent(score.recall), percent(score.f1), str(score.clips))
+        for label, score in evaluation.words.items()
+    ]
+    return table(("word", "precision", "recall", "F1", "clips"), rows)
+
+
+def confusion_table(evaluation: Evaluation) -> str:
+    """Lay out what was said (columns) to clips of each label (rows); dots are zeros."""
+    rows = [
+        (label, *("·" if count == 0 else str(count) for count in counts))
+        for label, counts in zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
+    ]
+    return table(("true \\ said", *evaluation.labels), rows)
+
+
+def fault_table(faults: Sequence[tuple[Fault, int]]) -> str:
+    """Lay out what went wrong with the same recording more than once: it may be mislabelled, or hard."""
+    rows = [(str(fault.source), fault.word, fault.what, str(times)) for fault, times in faults]
+    return table(("again and again: listen to it", "word", "what went wrong", "times"), rows, left=3)
+
+
+def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
+    """Lay out the score of a stream."""
+    thresholds = f"threshold {settings.threshold:g}"
+    if settings.words:
+        thresholds = f"thresholds {min(settings.words.values()):g} to {max(settings.words.values()):g}"
+    facts = score.to_dict()
+    low, high = facts["miss_interval"]
+    least, most = facts["false_alarms_interval"]
+    delay = "none detected"
+    if facts["delay_median"] is not None:
+        delay = f"{1e3 * facts['delay_median']:.0f} ms (95 % within {1e3 * facts['delay_95']:.0f} ms)"
+    rows: Sequence[tuple[str, str]] = [
+        ("stream", f"{score.hours:.2f} h, {thresholds}"),
+        (
+            "missed",
+            f"{percent(score.miss_rate)} ({100 * low:.1f} to {percent(high)}, {score.misses} of {score.words} words)",
+        ),
+        ("wrong word", f"{score.wrong} of {score.words} words"),
+        (
+            "false alarms",
+            f"{score.false_alarm_rate:.2f} an hour ({least:.2f} to {most:.2f}, {score.false_alarms} in all, "
+            f"{score.in_speech} of them in other speech)",
+        ),
+        ("delay", f"{delay} from the end of the word"),
+    ]
+    return table(("", "measured (95 % interval)"), rows, left=2)
+
+
+def layer_table(network: Network) -> str:
+    """Lay out the layers of a network with their outputs (channels x time), parameters and multiply-adds."""
+    from sayso.report.layers import layer_rows
+
+    rows = [
+        (
+            f"{'  ' * row.depth}{'shortcut ' if row.shortcut else ''}{row.name}",
+            " x ".join(map(str, row.output)),
+            *(f"{count:,}" if count else "" for count in (row.parameters, row.multiply_adds)),
+        )
+        for row in layer_rows(network)
+    ]
+    return table(("layer", "output", "parameters", "multiply-adds"), rows)

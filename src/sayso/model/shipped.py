@@ -1,0 +1,64 @@
+"""The models that come with sayso: where they lie, what they are called, and that they are unchanged."""
+
+from importlib import resources
+from pathlib import Path
+
+from sayso.errors import ModelError
+from sayso.model.checksums import SHIPPED
+
+SUFFIX = ".safetensors"
+DEFAULT = "commands"
+
+
+def verify(path: Path) -> None:
+    """Make sure that a model from the folder of those that come with sayso is the one that this sayso was made with."""
+    if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
+        return
+    import hashlib
+
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = SHIPPED.get(path.stem)
+    if found != expected:
+        raise ModelError(
+            f"{path} is not the model that came with sayso: its SHA-256 is {found}, expected {expected}; install sayso "
+            "again, or keep a model of your own in another folder"
+        )
+
+
+def models() -> dict[str, Path]:
+    """Return the models that come with sayso, by name."""
+    folder = bundled("models")
+    found = {path.stem: path for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else {}
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Path:
+    """Return the file of a model that is named by its path or, if shipped with sayso, by its name.
+
+    Raises
+    ------
+    ModelError
+        If there is neither.
+    """
+    path, known = Path(name), models()
+    try:
+        if path.is_file() or (path.exists() and name not in known):
+            return path
+    except OSError as error:
+        raise ModelError(f"cannot read model {name}: {error.strerror}; give a model file") from error
+    if name not in known:
+        raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(known) or 'none'}")
+    return known[name]
+
+
+def bundled(kind: str) -> Path:
+    """Return the folder of something that comes with sayso ("demo", "models").
+
+    An installed sayso has it inside the package; in a checkout it stands at the top level.
+    """
+    installed = Path(str(resources.files("sayso"))) / "_bundled" / kind
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).resolve().parents[3]
+    return checkout / {"demo": "data/demo", "models": "models"}[kind]
