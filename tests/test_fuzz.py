@@ -1,4 +1,4 @@
-"""Spoiled inputs, a few with fixed seeds; `scripts/fuzz.py` makes tens of thousands. And its watchman is awake."""
+"""Spoiled inputs, a few with fixed seeds (`scripts/robustness/fuzz.py` makes many); and its watchman is awake."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts" / "robustness"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs the alarms and limits of Unix")
 

@@ -147,7 +147,7 @@ assert seen and not strange and not opened
 
 def test_the_shipped_models_are_those_whose_sums_are_in_the_code() -> None:
     found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in shipped.models().items()}
-    assert found == checksums.SHIPPED, "run: python scripts/hash_models.py"
+    assert found == checksums.SHIPPED, "run: python scripts/shipped_models/hashes.py"
 
 
 def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

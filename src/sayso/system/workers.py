@@ -145,7 +145,7 @@ def _in_processes(
     from concurrent.futures import ProcessPoolExecutor
 
     # Python objects around small clips cost as much time as the mathematics, so that threads, which share one
-    # interpreter, gain little (see scripts/benchmark_batches.py). Fresh processes, as a fork of one that has threads
+    # interpreter, gain little (see scripts/benchmarks/batches.py). Fresh processes, as a fork of one that has threads
     # may hang.
     before = set(multiprocessing.active_children())
     # What is shared goes through a file: through the pipe on which a process gets its first orders, much of it would

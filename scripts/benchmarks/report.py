@@ -2,7 +2,7 @@
 
 A page shall have at most 3 MB and open within 1 s. Needs Debian's Chromium, and playwright as in sayso[dev].
 
-Example: python scripts/measure_report.py commands data/demo
+Example: python scripts/benchmarks/report.py commands data/demo
 """
 
 import argparse

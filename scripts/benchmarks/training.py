@@ -7,7 +7,7 @@ All take turns in float32, with equally many threads on as many cores. Each has 
 library's threads, which go on spinning after their work, or memory stand in another's way; all keep freed memory, as
 sayso's training does. PyTorch has sayso's network layer by layer; that both compute the same logits is checked first.
 
-Example: python scripts/benchmark_training.py --network commands --batches 128 --threads 1
+Example: python scripts/benchmarks/training.py --network commands --batches 128 --threads 1
 """
 
 import contextlib

@@ -9,7 +9,7 @@ Clips: one-second WAV files on a warm disk, each contender from its start to its
 The parts of a clip: what each costs on one core, in this process, at its fastest of some rounds.
 An hour: its bar is 500 times real time and 300 MB. One file: six times as long as `python -c "import numpy"`.
 
-Example: python scripts/benchmark_batches.py --clips 8192 --cores 2
+Example: python scripts/benchmarks/batches.py --clips 8192 --cores 2
 """
 
 import statistics

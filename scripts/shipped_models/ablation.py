@@ -1,6 +1,7 @@
 """What each part of a recipe brings: train it once whole and once without each part, and measure on validation.
 
-Example: python scripts/ablation.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives
+Example: python scripts/shipped_models/ablation.py commands --data speech_commands_v0.02 --noise esc10 \
+    --negatives negatives
 
 Same seed, same number of epochs. Each line is a training of its own; `--jobs` run side by side. The official test set
 plays no part.

@@ -1,7 +1,7 @@
 """Measure live recognition with a shipped model: misses, false alarms an hour and delay on long streams.
 
-Example: python scripts/measure_streams.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives \
-    --test speech_commands_test_set_v0.02
+Example: python scripts/shipped_models/streams.py commands --data speech_commands_v0.02 --noise esc10 \
+    --negatives negatives --test speech_commands_test_set_v0.02
 
 Half of what is said in a stream are the ten commands, evenly; the other half is unknown speech, half of that single
 words, evenly, and half sentences and snippets of running speech. From the end of one to the start of the next there are

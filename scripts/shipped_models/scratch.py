@@ -1,6 +1,6 @@
 """Measure how well a network learns words from nothing, by the number of recordings that it learns from.
 
-Example: python scripts/measure_scratch.py --words wake_words --noise esc10
+Example: python scripts/shipped_models/scratch.py --words wake_words --noise esc10
 
 Of each word's recordings a fifth, drawn afresh several times over, is only measured on; of the others a tenth chooses
 the best epoch, and the rest trains. Each file of these words is another speaker's, so no voice is on two sides. Noise

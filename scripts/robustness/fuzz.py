@@ -1,10 +1,10 @@
 """Run sayso on tens of thousands of spoiled inputs: none may end in a traceback, hang, fill memory or write outside.
 
-Example: python scripts/fuzz.py --count 20000
+Example: python scripts/robustness/fuzz.py --count 20000
 
 Sound files, models, checkpoints, settings, label lists, names and archives are spoiled, each by the random numbers of
 its own number, and given to every command that reads them, in processes that are watched. What is found can be run
-again with: python scripts/fuzz.py --first NUMBER --count 1. The exit status is 1 if anything was found.
+again with: python scripts/robustness/fuzz.py --first NUMBER --count 1. The exit status is 1 if anything was found.
 """
 
 import argparse

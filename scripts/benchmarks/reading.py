@@ -3,7 +3,7 @@
 Beside it, soundfile alone decodes the same files, in one process; the ratio tells what checking, fitting and handing
 over cost. The files are read once before, so that the disk plays no part.
 
-Example: python scripts/benchmark_reading.py speech_commands_v0.02
+Example: python scripts/benchmarks/reading.py speech_commands_v0.02
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Measure what live recognition costs: processor time, time of a step, start, and memory over hours of sound.
 
-Example: python scripts/benchmark_listening.py --device "USB Desk"
+Example: python scripts/benchmarks/listening.py --device "USB Desk"
 
 `sayso listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
 settled; then it runs, faster than real time, on noise from a pipe. Linux only, as it reads /proc.

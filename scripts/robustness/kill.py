@@ -1,6 +1,6 @@
 """Kill sayso at random moments, fill its disk and take its rights: nothing finished may be lost, nothing half taken.
 
-Example: python scripts/kill.py --times 50
+Example: python scripts/robustness/kill.py --times 50
 
 Training, batch classification, download, saving and the reading of a corpus (with what it caches) are each killed with
 SIGKILL at random moments between their start and their end, and run again: the second run must succeed and give what an
@@ -28,12 +28,11 @@ import numpy as np
 import soundfile
 
 import fuzz_cases
-from environment import ROOT
 from sayso.download.catalogue import MARKER
 from sayso.errors import SaysoError
 from sayso.model import model_file, shipped
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import sounds
 from file_server import FileServer
 

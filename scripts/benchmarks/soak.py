@@ -1,6 +1,6 @@
 """Listen for hours, faster than real time: the memory must stay flat, no moment be lost, and no time stamp drift.
 
-Example: python scripts/soak.py --hours 10
+Example: python scripts/benchmarks/soak.py --hours 10
 
 Clips of the bundled corpus stand at known places in a sound that never ends, and go through the live path in chunks as
 a microphone would give them. Every step must look at the next moment, 0 samples late; each round of the clips must be
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark_listening import resident
 from benchmarking import parser, save
+from listening import resident
 from sayso.corpus.corpus import scan
 from sayso.live.listening import Listening
 from sayso.model.shipped import bundled

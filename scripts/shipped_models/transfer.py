@@ -1,6 +1,7 @@
 """Measure whether thresholds that are chosen on streams of some speakers hold on streams of others.
 
-Example: python scripts/measure_transfer.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives
+Example: python scripts/shipped_models/transfer.py commands --data speech_commands_v0.02 --noise esc10 \
+    --negatives negatives
 
 They are chosen on one half of the validation speakers and tried on the other, both ways round. Each half has speakers,
 running speech and noise of its own. As for the models that ship, the thresholds are chosen on clean and noisy streams
@@ -12,7 +13,6 @@ import sys
 import zlib
 from dataclasses import replace
 
-from measure_streams import clean_and_noisy
 from sayso.corpus.clips import load_noises
 from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
@@ -21,6 +21,7 @@ from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
+from streams import clean_and_noisy
 
 RATES = (1.0, 2.0, 4.0, 5.0)
 

@@ -1,6 +1,6 @@
 """Measure how well words are added to a shipped model from few recordings, and what the words that it knew lose.
 
-Example: python scripts/measure_teaching.py commands --words wake_words --test speech_commands_test_set_v0.02
+Example: python scripts/shipped_models/teaching.py commands --words wake_words --test speech_commands_test_set_v0.02
 
 From a folder of words, a few clips of each are drawn, several times over; the model is taught them, and measured on all
 other clips of these words and on the official test set. Each file of these words is another speaker's.

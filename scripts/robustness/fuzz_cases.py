@@ -14,7 +14,6 @@ import numpy as np
 import soundfile
 
 import fuzz_mutations as mutations
-from environment import ROOT
 from fuzz_mutations import Rng, pick
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
 from sayso.corpus.corpus import scan
@@ -24,7 +23,7 @@ from sayso.model import shipped
 from sayso.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
 from sayso.training.preparation import prepare
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import sounds
 from file_server import FileServer
 

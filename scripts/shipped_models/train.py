@@ -1,7 +1,7 @@
 """Train a model that ships with sayso, and measure it once on the official test set of Speech Commands.
 
-Example: python scripts/train_shipped.py commands --data speech_commands_v0.02 --noise esc10 --negatives negatives \
-    --test speech_commands_test_set_v0.02
+Example: python scripts/shipped_models/train.py commands --data speech_commands_v0.02 --noise esc10 \
+    --negatives negatives --test speech_commands_test_set_v0.02
 
 The recipe of that name says how, the words are the ten commands, and the same data, seed and machine give the same
 file. The threshold of each word is chosen on streams of validation speakers, clean and in noise. Everything was chosen
@@ -11,6 +11,7 @@ on validation; the test set, and noise that was never trained on, give the final
 import argparse
 import json
 import os
+import resource
 import sys
 import time
 from dataclasses import replace
@@ -19,9 +20,7 @@ from typing import Any
 
 import numpy as np
 
-import hash_models
-from benchmarking import peak_memory
-from measure_streams import hear_both
+import hashes
 from sayso.cli.console import tell_skipped, warn
 from sayso.cli.tables import accuracy_line, noise_table, percent, word_table
 from sayso.cli.training_progress import watch
@@ -39,6 +38,7 @@ from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_confusion
 from sayso.report.training_plots import save_learning_curve
 from speech_data import SpeechData
+from streams import hear_both
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
 # With fewer false alarms than this, words of `commands` come later than a quarter of a second after their end. Where
@@ -81,12 +81,12 @@ def main() -> None:
     print(
         f"{path}: {model.network.parameter_count:,} parameters, {model.network.multiply_adds:,} multiply-adds, "
         f"validation {percent(model.training['validation_accuracy'])}, "
-        f"{minutes:.0f} minutes on {os.cpu_count()} cores, {peak_memory() / 1e3:.1f} GB at the peak"
+        f"{minutes:.0f} minutes on {os.cpu_count()} cores, {_peak_memory() / 1e9:.1f} GB at the peak"
     )
     if arguments.test:
         measure(model, arguments.test, data, path, arguments.pictures)
     if arguments.output == bundled("models"):
-        hash_models.write()
+        hashes.write()
 
 
 def with_thresholds(model: Model, data: SpeechData) -> Model:
@@ -132,6 +132,12 @@ def _score(evaluation: Evaluation) -> dict[str, Any]:
     figures = evaluation.to_dict()
     kept = {key: figures[key] for key in ("accuracy", "interval", "clips")}
     return kept | {"words": right / int(evaluation.confusion[words].sum())}
+
+
+def _peak_memory() -> float:
+    """Return the most bytes of memory that this process has held at once."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Write the SHA-256 of every shipped model into the code, which then refuses a file that is another.
 
-Example: python scripts/hash_models.py
+Example: python scripts/shipped_models/hashes.py
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 Batches are made in threads while the network learns; what is left of their cost is the ratio of the two, which shall be
 at most 1.15. Both take turns. The peak memory is that of the whole process, as in a training.
 
-Example: python scripts/benchmark_loading.py speech_commands_v0.02 --words yes,no,up,down,left,right,on,off,stop,go
+Example: python scripts/benchmarks/loading.py speech_commands_v0.02 --words yes,no,up,down,left,right,on,off,stop,go
 """
 
 import os

@@ -1,6 +1,6 @@
 """Measure words that were taught to a shipped model on long streams: how many are missed, and false alarms an hour.
 
-Example: python scripts/measure_taught_streams.py commands --words wake_words --data speech_commands_v0.02 \
+Example: python scripts/shipped_models/taught_streams.py commands --words wake_words --data speech_commands_v0.02 \
     --negatives negatives --test speech_commands_test_set_v0.02
 
 From a folder of words, a few recordings of each are drawn and taught, several times over. Half of the other recordings
@@ -20,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from measure_streams import LONGER
-from measure_teaching import drawn, taught_from
 from sayso.config import UNKNOWN
 from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip, files_below, scan
@@ -33,6 +31,8 @@ from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
 from speech_data import SpeechData
+from streams import LONGER
+from teaching import drawn, taught_from
 
 THRESHOLDS = tuple(round(0.3 + 0.025 * step, 3) for step in range(27))
 
