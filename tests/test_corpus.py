@@ -62,7 +62,7 @@ def test_what_is_skipped_is_named_with_the_reason(tmp_path: Path) -> None:
         "none": "holds no usable sound file",
         "picture.png": "not an audio file",
         "stray.WAV": "lies outside the word folders",
-        "yes/away.wav": "not a regular file, or a link that leads nowhere",
+        "yes/away.wav": "not a regular file, or a broken link",
         "yes/deeper/below/b.wav": "lies deeper than FOLDER/<word>/<file>",
         "yes/empty.wav": "empty (0 bytes)",
         "yes/notes.txt": "not an audio file",
