@@ -14,7 +14,7 @@ from sayso.corpus.clips import FEW_GROUPS, GROUP, LONGEST
 from sayso.corpus.corpus import Corpus, Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
-from sayso.sound.speech import is_heard, speech_bounds
+from sayso.sound.speech import is_audible, speech_bounds
 from sayso.sound.stream import HIGHEST_RATE, LOWEST_RATE
 from sayso.system.workers import spread
 
@@ -122,7 +122,7 @@ def _listen(path: Path) -> _Found | Skipped:
     except AudioError as error:
         return Skipped(path, str(error))
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
-    return header._replace(heard=is_heard(clip[start:end]))
+    return header._replace(heard=is_audible(clip[start:end]))
 
 
 def _read_header(path: Path) -> _Found | Skipped:

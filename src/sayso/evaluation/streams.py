@@ -16,7 +16,7 @@ from sayso.config.labels import label_of
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.sound import audio
-from sayso.sound.speech import FAINTEST, is_heard, speech_bounds
+from sayso.sound.speech import FAINTEST, is_audible, speech_bounds
 from sayso.sound.stream import Samples
 
 # Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
@@ -169,7 +169,7 @@ class StreamMaker:
         clip = audio.load(path, self.sample_rate)
         start, end = speech_bounds(clip, self.sample_rate)
         # Raised to the level of speech, the noise of an empty recording would be a roaring word.
-        if not is_heard(clip[start:end]):
+        if not is_audible(clip[start:end]):
             return None
         level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
         clip = faded(clip, round(FADE * self.sample_rate))
