@@ -134,7 +134,7 @@ def test_evaluate_in_noise(
 
     result = sayso(*command, "--snr", "40, -5,-40")
     assert result.status == 0, result
-    assert "bad.wav is no sound file" in result.err
+    assert "bad.wav is not a sound file" in result.err
     *_, header, first, second, third = result.out.splitlines()
     assert header.split() == ["SNR", "accuracy"]
     for line, ratio in ((first, "40 dB"), (second, "-5 dB"), (third, "-40 dB")):
@@ -219,7 +219,7 @@ def test_speech_without_the_words_is_learnt_as_unknown(
     options = ["--config", "quickstart", "--epochs", 1, "--words", "yes,no,up,zero"]
     result = sayso("train", tiny_corpus, "-o", model, "--negatives", talk, *options)
     assert result.status == 0, result
-    assert "bad.wav is no sound file" in result.err
+    assert "bad.wav is not a sound file" in result.err
     assert "no other words" not in result.err
     facts = json.loads(sayso("info", model, "--json").out)
     assert facts["labels"] == ["yes", "no", "up", "zero", "_unknown_", "_silence_"]
@@ -253,7 +253,7 @@ def test_a_bad_file_in_a_batch_gets_its_row_and_the_rest_still_run(
     assert result.status == 1
     assert [Path(row["path"]).name for row in rows] == [good.name, "bad.wav", "missing.wav"]  # each file once
     assert rows[0]["error"] is None
-    assert "bad.wav is no sound file" in rows[1]["error"]
+    assert "bad.wav is not a sound file" in rows[1]["error"]
     assert "missing.wav" in rows[2]["error"]
     assert rows[2]["label"] is None
     assert "Traceback" not in result.err
@@ -332,7 +332,11 @@ def test_skipped_files_are_listed_with_their_reasons(
     result = sayso("train", corpus, "-o", tmp_path / "model.safetensors", "--config", "quickstart", "--epochs", 1)
     assert result.status == 0
     assert "3 files were skipped" in result.err
-    for name in ("notes.doc: not an audio file", "00000000_nohash_0.wav: empty", "aaaaaaaa_nohash_0.wav is no sound"):
+    for name in (
+        "notes.doc: not an audio file",
+        "00000000_nohash_0.wav: empty",
+        "aaaaaaaa_nohash_0.wav is not a sound",
+    ):
         assert name in result.err
 
 

@@ -212,7 +212,7 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
     assert facts["sample_rates"] == {"16000": 98, "32000": 1}
     reasons = {Path(item["path"]).name: item["reason"] for item in facts["broken"]}
     assert set(reasons) == {"notes.doc", "fake.wav", "none.wav", "cut_nohash_0.wav"}
-    assert "is no sound file" in reasons["fake.wav"]
+    assert "is not a sound file" in reasons["fake.wav"]
     assert "is truncated" in reasons["cut_nohash_0.wav"]
     assert "holds no samples" in reasons["none.wav"]
     assert reasons["notes.doc"] == "not an audio file"
@@ -222,7 +222,7 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
     assert result.status == 0
     assert "97 of 4 words, 0.03 hours" in result.out
     assert "98 at 16000 Hz, 1 at 32000 Hz" in result.out
-    assert "fake.wav is no sound file" in result.out
+    assert "fake.wav is not a sound file" in result.out
     told = result.out.splitlines()
     # What is found stands below the line that counts it.
     assert told[told.index("broken        4 files") + 5 :][:2] == [

@@ -66,7 +66,7 @@ def test_bad_files_are_listed_with_the_reason_and_the_rest_is_used(tmp_path: Pat
     assert [clip.path.stem for clip in store.rows] == ["first", "last"]
     np.testing.assert_allclose(store.windows(np.arange(2)).mean(axis=1), [0.1, 0.3], atol=1e-4)
     assert [skipped.path.stem for skipped in store.skipped] == ["text", "missing", "empty"]
-    for skipped, reason in zip(store.skipped, ("no sound file", "No such file", "0 bytes"), strict=True):
+    for skipped, reason in zip(store.skipped, ("not a sound file", "No such file", "0 bytes"), strict=True):
         assert reason in skipped.reason
 
 
@@ -117,7 +117,7 @@ def test_noises_are_long_enough_and_bad_ones_are_listed(tmp_path: Path) -> None:
 
 def test_stores_are_joined_in_order() -> None:
     first, second = made_up(yes=2), made_up(no=3, up=1)
-    skipped = Skipped(Path("bad.wav"), "no sound file")
+    skipped = Skipped(Path("bad.wav"), "not a sound file")
     joined = first.joined(second._replace(skipped=(skipped,)))
     assert joined.rows == first.rows + second.rows
     assert joined.samples[:, 0].tolist() == [0, 1, 0, 1, 2, 3]
@@ -186,7 +186,7 @@ def test_negatives_that_cannot_be_read_are_named_and_the_rest_is_used(tmp_path: 
     one, many = (load_negatives(paths, FEATURES, threads) for threads in (1, 4))
     assert [row.path for row in one.rows] == good
     assert [skipped.path.stem for skipped in one.skipped] == ["text", "missing", "empty"]
-    for skipped, reason in zip(one.skipped, ("no sound file", "No such file", "0 bytes"), strict=True):
+    for skipped, reason in zip(one.skipped, ("not a sound file", "No such file", "0 bytes"), strict=True):
         assert reason in skipped.reason
     assert (one.rows, one.skipped) == (many.rows, many.skipped)
     np.testing.assert_array_equal(one.samples, many.samples)

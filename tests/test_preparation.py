@@ -206,10 +206,10 @@ def test_bad_negatives_are_named_and_the_rest_is_used(tmp_path: Path, tiny_setti
     good, bad = talk(tmp_path / "talk" / "good.wav", 2), tmp_path / "talk" / "bad.wav"
     bad.write_text("nothing to hear")
     prepared = ready(root, tiny_settings, negatives=good.parent)
-    assert [(skipped.path, "no sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
+    assert [(skipped.path, "not a sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
     assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 2
     good.unlink()
-    with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*no sound file"):
+    with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*not a sound file"):
         ready(root, tiny_settings, negatives=bad.parent)
 
 
@@ -240,9 +240,9 @@ def test_everything_left_out_is_named(tmp_path: Path, tiny_settings: Settings) -
     root = corpus(tmp_path, yes=BOTH, no=BOTH)
     bad = {
         root / "yes" / "text.txt": "not an audio file",
-        root / "yes" / f"{TRAINS[4]}_nohash_0.wav": "no sound file",
-        root / "no" / f"{JUDGES[1]}_nohash_0.wav": "no sound file",
-        root / "_background_noise_" / "bad.wav": "no sound file",
+        root / "yes" / f"{TRAINS[4]}_nohash_0.wav": "not a sound file",
+        root / "no" / f"{JUDGES[1]}_nohash_0.wav": "not a sound file",
+        root / "_background_noise_" / "bad.wav": "not a sound file",
     }
     for path in bad:
         path.write_text("nothing to hear")

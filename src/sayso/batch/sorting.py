@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path, PurePath
 from urllib.parse import unquote
@@ -41,7 +42,8 @@ def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
     shelf = folder / (re.sub(r"[^\w -]", "_", word).strip() or "_")
     try:
         shelf.mkdir(parents=True, exist_ok=True)
-        with local(name) as sound, on_disk(sound) as source:
+        # A path is not read here: what is a pipe was read when it was classified.
+        with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
             for place in _names(shelf, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place

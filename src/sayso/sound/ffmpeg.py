@@ -1,4 +1,4 @@
-"""Sound that libsndfile cannot read, decoded by ffmpeg where that is installed."""
+"""Sound files that libsndfile cannot read, decoded with the program ffmpeg if it is installed."""
 
 import shutil
 import struct
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso.errors import FormatError
-from sayso.sound.stream import Samples, from_blocks
+from sayso.sound.stream import Samples, block_length, check_format, from_blocks
 
-# What ffmpeg is asked for; video, too, has sound.
+# File name suffixes of the formats that are left to ffmpeg, those of videos with sound among them.
 SUFFIXES = frozenset(
     {
         *(".m4a", ".m4b", ".aac", ".ac3", ".amr", ".wma", ".wv", ".ape", ".mka"),
@@ -20,7 +20,8 @@ SUFFIXES = frozenset(
     }
 )
 
-# Sun's format has a header of seven fields, which is known before the length is, and any rate and number of channels.
+# ffmpeg writes to a pipe in Sun's format: its header may leave the length open, and allows any rate and number of
+# channels. The header begins with magic number, offset of the samples, length, encoding, rate and channels.
 _AU_HEADER = struct.Struct(">4s5I")
 _AU_FLOATS = np.dtype(">f4")
 
@@ -31,13 +32,13 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
     Parameters
     ----------
     path, name : str
-        The file, and what an error calls it.
+        The file, and what errors call it.
     sample_rate : int
-        Wanted samples a second.
+        Wanted sample rate in Hz.
     chunk : float
-        Seconds that are read at a time.
+        Seconds to read at a time.
     refused : FormatError
-        Why libsndfile did not read it.
+        Why libsndfile cannot read it.
 
     Yields
     ------
@@ -48,12 +49,14 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
     ------
     FormatError
         If ffmpeg is not installed, or cannot read the file either.
+    AudioError
+        As `audio.from_array`.
     """
     program = shutil.which("ffmpeg")
     if program is None:
         raise FormatError(f"{refused}; or install ffmpeg, with which sayso reads more formats") from refused
-    # The prefix keeps a name from being taken for an option or an address, the list what a playlist names from being
-    # fetched. The first sound of a film is taken.
+    # With the prefix file: a name is never an option or an address; the whitelist keeps playlists from fetching what
+    # they name. Of several audio streams the first is taken.
     command = (
         "-nostdin -v error -xerror -protocol_whitelist file,pipe -i file:{} -map 0:a:0 -c:a pcm_f32be -f au pipe:1"
     )
@@ -70,8 +73,9 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
             if len(header) == _AU_HEADER.size:
                 _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
                 process.stdout.read(offset - len(header))
-                size = max(round(chunk * rate), 1) * channels * _AU_FLOATS.itemsize
-                yield from from_blocks(_blocks(process, size, channels), channels, rate, sample_rate, name)
+                check_format(name, rate, channels)
+                blocks = _blocks(process, block_length(chunk, rate, channels), channels)
+                yield from from_blocks(blocks, channels, rate, sample_rate, name)
             if process.wait() or len(header) < _AU_HEADER.size:
                 log.seek(0)
                 lines = log.read().decode(errors="replace").strip().splitlines() or ["it gives no reason"]
@@ -81,8 +85,9 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
             process.kill()
 
 
-def _blocks(process: subprocess.Popen[bytes], size: int, channels: int) -> Iterator[npt.NDArray[np.float32]]:
+def _blocks(process: subprocess.Popen[bytes], length: int, channels: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what ffmpeg writes, shape (up to `length`, channels); a last sample that lacks a channel is left out."""
     assert process.stdout
-    while data := process.stdout.read(size):
-        whole = len(data) // (channels * _AU_FLOATS.itemsize) * channels
-        yield np.frombuffer(data, _AU_FLOATS, whole).reshape(-1, channels).astype(np.float32)
+    frame = channels * _AU_FLOATS.itemsize
+    while data := process.stdout.read(length * frame):
+        yield np.frombuffer(data, _AU_FLOATS, len(data) // frame * channels).reshape(-1, channels).astype(np.float32)
