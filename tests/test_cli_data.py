@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -236,6 +237,17 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
         ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
     ]  # fmt: skip
     assert "do not name their speaker" in result.err
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_a_clip_that_only_ffmpeg_reads_is_not_broken(tmp_path: Path) -> None:
+    (tmp_path / "yes").mkdir()
+    soundfile.write(tmp_path / "a.wav", sounds.clip("yes", rate=44_100), 44_100)
+    command = f"ffmpeg -v error -i {tmp_path / 'a.wav'} -c:a aac {tmp_path / 'yes' / 'a.m4a'}"
+    subprocess.run(command.split(), check=True)
+    (tmp_path / "a.wav").unlink()
+    facts = survey.survey(scan(tmp_path), 1, lambda: None).to_dict()
+    assert (facts["clips"], facts["broken"], facts["faint"], facts["sample_rates"]) == (1, [], [], {"44100": 1})
 
 
 def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

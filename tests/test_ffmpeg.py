@@ -47,7 +47,7 @@ def test_what_libsndfile_cannot_read_is_read_by_ffmpeg(tmp_path: Path) -> None:
             lag = int(np.correlate(samples[: len(truth)], truth[2_000:-2_000], "valid").argmax()) - 2_000
             assert abs(lag) < 2_000
             np.testing.assert_array_equal(read(path, chunk=0.13), samples)
-            assert audio.duration(path) == len(samples) / sounds.RATE
+            assert audio.info(path) == (pytest.approx(len(samples) / sounds.RATE, abs=1e-4), rate)
 
 
 @needs_ffmpeg
@@ -58,12 +58,12 @@ def test_ffmpeg_reads_from_every_kind_of_source(tmp_path: Path, monkeypatch: pyt
     content, expected = path.read_bytes(), read(path)
     with case("bytes"):
         np.testing.assert_array_equal(audio.load(content, sounds.RATE), expected)
-        assert audio.duration(content) == len(expected) / sounds.RATE
+        assert audio.info(content) == audio.info(path)
     with case("open file"), path.open("rb") as file:
         file.read(10)
         np.testing.assert_array_equal(audio.load(file, sounds.RATE), expected)
         assert not file.closed
-        assert audio.duration(file) == len(expected) / sounds.RATE
+        assert audio.info(file) == audio.info(path)
     with case("file object that cannot seek"):
         np.testing.assert_array_equal(audio.load(Pipe(content), sounds.RATE), expected)
     with case("standard input"):

@@ -7,15 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import soundfile
-
 from sayso.config import SILENCE, FeatureSettings
 from sayso.corpus.clips import FEW_GROUPS, GROUP, LONGEST
 from sayso.corpus.corpus import Corpus, Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
 from sayso.sound.speech import is_audible, speech_bounds
-from sayso.sound.stream import HIGHEST_RATE, LOWEST_RATE
 from sayso.system.workers import spread
 
 
@@ -104,59 +101,26 @@ class _Found(NamedTuple):
 
     seconds: float
     rate: int
-    audible: bool = True
+    audible: bool
 
 
 def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skipped]:
     """Read the headers of some files, and the samples of those that should hold speech."""
-    return [_find_speech(path) if spoken else _read_header(path) for path, spoken in jobs]
+    found: list[_Found | Skipped] = []
+    for path, spoken in jobs:
+        try:
+            seconds, rate = audio.info(path)
+            if not seconds:
+                found.append(Skipped(path, "holds no samples"))
+            else:
+                found.append(_Found(seconds, rate, not spoken or seconds > LONGEST or _is_audible(path)))
+        except AudioError as error:
+            found.append(Skipped(path, str(error)))
+    return found
 
 
-def _find_speech(path: Path) -> _Found | Skipped:
-    header = _read_header(path)
-    if isinstance(header, Skipped) or header.seconds > LONGEST:
-        return header
-    try:
-        # At the rate of the model; at that of some files a minute would fill the memory.
-        clip = audio.load(path, FeatureSettings.sample_rate)
-    except AudioError as error:
-        return Skipped(path, str(error))
+def _is_audible(path: Path) -> bool:
+    # At the rate of the model; at that of some files a minute would fill the memory.
+    clip = audio.load(path, FeatureSettings.sample_rate)
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
-    return header._replace(audible=is_audible(clip[start:end]))
-
-
-def _read_header(path: Path) -> _Found | Skipped:
-    """Return length and sample rate; only an unusual header gets the stricter check, which takes longer."""
-    try:
-        header = _header(path)
-    except (OSError, soundfile.SoundFileError, TypeError):
-        header = None
-    if header is not None and _is_usual(header):
-        return _Found(header.frames / header.samplerate, header.samplerate)
-    try:
-        seconds = audio.duration(path)
-    except AudioError as error:
-        return Skipped(path, str(error))
-    if header is None or not seconds:
-        return Skipped(path, "holds no samples")
-    return _Found(seconds, header.samplerate)
-
-
-def _header(path: Path) -> Any:
-    try:
-        return soundfile.info(path)
-    except UnicodeEncodeError:
-        # soundfile refuses a name that is not valid text; reading through Python takes longer.
-        with path.open("rb") as file:
-            return soundfile.info(file)
-
-
-def _is_usual(header: Any) -> bool:
-    """Return whether a header is beyond doubt; libsndfile's log says "should be" if a length in it is wrong."""
-    return (
-        header.format in ("WAV", "FLAC")
-        and header.channels == 1
-        and LOWEST_RATE <= header.samplerate <= HIGHEST_RATE
-        and 0 < header.frames < 2**40
-        and "should be" not in header.extra_info
-    )
+    return is_audible(clip[start:end])

@@ -171,7 +171,7 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     if label is not None and label not in model.labels:
         hint = f" (any other word is {UNKNOWN})" if UNKNOWN in model.labels else ""
         raise SettingsError(f"the model does not know {label!r}; it tells apart {', '.join(model.labels)}{hint}")
-    seconds = audio.duration(path)
+    seconds = audio.info(path).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; a clip that can be explained lasts at most {LONGEST_CLIP:g} s, "

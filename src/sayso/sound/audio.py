@@ -5,8 +5,10 @@ mixed to one channel and resampled as a stream. So a file of any length needs li
 the same samples as reading it in chunks.
 """
 
+import contextlib
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +16,8 @@ import numpy.typing as npt
 from sayso.errors import AudioError, FormatError
 from sayso.sound import ffmpeg, libsndfile
 from sayso.sound.sources import Source, local, name_of, on_disk
-from sayso.sound.stream import Samples, from_blocks
+from sayso.sound.stream import Decoded, Samples, as_mono
 
-# Sample rate at which what ffmpeg decodes is counted.
-COUNTED = 16_000
 # File name suffixes of sound files.
 SUFFIXES = libsndfile.SUFFIXES | ffmpeg.SUFFIXES
 
@@ -83,38 +83,43 @@ def read_chunks(source: Source, sample_rate: int, chunk: float = 1.0) -> Iterato
         As for `load`; damage that the header does not show is found, and raised, only where it lies.
     """
     name = name_of(source)
-    with local(source) as place:
-        try:
-            with libsndfile.opened(place, name) as file:
-                decoded = libsndfile.blocks(file, name, chunk)
-                yield from from_blocks(decoded, file.channels, file.samplerate, sample_rate, name)
-        except FormatError as refused:
-            with on_disk(place) as path:
-                yield from ffmpeg.read_chunks(path, name, sample_rate, chunk, refused)
+    with _decoded(source, name, chunk) as decoded:
+        yield from as_mono(decoded, sample_rate, name)
 
 
-def duration(source: Source) -> float:
-    """Return the length of a sound in seconds.
+class Info(NamedTuple):
+    """Length of a sound in seconds, and its own sample rate in Hz."""
 
-    It is read from the header if it is declared there; MP3 files, streams of undeclared length and what ffmpeg reads
-    are decoded and counted.
+    seconds: float
+    rate: int
+
+
+def info(source: Source) -> Info:
+    """Return the length and sample rate of a sound.
+
+    They are read from the header if it declares them; MP3 files, streams of undeclared length and what ffmpeg reads are
+    decoded and counted.
 
     Raises
     ------
     AudioError
         As for `load`, as far as the header shows what is wrong.
     """
-    name = name_of(source)
-    with local(source) as place:
+    with _decoded(source, name_of(source), 1.0) as (blocks, _, rate, length):
+        return Info((sum(map(len, blocks)) if length is None else length) / rate, int(rate))
+
+
+@contextlib.contextmanager
+def _decoded(source: Source, name: str, chunk: float) -> Iterator[Decoded]:
+    """Decode a sound with libsndfile or, if that does not know the format, with ffmpeg."""
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(local(source))
         try:
-            with libsndfile.opened(place, name) as file:
-                frames = libsndfile.declared_frames(file)
-                if frames is None:
-                    frames = sum(len(block) for block in libsndfile.blocks(file, name, 1.0))
-                return frames / int(file.samplerate)
+            decoded = stack.enter_context(libsndfile.decoded(place, name, chunk))
         except FormatError as refused:
-            with on_disk(place) as path:
-                return sum(map(len, ffmpeg.read_chunks(path, name, COUNTED, 1.0, refused))) / COUNTED
+            path = stack.enter_context(on_disk(place))
+            decoded = stack.enter_context(ffmpeg.decoded(path, name, chunk, refused))
+        yield decoded
 
 
 def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples:
@@ -152,4 +157,5 @@ def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int) -> Samples
     elif array.dtype.kind != "f":
         raise AudioError(f"{name} holds {array.dtype} values; give int16, int32 or floating point samples")
     columns = array.reshape(len(array), -1) if array.size else np.empty((0, 1), np.float32)
-    return np.concatenate(list(from_blocks([columns], columns.shape[1], rate, sample_rate, name)))
+    decoded = Decoded(iter([columns]), columns.shape[1], rate, len(columns))
+    return np.concatenate(list(as_mono(decoded, sample_rate, name)))

@@ -1,16 +1,18 @@
 """Sound files that libsndfile cannot read, decoded with the program ffmpeg if it is installed."""
 
+import contextlib
 import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from sayso.errors import FormatError
-from sayso.sound.stream import Samples, block_length, check_format, from_blocks
+from sayso.sound.stream import Decoded, block_length, check_format
 
 # File name suffixes of the formats that are left to ffmpeg, those of videos with sound among them.
 SUFFIXES = frozenset(
@@ -26,31 +28,25 @@ _AU_HEADER = struct.Struct(">4s5I")
 _AU_FLOATS = np.dtype(">f4")
 
 
-def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: FormatError) -> Iterator[Samples]:
-    """Read a file piece by piece, as `audio.read_chunks` does.
+@contextlib.contextmanager
+def decoded(path: str, name: str, chunk: float, refused: FormatError) -> Iterator[Decoded]:
+    """Start ffmpeg on a file and yield what decodes it.
 
     Parameters
     ----------
     path, name : str
         The file, and what errors call it.
-    sample_rate : int
-        Wanted sample rate in Hz.
     chunk : float
-        Seconds to read at a time.
+        Seconds to decode at a time.
     refused : FormatError
-        Why libsndfile cannot read it.
-
-    Yields
-    ------
-    numpy.ndarray, shape (n,), dtype float32
-        The next samples, at least one.
+        Why libsndfile cannot read the file.
 
     Raises
     ------
     FormatError
-        If ffmpeg is not installed, or cannot read the file either.
+        If ffmpeg is not installed, or cannot read the file either, which may show only in the blocks.
     AudioError
-        As `audio.from_array`.
+        If the file has a rate or number of channels outside the limits.
     """
     program = shutil.which("ffmpeg")
     if program is None:
@@ -67,27 +63,35 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
             [program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
         ) as process,
     ):
-        try:
-            assert process.stdout
-            header = process.stdout.read(_AU_HEADER.size)
-            if len(header) == _AU_HEADER.size:
-                _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
-                process.stdout.read(offset - len(header))
-                check_format(name, rate, channels)
-                blocks = _blocks(process, block_length(chunk, rate, channels), channels)
-                yield from from_blocks(blocks, channels, rate, sample_rate, name)
-            if process.wait() or len(header) < _AU_HEADER.size:
+
+        def check() -> None:
+            if process.wait():
                 log.seek(0)
                 lines = log.read().decode(errors="replace").strip().splitlines() or ["it gives no reason"]
                 reason = lines[-1].removeprefix(f"file:{path}: ")
                 raise FormatError(f"{refused}; ffmpeg cannot read it either: {reason}") from refused
+
+        try:
+            assert process.stdout
+            header = process.stdout.read(_AU_HEADER.size)
+            if len(header) < _AU_HEADER.size:
+                check()
+                raise refused
+            _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
+            process.stdout.read(offset - len(header))
+            check_format(name, rate, channels)
+            length = block_length(chunk, rate, channels)
+            yield Decoded(_blocks(process.stdout, length, channels, check), channels, rate, None)
         finally:
             process.kill()
 
 
-def _blocks(process: subprocess.Popen[bytes], length: int, channels: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield what ffmpeg writes, shape (up to `length`, channels); a last sample that lacks a channel is left out."""
-    assert process.stdout
+def _blocks(
+    output: IO[bytes], length: int, channels: int, check: Callable[[], None]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what ffmpeg writes, shape (up to `length`, channels), and check at its end whether it failed."""
     frame = channels * _AU_FLOATS.itemsize
-    while data := process.stdout.read(length * frame):
+    while data := output.read(length * frame):
+        # Of a stream that breaks off, a last sample may lack a channel.
         yield np.frombuffer(data, _AU_FLOATS, len(data) // frame * channels).reshape(-1, channels).astype(np.float32)
+    check()

@@ -12,7 +12,7 @@ import soundfile
 
 from sayso.errors import AudioError, FormatError
 from sayso.sound.sources import binary_file, reading
-from sayso.sound.stream import Samples, block_length, check_format
+from sayso.sound.stream import Decoded, Samples, block_length, check_format
 
 # File name suffixes of the formats that libsndfile reads.
 SUFFIXES = frozenset(
@@ -32,8 +32,8 @@ _UNDECLARED = 0x7F00_0000
 
 
 @contextlib.contextmanager
-def opened(place: Path | BinaryIO, name: str) -> Iterator[Any]:
-    """Open a sound file with libsndfile, check its header, and yield the SoundFile.
+def decoded(place: Path | BinaryIO, name: str, chunk: float) -> Iterator[Decoded]:
+    """Open a sound file, check its header, and yield what decodes it.
 
     Parameters
     ----------
@@ -41,13 +41,16 @@ def opened(place: Path | BinaryIO, name: str) -> Iterator[Any]:
         A path, or an open file that can seek, which is read from its beginning and left open.
     name : str
         What errors call it.
+    chunk : float
+        Seconds to decode at a time.
 
     Raises
     ------
     FormatError
         If libsndfile does not know the format.
     AudioError
-        If the file cannot be read, is empty or truncated, or has a rate or number of channels outside the limits.
+        If the file cannot be read, is empty or truncated, or has a rate or number of channels outside the limits; from
+        the blocks, if there are fewer samples than the header declares, or they cannot be decoded.
     """
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(binary_file(place, name))
@@ -74,7 +77,8 @@ def opened(place: Path | BinaryIO, name: str) -> Iterator[Any]:
         # After each read soundfile seeks to the position that it already has, which fails at the end of a FLAC stream
         # of undeclared length. Blocks are read in order here and need no seeking.
         file.seekable = lambda: False
-        yield file
+        length = _declared_length(file)
+        yield Decoded(_blocks(file, name, chunk, length), file.channels, file.samplerate, length)
 
 
 class _Steady:
@@ -113,7 +117,7 @@ def _sound_file(content: BinaryIO | str | bytes, name: str) -> Any:
         ) from error
 
 
-def declared_frames(file: Any) -> int | None:
+def _declared_length(file: Any) -> int | None:
     """Return how many samples per channel the header declares, or None if it does not.
 
     MP3 has no such field, and for a variable bit rate libsndfile's guess is wrong by a multiple. For a FLAC stream of
@@ -123,16 +127,8 @@ def declared_frames(file: Any) -> int | None:
     return None if file.format == "MP3" or frames > 2**62 else frames
 
 
-def blocks(file: Any, name: str, chunk: float) -> Iterator[Samples]:
-    """Yield the samples of an open file as blocks of about `chunk` seconds, shape (n, channels), at the file's rate.
-
-    Raises
-    ------
-    AudioError
-        If the file holds fewer samples than its header declares, or cannot be decoded to its end.
-    """
-    size = block_length(chunk, file.samplerate, file.channels)
-    count, declared = 0, declared_frames(file)
+def _blocks(file: Any, name: str, chunk: float, declared: int | None) -> Iterator[Samples]:
+    size, count = block_length(chunk, file.samplerate, file.channels), 0
     while declared is None or count < declared:
         try:
             block = file.read(size, dtype="float32", always_2d=True)

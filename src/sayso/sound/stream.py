@@ -1,7 +1,7 @@
-"""Decoded samples of any rate and number of channels, block by block, as a stream of float32 mono."""
+"""Decoded sound of any rate and number of channels, checked, mixed to float32 mono and resampled as a stream."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,6 @@ import numpy.typing as npt
 from sayso.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
-Blocks = Iterable[npt.NDArray[np.floating[Any]]]
 
 # Full scale is 1. Some programs write floats in the range of 16-bit integers, which is accepted; far larger values are
 # not sound, and their squares would overflow.
@@ -20,6 +19,27 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 MOST_CHANNELS = 64
 # Numbers decoded at a time, all channels together: 16 MB, more than a second of any ordinary sound.
 MOST_AT_ONCE = 2**22
+
+
+class Decoded(NamedTuple):
+    """Sound that is decoded block by block.
+
+    Attributes
+    ----------
+    blocks : iterator of ndarray of floating point, shape (n, channels)
+        The samples.
+    channels : int
+        Number of channels.
+    rate : float
+        Sample rate in Hz.
+    length : int or None
+        Samples per channel, if that is known before they are decoded.
+    """
+
+    blocks: Iterator[npt.NDArray[np.floating[Any]]]
+    channels: int
+    rate: float
+    length: int | None
 
 
 def check_format(name: str, rate: float, channels: int) -> None:
@@ -45,21 +65,17 @@ def block_length(seconds: float, rate: float, channels: int) -> int:
     return max(1, min(round(seconds * rate), MOST_AT_ONCE // channels))
 
 
-def from_blocks(blocks: Blocks, channels: int, rate: float, sample_rate: int, name: str) -> Iterator[Samples]:
-    """Check decoded samples, mix them to one channel and resample them, block by block.
+def as_mono(decoded: Decoded, sample_rate: int, name: str) -> Iterator[Samples]:
+    """Check the blocks of a sound, mix them to one channel and resample them.
 
     Parameters
     ----------
-    blocks : iterable of ndarray of floating point, shape (n, channels)
-        The samples.
-    channels : int
-        Number of channels.
-    rate : float
-        Their sample rate in Hz.
+    decoded : Decoded
+        The sound.
     sample_rate : int
         Wanted sample rate in Hz.
     name : str
-        What errors call the sound.
+        What errors call it.
 
     Yields
     ------
@@ -71,9 +87,9 @@ def from_blocks(blocks: Blocks, channels: int, rate: float, sample_rate: int, na
     AudioError
         As `audio.from_array`.
     """
-    check_format(name, rate, channels)
+    check_format(name, decoded.rate, decoded.channels)
     empty = True
-    for block in resampled((_mono(block, name) for block in blocks), rate, sample_rate):
+    for block in resampled((_mono(block, name) for block in decoded.blocks), decoded.rate, sample_rate):
         if len(block):
             empty = False
             yield block
