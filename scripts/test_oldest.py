@@ -10,9 +10,9 @@ import environment
 
 # Where sayso meets other libraries. What is our own arithmetic gives the same with any of them.
 NAMES = (
-    "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "inputs",
+    "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "http", "inputs",
     "listening", "model_file", "nn_trainer", "outputs", "page", "piped", "recognizer", "report", "security",
-    "stream_scores", "streams", "teaching", "training",
+    "sources", "stream_scores", "streams", "teaching", "training",
 )  # fmt: skip
 
 if __name__ == "__main__":
