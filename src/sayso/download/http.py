@@ -191,7 +191,7 @@ def _save_validator(path: Path, url: str, response: "Response") -> None:
 def _saved_validator(path: Path, url: str) -> str:
     """Return the version of the file that the bytes in `path` are a part of, or an empty string.
 
-    Without a version, or from a mirror, whose versions are its own, only size and hash are checked.
+    A mirror counts versions in its own way. Where there is no version to compare, only size and hash are checked.
     """
     try:
         saved = json.loads(_sidecar(path).read_bytes())
