@@ -64,10 +64,10 @@ def test_what_is_skipped_is_listed_with_the_reason(tmp_path: Path) -> None:
         "_mine_": "a folder whose name starts with _ is not a word",
         "none": "holds no usable sound file",
         "picture.png": "not an audio file",
-        "stray.WAV": "lies outside the word folders",
+        "stray.WAV": "is outside the word folders",
         "yes/away.wav": "not a regular file, or a broken link",
-        "yes/deeper/below/b.wav": "lies deeper than FOLDER/<word>/<file>",
-        "yes/deeper/notes.txt": "lies deeper than FOLDER/<word>/<file>",
+        "yes/deeper/below/b.wav": "is deeper than FOLDER/<word>/<file>",
+        "yes/deeper/notes.txt": "is deeper than FOLDER/<word>/<file>",
         "yes/empty.wav": "empty (0 bytes)",
         "yes/notes.txt": "not an audio file",
     }

@@ -135,7 +135,7 @@ def scan(root: Path) -> Corpus:
         if not folders.is_folder(entry):
             if folders.is_sound(entry.name):
                 stray_sounds += 1
-                skipped.append(Skipped(path, "lies outside the word folders"))
+                skipped.append(Skipped(path, "is outside the word folders"))
             elif not _DOCUMENT.fullmatch(entry.name):
                 skipped.append(Skipped(path, "not an audio file"))
         elif entry.name == NOISE_FOLDER:
@@ -211,4 +211,4 @@ def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
 def _too_deep(folder: Path) -> list[Skipped]:
     """Return all files in and below a folder inside a word folder; a link is not followed but returned itself."""
     paths = [str(folder)] if folder.is_symlink() else folders.walk(str(folder), everything=True)
-    return [Skipped(Path(path), "lies deeper than FOLDER/<word>/<file>") for path in paths]
+    return [Skipped(Path(path), "is deeper than FOLDER/<word>/<file>") for path in paths]

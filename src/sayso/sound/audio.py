@@ -80,7 +80,7 @@ def read_chunks(source: Source, sample_rate: int, chunk: float = 1.0) -> Iterato
     Raises
     ------
     AudioError
-        As for `load`; damage that the header does not show is found, and raised, only where it lies.
+        As for `load`; damage that the header does not show is found, and raised, only where it is.
     """
     name = name_of(source)
     with _decoded(source, name, chunk) as decoded:

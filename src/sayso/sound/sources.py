@@ -139,6 +139,6 @@ def _fetch(address: str, path: Path) -> None:
     try:
         with fsspec.open(address, "rb") as source, path.open("wb") as file:
             shutil.copyfileobj(source, file)
-    except Exception as error:  # each file system of fsspec has errors of its own
+    except Exception as error:  # each file system of fsspec raises its own errors
         reason = str(error) or type(error).__name__
         raise AudioError(f"cannot fetch {address}: {reason}; correct the address, or copy the file here") from error
