@@ -20,35 +20,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from cases import case
-from sayso.config import COMMANDS, SILENCE, UNKNOWN, FeatureSettings, Settings
+from model_files import Header, changed, joined, parts, refused, set_to, small_model, with_arrays
+from sayso.config import Settings
 from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, StorageError
-from sayso.features.filterbank import FeatureTables
-from sayso.features.standardizer import Standardizer
-from sayso.model import model_file, shipped
-from sayso.model.model_file import Model
-from sayso.nn import Network
-from sayso.nn.architectures import DenseArchitecture
+from sayso.model import model_file
 from sayso.recognition.recognizer import Recognizer
 from sayso.training.preparation import prepare
-
-Header = dict[str, Any]
-FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
-
-
-def small_model(seed: int = 0) -> Model:
-    """Return an untrained model with a few hundred parameters."""
-    shape = (FEATURES.frames, FEATURES.width)
-    network = Network(DenseArchitecture(hidden=(3,)).layers(3), shape).initialise(np.random.default_rng(seed))
-    return Model(
-        labels=("yes", "später", "_silence_"),
-        features=FEATURES,
-        tables=FeatureTables.from_settings(FEATURES),
-        standardizer=Standardizer(np.arange(4, dtype=np.float32), np.ones(4, np.float32)),
-        network=network,
-        training={"note": "by hand", "history": [1, 2.5]},
-        scores={"demo": 0.5},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -57,45 +35,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "model.safetensors"
     small_model().save(path)
     return path.read_bytes()
-
-
-def parts(content: bytes) -> tuple[Header, bytes]:
-    """Split a file into its description of the arrays and their bytes."""
-    (size,) = struct.unpack("<Q", content[:8])
-    return json.loads(content[8 : 8 + size]), content[8 + size :]
-
-
-def joined(description: Header, body: bytes) -> bytes:
-    text = json.dumps(description).encode()
-    return struct.pack("<Q", len(text)) + text + body
-
-
-def changed(content: bytes, change: Callable[[Header], Any]) -> bytes:
-    """Return the content of a file with a change in sayso's header."""
-    description, body = parts(content)
-    header = json.loads(description["__metadata__"]["sayso"])
-    change(header)
-    description["__metadata__"]["sayso"] = json.dumps(header)
-    return joined(description, body)
-
-
-def with_arrays(tmp_path: Path, content: bytes, change: Callable[[dict[str, np.ndarray]], Any]) -> Path:
-    """Write a file with a change in its arrays."""
-    from safetensors.numpy import load
-
-    arrays = {name: array.copy() for name, array in load(content).items()}
-    change(arrays)
-    path = tmp_path / "changed.safetensors"
-    save_file(arrays, path, parts(content)[0]["__metadata__"])
-    return path
-
-
-def refused(path: Path, content: bytes, match: str) -> None:
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=match) as caught:
-        model_file.load(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_saved_model_is_loaded_bit_for_bit(tmp_path: Path) -> None:
@@ -310,13 +249,6 @@ def test_unknown_keys_of_the_header_are_ignored(tmp_path: Path, good: bytes) -> 
     assert model_file.load(tmp_path / "model").labels == small_model().labels
 
 
-def set_to(name: str, value: float) -> Callable[[dict[str, np.ndarray]], None]:
-    def change(arrays: dict[str, np.ndarray]) -> None:
-        arrays[name].flat[0] = value
-
-    return change
-
-
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, good: bytes) -> None:
     wrong: list[tuple[Callable[[dict[str, np.ndarray]], Any], str]] = [
         (set_to("network.1.Dense.weight", np.nan), r"network\.1\.Dense\.weight is not an array of finite float32"),
@@ -401,68 +333,6 @@ def test_any_value_anywhere_in_the_header_loads_or_is_refused(
     path.write_bytes(changed(good, change))
     with contextlib.suppress(ModelError):
         model_file.load(path)
-
-
-@pytest.fixture
-def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two models in place of the shipped ones, and an empty working directory."""
-    folder = tmp_path / "shipped"
-    folder.mkdir()
-    for name in ("dense", "small"):
-        small_model().save(folder / f"{name}{shipped.SUFFIX}")
-    (folder / "README.md").write_text("models")
-    monkeypatch.setattr(shipped, "bundled", lambda kind: {"models": folder}[kind])
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return folder
-
-
-def test_shipped_models_are_found_by_name(own_models: Path) -> None:
-    assert list(shipped.models()) == ["dense", "small"]
-    assert shipped.find("small") == own_models / "small.safetensors"
-
-
-def test_the_shipped_models_recognise_the_commands() -> None:
-    assert shipped.DEFAULT in shipped.models()
-    for path in shipped.models().values():
-        assert model_file.load(path).labels == (*COMMANDS, UNKNOWN, SILENCE)
-
-
-def test_a_file_takes_precedence_over_a_shipped_name(own_models: Path) -> None:
-    Path("small").write_bytes(b"")
-    assert shipped.find("small") == Path("small")
-    assert shipped.find(str(own_models / "dense.safetensors")) == own_models / "dense.safetensors"
-
-
-def test_a_folder_does_not_take_precedence_over_a_shipped_name(own_models: Path) -> None:
-    Path("small").mkdir()
-    assert shipped.find("small") == own_models / "small.safetensors"
-    Path("other").mkdir()
-    with pytest.raises(ModelError, match="other is a folder"):
-        model_file.load(shipped.find("other"))
-
-
-@pytest.mark.usefixtures("own_models")
-def test_for_an_unknown_name_the_shipped_models_are_listed() -> None:
-    for name in ("nothing", "small.safetensors", "no/such/file", ""):
-        with case(name), pytest.raises(ModelError, match=r"dense, small|is a folder"):
-            model_file.load(shipped.find(name))
-
-
-def test_a_name_that_no_file_can_have_is_refused() -> None:
-    with pytest.raises(ModelError, match="too long"):
-        shipped.find("x" * 300)
-
-
-def test_without_shipped_models_the_list_says_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "bundled", lambda kind: tmp_path / "missing")
-    with pytest.raises(ModelError, match="the shipped models are: none"):
-        shipped.find("dense")
-
-
-def test_bundled_folders_exist() -> None:
-    assert (shipped.bundled("demo") / "yes").is_dir()
-    assert shipped.bundled("models").is_dir()
 
 
 def test_every_wrong_header_differs_from_the_valid_one(good: bytes) -> None:
