@@ -11,7 +11,7 @@ import environment
 # Where sayso meets other libraries. What is our own arithmetic gives the same with any of them.
 NAMES = (
     "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "http",
-    "inputs", "listening", "model_file", "nn_trainer", "outputs", "page", "piped", "recognizer", "report", "security",
+    "inputs", "listening", "model_file", "nn_trainer", "outputs", "page", "pipe", "recognizer", "report", "security",
     "sources", "stream_scores", "streams", "teaching", "training",
 )  # fmt: skip
 
