@@ -81,10 +81,10 @@ CASES: dict[str, list[Case]] = {
         (DepthwiseConvolution(kernel=3, stride=2, padding=1), (2, 1)),
     ],
     "TimeBlocks": [
-        (TimeBlocks(moments=6, block=2, span=4, step=2, padding=1), (3, 6)),
-        (TimeBlocks(moments=5, block=3, span=5, step=3, padding=2), (2, 6)),  # the last block is cut off
-        (TimeBlocks(moments=4, block=2, span=2, step=3), (2, 9)),  # not all of the input is seen
-        (TimeBlocks(moments=1, block=1, span=1, step=1), (4, 1)),
+        (TimeBlocks(frames=6, block=2, span=4, step=2, padding=1), (3, 6)),
+        (TimeBlocks(frames=5, block=3, span=5, step=3, padding=2), (2, 6)),  # the last block is cut off
+        (TimeBlocks(frames=4, block=2, span=2, step=3), (2, 9)),  # not all of the input is seen
+        (TimeBlocks(frames=1, block=1, span=1, step=1), (4, 1)),
     ],
     "Spectrum": [(Spectrum(), (4, 5)), (Spectrum(), (1, 3))],
     "Stack": [(Stack(), (2, 3, 4)), (Stack(), (1, 5, 2))],

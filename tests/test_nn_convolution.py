@@ -55,7 +55,7 @@ def test_convolution_is_its_definition(
     layer = Convolution(channels=channels, bias=bias, **window)
     outputs, places = seen(layer, time)
     if outputs == 0:
-        with pytest.raises(ValueError, match=f"Convolution spans {layer.span} moments, its input has"):
+        with pytest.raises(ValueError, match=f"Convolution spans {layer.span} frames, its input has"):
             layer.output_shape((inputs, time))
         return
     values, x = filled(layer, (inputs, time), np.float64).values, examples((inputs, time), batch, np.float64)
@@ -97,7 +97,7 @@ def test_convolution_over_frequency_and_time_is_its_definition(
     layer = Convolution2d(channels=channels, bias=bias, band_kernel=band_kernel, band_stride=band_stride, **window)
     (outputs, moments), shape, batch = seen(layer, time), (inputs, bands, time), 2
     if outputs == 0 or bands < band_kernel:
-        with pytest.raises(ValueError, match=r"Convolution2d spans \d+ (moments|bands), its input has"):
+        with pytest.raises(ValueError, match=r"Convolution2d spans \d+ (frames|bands), its input has"):
             layer.output_shape(shape)
         return
     lowest = range(0, bands - band_kernel + 1, band_stride)
@@ -131,7 +131,7 @@ def test_depthwise_convolution_is_its_definition(time: int, channels: int, batch
     layer = DepthwiseConvolution(**window)
     outputs, places = seen(layer, time)
     if outputs == 0:
-        with pytest.raises(ValueError, match=f"DepthwiseConvolution spans {layer.span} moments, its input has"):
+        with pytest.raises(ValueError, match=f"DepthwiseConvolution spans {layer.span} frames, its input has"):
             layer.output_shape((channels, time))
         return
     weight = filled(layer, (channels, time), np.float64).values["weight"]
@@ -178,7 +178,7 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
         kind = type(layer).__name__
         with pytest.raises(ValueError, match=rf"{kind} takes an input of shape \(channels, time\), got \(12,\)"):
             layer.output_shape((12,))
-        with pytest.raises(ValueError, match=f"{kind} spans 7 moments, its input has 6 .* make the kernel smaller"):
+        with pytest.raises(ValueError, match=f"{kind} spans 7 frames, its input has 6 .* make the kernel smaller"):
             layer.output_shape((2, 6))
         assert layer.output_shape((2, 7)) == (2, 1)
     with pytest.raises(ValueError, match="Convolution has 0 channels; expected at least 1"):

@@ -120,9 +120,9 @@ def test_dense_layers_absorb_normalisation_and_dropout() -> None:
 
 
 def test_both_branches_of_a_residual_are_folded() -> None:
-    separable = [TimeBlocks(moments=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
-    first = TimeBlocks(moments=3, block=3, span=9, step=6, padding=2)
-    second = TimeBlocks(moments=3, block=3, span=7, step=3, padding=2)
+    separable = [TimeBlocks(frames=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
+    first = TimeBlocks(frames=3, block=3, span=9, step=6, padding=2)
+    second = TimeBlocks(frames=3, block=3, span=7, step=3, padding=2)
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
@@ -138,7 +138,7 @@ def test_depthwise_convolutions_become_the_matrices_that_they_multiply_by(monkey
     layer = DepthwiseConvolution(kernel=2, stride=3, padding=1)
     network = learned([layer, StatisticsPooling(), Dense(4)])
     smaller = folded(network)
-    assert smaller.chain.layers[0] == TimeBlocks(moments=4, block=2, span=5, step=6, padding=1)
+    assert smaller.chain.layers[0] == TimeBlocks(frames=4, block=2, span=5, step=6, padding=1)
     first, second = network.parameters.values["0.DepthwiseConvolution"]["weight"][2]
     # The second output of a block begins three moments after the first.
     expected = np.array([[first, 0], [second, 0], [0, 0], [0, first], [0, second]])
@@ -155,7 +155,7 @@ def test_a_folded_network_has_no_statistics() -> None:
         [],
         [Tanh()],
         [Pointwise(4), ReLU()],
-        [TimeBlocks(moments=5, block=2, span=2, step=2)],
+        [TimeBlocks(frames=5, block=2, span=2, step=2)],
         [Pointwise(3), Residual((Tanh(),))],
         [Residual((Pointwise(3),))],
     ],

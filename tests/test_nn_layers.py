@@ -25,7 +25,7 @@ from sayso.nn import (
 )
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import Shape
-from sayso.nn.serialization import MOST_LAYERS, layer_from_dict, layer_to_dict
+from sayso.nn.serialization import MAX_LAYERS, layer_from_dict, layer_to_dict
 
 every_layer = pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
 
@@ -235,7 +235,7 @@ def test_batch_norm_statistics_settle_at_what_training_shows() -> None:
     for _ in range(300):
         y, cache = layer.forward(parameters.values, x, np.random.default_rng(0))
         layer.backward(parameters.values, parameters.gradients, cache, np.ones_like(y))
-        parameters.follow_statistics()
+        parameters.update_statistics()
     rows = x.reshape(3, -1)
     np.testing.assert_allclose(parameters.values["mean"][:, 0], rows.mean(axis=1))
     np.testing.assert_allclose(parameters.values["variance"][:, 0], rows.var(axis=1, ddof=1))
@@ -341,7 +341,7 @@ def test_descriptions_nested_without_end_are_refused() -> None:
 
 
 def test_too_many_layers_are_refused() -> None:
-    description = {"kind": "Residual", "layers": [{"kind": "ReLU"}] * (MOST_LAYERS - 1)}
+    description = {"kind": "Residual", "layers": [{"kind": "ReLU"}] * (MAX_LAYERS - 1)}
     layer_from_dict(description)
     description["layers"] *= 2
     with pytest.raises(ValueError, match="more than 1000 layers"):

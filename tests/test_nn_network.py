@@ -128,7 +128,7 @@ def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> No
         ([StatisticsPooling(), Pointwise(3)], (4, 2), "Pointwise takes"),
         ([StatisticsPooling(), StatisticsPooling()], (4, 2), "StatisticsPooling takes"),
         ([Flatten(), Convolution(channels=3, kernel=1)], (4, 2), "Convolution takes"),
-        ([DepthwiseConvolution(kernel=5), Flatten(), Dense(3)], (4, 2), "spans 5 moments, its input has 4"),
+        ([DepthwiseConvolution(kernel=5), Flatten(), Dense(3)], (4, 2), "spans 5 frames, its input has 4"),
         ([Residual((Pointwise(3),)), Flatten(), Dense(3)], (4, 2), "let a shortcut layer give"),
         ([Residual((Dense(3),)), Flatten(), Dense(3)], (4, 2), "Dense takes"),
     ],

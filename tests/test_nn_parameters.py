@@ -84,7 +84,7 @@ def test_the_start_is_he_normal_zeros_and_ones() -> None:
 def test_statistics_follow_and_nothing_else_moves(parameters: Parameters) -> None:
     parameters.vector[:] = 3
     parameters.gradient[:] = 1
-    parameters.follow_statistics(0.25)
+    parameters.update_statistics(0.25)
     assert (parameters.vector[:34] == 3).all()
     assert (parameters.vector[34:] == 2.75).all()
 

@@ -38,7 +38,7 @@ REACHING = [
     pytest.param(layer, shape, id=f"{kind}-{number}")
     for kind, cases in CASES.items()
     for number, (layer, shape) in enumerate(cases)
-    if layer.reach is not None and len(shape) > 1
+    if layer.context is not None and len(shape) > 1
 ]
 
 
@@ -80,7 +80,7 @@ def test_the_front_ends_where_windows_share_too_little() -> None:
 @pytest.mark.parametrize(("layer", "shape"), REACHING)
 def test_a_layer_says_of_a_moment_the_same_wherever_the_ends_are_beyond_its_reach(layer: Layer, shape: Shape) -> None:
     *given, time = shape
-    reach, start = layer.reach or 0, 4
+    reach, start = layer.context or 0, 4
     size = time + 2 * reach
     longer = (*given, start + size + 3)
     parameters, rng = Parameters(layer.parameters(longer), np.float64), np.random.default_rng(2)
