@@ -164,7 +164,7 @@ def test_it_works_in_pipelines_searches_and_pickles() -> None:
         ({"learning_rate": float("nan")}, "learning_rate is"),
         ({"schedule": "never"}, "schedule is"),
         ({"weight_decay": -1}, "weight_decay is"),
-        ({"optimizer": "sgd", "weight_decay": 0.1}, "take 'adam'"),
+        ({"optimizer": "sgd", "weight_decay": 0.1}, "use 'adam'"),
         ({"label_smoothing": 1}, "label_smoothing is"),
         ({"batch_size": 0}, "batch_size is"),
         ({"batch_size": 1}, "batch_size is 1; expected at least 2"),

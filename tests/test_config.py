@@ -202,7 +202,7 @@ def test_what_cannot_be_understood_is_refused(content: dict[str, Any], message: 
 def test_layers_over_frequency_want_coefficients() -> None:
     spectral = TdnnArchitecture(spectral_channels=(4,), spectral_kernels=(5,), spectral_strides=(2,))
     Settings(network=spectral)
-    with pytest.raises(SettingsError, match=r"made for MFCC; set features\.coefficients above 0"):
+    with pytest.raises(SettingsError, match=r"expect MFCC; set features\.coefficients above 0"):
         Settings(FeatureSettings(coefficients=0), spectral)
 
 
