@@ -18,8 +18,8 @@ from sayso.features.standardizer import Standardizer
 from sayso.nn import Spectrum
 
 SETTINGS = {
-    "sayso's own": FeatureSettings(),
-    "customary": FeatureSettings(window=0.025, hop=0.010, fft_size=400, coefficients=13),
+    "default": FeatureSettings(),
+    "textbook": FeatureSettings(window=0.025, hop=0.010, fft_size=400, coefficients=13),
     "padded window": FeatureSettings(window=0.025, hop=0.010, fft_size=512, low_frequency=0, high_frequency=8_000),
     "log-mel": FeatureSettings(mel_bands=64, coefficients=0),
     "8 kHz": FeatureSettings(sample_rate=8_000, fft_size=256, high_frequency=3_800, mel_bands=23, coefficients=20),
@@ -74,7 +74,7 @@ def test_features_equal_librosas():
 
 
 def test_a_clip_has_the_number_of_frames_and_the_width_of_its_settings():
-    for what in ("sayso's own", "log-mel"):
+    for what in ("default", "log-mel"):
         chosen = SETTINGS[what]
         with case(what):
             assert extractor_for(chosen)(sound(2, chosen.clip_samples)).shape == (2, chosen.frames, chosen.width)
@@ -112,7 +112,7 @@ def test_decibels_are_computed_in_place():
 
 
 def test_energies_times_band_widths_sum_to_the_energy_of_a_frame():
-    for what in ("sayso's own", "log-mel", "8 kHz"):
+    for what in ("default", "log-mel", "8 kHz"):
         with case(what):
             check_energies(SETTINGS[what])
 
@@ -152,7 +152,7 @@ def test_digital_silence_is_the_floor():
 
 
 def test_features_of_a_clip_do_not_depend_on_its_neighbours_or_on_threads():
-    chosen = SETTINGS["customary"]
+    chosen = SETTINGS["textbook"]
     clips = sound(23, chosen.clip_samples)
     extractor = extractor_for(chosen)
     alone = np.concatenate([extractor(clip[None]) for clip in clips])
@@ -165,7 +165,7 @@ def test_features_of_a_clip_do_not_depend_on_its_neighbours_or_on_threads():
 
 
 def test_a_frame_does_not_depend_on_what_comes_later():
-    chosen = SETTINGS["sayso's own"]
+    chosen = SETTINGS["default"]
     clips = sound(2, chosen.clip_samples)
     louder = clips.copy()
     louder[:, 8_000:] = 100 * clips[:, ::-1][:, 8_000:]
@@ -175,7 +175,7 @@ def test_a_frame_does_not_depend_on_what_comes_later():
 
 
 def test_clips_are_not_modified_and_may_be_views():
-    chosen = SETTINGS["customary"]
+    chosen = SETTINGS["textbook"]
     extractor = extractor_for(chosen)
     wide = sound(6, 2 * chosen.clip_samples)
     original = wide.copy()
@@ -215,7 +215,7 @@ def test_tables_of_another_type_are_refused():
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_stream_equals_a_batch_however_it_is_cut(data):
-    chosen = SETTINGS[data.draw(st.sampled_from(["sayso's own", "customary", "8 kHz", "log-mel"]))]
+    chosen = SETTINGS[data.draw(st.sampled_from(["default", "textbook", "8 kHz", "log-mel"]))]
     samples = sound(2, data.draw(st.integers(chosen.fft_size, 6_000)), seed=data.draw(st.integers(0, 9)))[1]
     sizes = data.draw(st.lists(st.integers(0, 1_500), max_size=20))
     extractor = extractor_for(chosen)
@@ -228,7 +228,7 @@ def test_a_stream_equals_a_batch_however_it_is_cut(data):
 
 
 def test_a_stream_takes_single_samples_and_ten_seconds_at_once():
-    chosen = SETTINGS["sayso's own"]
+    chosen = SETTINGS["default"]
     extractor = extractor_for(chosen)
     for size in (1, 160_000):
         with case(size):
@@ -241,7 +241,7 @@ def test_a_stream_takes_single_samples_and_ten_seconds_at_once():
 
 
 def test_a_stream_returns_each_frame_with_its_last_sample():
-    chosen = SETTINGS["sayso's own"]
+    chosen = SETTINGS["default"]
     stream = FeatureStream(extractor_for(chosen))
     samples = sound(2, 16_000)[1]
     assert len(stream.push(samples[: chosen.fft_size - 1])) == 0

@@ -84,7 +84,7 @@ class Network:
         Network.__init__(self, state["chain"].layers, state["input_shape"], vector.dtype)
         self.parameters.vector[:] = vector
 
-    def inside(self, x: FloatArray) -> FloatArray:
+    def to_internal(self, x: FloatArray) -> FloatArray:
         """Transpose examples to the internal layout, in the network's precision; copied only if that differs."""
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, self.input_shape))
@@ -109,7 +109,7 @@ class Network:
         ValueError
             If the examples do not have the shape that the network takes.
         """
-        values, x = self.parameters.values, self.inside(x)
+        values, x = self.parameters.values, self.to_internal(x)
         return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in self._batches(x)])
 
     @property
@@ -143,7 +143,7 @@ class Network:
         body, shape = Chain(self.chain.layers[: self.last]), self.last_input_shape
         if len(shape) != 1:
             raise ValueError(f"the last layer takes inputs of shape {shape}; expected (features,)")
-        x = self.inside(x)
+        x = self.to_internal(x)
         return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in self._batches(x)])
 
     def probabilities(self, x: FloatArray) -> FloatArray:
@@ -179,7 +179,7 @@ class Network:
             If the examples do not have the shape that the network takes.
         """
         parameters = self.parameters
-        logits, caches = self.chain.forward(parameters.values, self.inside(x), rng)
+        logits, caches = self.chain.forward(parameters.values, self.to_internal(x), rng)
         loss, grad_logits = softmax_cross_entropy(logits, targets)
         gradients = parameters.gradients if gradients is None else gradients
         self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)

@@ -101,7 +101,7 @@ def trace(network: Network, x: FloatArray, targets: FloatArray) -> Trace:
         If the example does not have the shape that the network takes.
     """
     parameters = network.parameters
-    logits, back = _through(network.chain, "", parameters.values, parameters.gradients, network.inside(x[None]))
+    logits, back = _through(network.chain, "", parameters.values, parameters.gradients, network.to_internal(x[None]))
     loss, error = softmax_cross_entropy(logits, targets[:, None].astype(logits.dtype))
     _, passages = back(error)
     return Trace(
