@@ -1,6 +1,6 @@
 """Convolutions against plain loops over their definition."""
 
-import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cases import case
 from nn_cases import examples, filled
-from sayso.nn import Convolution, Convolution2d, DepthwiseConvolution
+from sayso.nn import Convolution, Convolution2d, DepthwiseConvolution, TimeBlocks
 from sayso.nn.convolution import TimeWindow
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import Shape
@@ -166,15 +166,23 @@ def test_the_response_to_a_pattern_does_not_depend_on_its_position() -> None:
 
 
 def test_impossible_windows_are_refused() -> None:
-    windows = [
-        *(("kernel", 0, 1), ("kernel", -3, 1), ("stride", 0, 1), ("stride", -1, 1)),
-        *(("dilation", 0, 1), ("padding", -1, 0)),
-    ]
-    for kind, (setting, value, least) in itertools.product((Convolution, DepthwiseConvolution), windows):
-        channels = {"channels": 2} if kind is Convolution else {}
-        message = f"{kind.__name__} has {setting} {value}; expected at least {least}"
-        with case(message), pytest.raises(ValueError, match=message):
-            kind(**{"kernel": 3, **channels, setting: value})
+    window = ("kernel", "stride", "dilation", "padding")
+    for layer, names in (
+        (Convolution(channels=2, kernel=3), window),
+        (Convolution2d(channels=2, kernel=3, band_kernel=3), (*window, "band_kernel", "band_stride")),
+        (DepthwiseConvolution(kernel=3), window),
+        (TimeBlocks(frames=6, block=2, span=4, step=2), ("frames", "block", "span", "step", "padding")),
+    ):
+        for name in names:
+            least = 0 if name == "padding" else 1
+            for value, bound in (
+                (least - 1, f"at least {least}"),
+                (-3, f"at least {least}"),
+                (65_537, "at most 65536"),
+            ):
+                message = f"^{type(layer).__name__} has {name} {value}; expected {bound}$"
+                with case(message), pytest.raises(ValueError, match=message):
+                    replace(layer, **{name: value})
 
 
 def test_inputs_that_do_not_fit_are_refused() -> None:

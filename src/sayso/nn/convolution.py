@@ -18,6 +18,15 @@ from sayso.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Vie
 MAX_FRAMES = 65_536
 
 
+def check_sizes(layer: Layer, **minimum: int) -> None:
+    """Raise ValueError unless each of these settings is between its minimum and `MAX_FRAMES`."""
+    for name, least in minimum.items():
+        value = getattr(layer, name)
+        if not least <= value <= MAX_FRAMES:
+            bound = f"at least {least}" if value < least else f"at most {MAX_FRAMES}"
+            raise ValueError(f"{type(layer).__name__} has {name} {value}; expected {bound}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimeWindow(Layer):
     """Base of the convolutions: the frames of the input (receptive field) that each frame of the output depends on.
@@ -43,11 +52,7 @@ class TimeWindow(Layer):
     padding: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("kernel", 1), ("stride", 1), ("dilation", 1), ("padding", 0)):
-            value = getattr(self, name)
-            if not least <= value <= MAX_FRAMES:
-                bound = f"at least {least}" if value < least else f"at most {MAX_FRAMES}"
-                raise ValueError(f"{type(self).__name__} has {name} {value}; expected {bound}")
+        check_sizes(self, kernel=1, stride=1, dilation=1, padding=0)
 
     @property
     def span(self) -> int:
@@ -202,9 +207,7 @@ class Convolution2d(Convolution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("band_kernel", "band_stride"):
-            if not 1 <= getattr(self, name) <= MAX_FRAMES:
-                raise ValueError(f"Convolution2d has {name} {getattr(self, name)}; expected between 1 and {MAX_FRAMES}")
+        check_sizes(self, band_kernel=1, band_stride=1)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (channels, bands, time) of the output."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.nn.convolution import MAX_FRAMES
+from sayso.nn.convolution import check_sizes
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, he_normal
 
@@ -37,11 +37,7 @@ class TimeBlocks(Layer):
     padding: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("frames", 1), ("block", 1), ("span", 1), ("step", 1), ("padding", 0)):
-            value = getattr(self, name)
-            if not least <= value <= MAX_FRAMES:
-                bound = f"at least {least}" if value < least else f"at most {MAX_FRAMES}"
-                raise ValueError(f"TimeBlocks has {name} {value}; expected {bound}")
+        check_sizes(self, frames=1, block=1, span=1, step=1, padding=0)
 
     @property
     def blocks(self) -> int:
