@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, progress_bar
+from sayso.cli.options import model_option
 
 if TYPE_CHECKING:
     from sayso.batch.delivery import Delivery
@@ -22,7 +23,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@model_option
 @click.option(
     "--format", "style", type=click.Choice(STYLES),
     help="A table for people, the others for programs. [default: as the suffix of --output says, else table]",

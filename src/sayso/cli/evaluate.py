@@ -10,6 +10,7 @@ import click
 
 from sayso.cli.console import note, say, tell_skipped, warn
 from sayso.cli.data import located
+from sayso.cli.options import negatives_option, noise_option, split_option
 from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
 
 if TYPE_CHECKING:
@@ -19,14 +20,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option(
-    "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
-    help="Which part of the corpus; a test archive is used whole.",
-)  # fmt: skip
-@click.option(
-    "--noise", type=click.Path(path_type=Path),
-    help="Measure in noise, too: a folder of recordings of it, or one such file.",
-)  # fmt: skip
+@split_option
+@noise_option
 @click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -38,10 +33,7 @@ if TYPE_CHECKING:
     help="Measure live recognition on a stream built from the recordings: misses, false alarms an hour, delay.",
 )  # fmt: skip
 @click.option("--hours", type=click.FloatRange(0.01, 1000), help="Length of the stream. [default: 1]")
-@click.option(
-    "--negatives", type=click.Path(path_type=Path),
-    help="A folder of speech without any of the words, to be said in the stream, too.",
-)  # fmt: skip
+@negatives_option
 @click.option(
     "--labels", type=click.Path(path_type=Path),
     help="Measure on a recording, DIRECTORY, instead; this file tells what is said in it: "
@@ -59,6 +51,8 @@ def evaluate(
     alarms: float | None,
 ) -> None:  # fmt: skip
     """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY, or a data set by its name.
+
+    With --noise, the same clips are measured in noise, too; with --stream, the stream has that noise in the background.
 
     Example: sayso evaluate model.safetensors recordings
 
