@@ -108,9 +108,9 @@ def test_everything_at_once(
     ("arguments", "message"),
     [
         ([], "give a PATH, or a list with --files-from"),
-        (["-", "a.wav"], "- stands for sound on standard input, and for itself alone"),
-        (["-", "--sort-into", "x"], "can neither be sorted nor go to a scheduler"),
-        (["a.wav", "--copy"], "give --sort-into, too"),
+        (["-", "a.wav"], "- means sound on standard input and must be the only PATH"),
+        (["-", "--sort-into", "x"], "can neither be sorted nor sent to a scheduler"),
+        (["a.wav", "--copy"], "--copy needs --sort-into"),
         (["a.wav", "--resume"], "--resume needs --output"),
         (["a.wav", "--format", "parquet"], "--format parquet needs --output"),
         (["a.wav", "--min-confidence", "2"], "0<=x<=1"),
