@@ -30,7 +30,7 @@ def test_a_certain_mistake_has_a_finite_loss() -> None:
 def test_confidence_that_tells_the_truth_is_calibrated(random: Predictions) -> None:
     assert sum(step.clips for step in random.calibration()) == 500
     assert random.calibration_error < 0.06
-    boastful = Predictions(LABELS, random.truth, np.eye(4)[random.said])
+    boastful = Predictions(LABELS, random.truth, np.eye(4)[random.predicted])
     assert boastful.calibration_error == pytest.approx(1 - boastful.evaluation.accuracy)
     assert boastful.calibration() == [(1.0, boastful.evaluation.accuracy, 500)]
 

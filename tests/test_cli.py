@@ -161,7 +161,7 @@ def test_ratios_that_are_no_decibels_are_wrong_usage(
 ) -> None:
     result = sayso("evaluate", tiny_model_path, tiny_corpus, "--noise", tiny_corpus, f"--snr={ratios}")
     assert result.status == 2
-    assert f"{ratios!r} is no list of decibels, such as 20,10,5,0" in result.err
+    assert f"{ratios!r} is not a list of decibels from -100 to 100, such as 20,10,5,0" in result.err
     assert "--snr" in result.err
     assert result.out == ""
 
@@ -479,7 +479,7 @@ def test_a_recording_that_is_misheard_again_and_again_is_named(
     (corpus / "zero").rename(corpus / "up")
     built = ("evaluate", tiny_model_path, corpus, "--stream", "--hours", "0.1")
     shown = sayso(*built).out
-    assert "again and again: listen to it" in shown
+    assert "repeated error: listen to it" in shown
     worst = json.loads(sayso(*built, "--json").out)["faults"][0]
     assert worst["what"] == "missed"
     assert worst["word"] == "up"
@@ -525,7 +525,7 @@ def test_a_threshold_is_chosen_and_written(
     [
         (["--hours", "1"], "need --stream"),
         (["--negatives", "x"], "need --stream"),
-        (["--stream", "--labels", "x", "--hours", "1"], "with --labels there is one"),
+        (["--stream", "--labels", "x", "--hours", "1"], "--labels is for a recording"),
         (["--stream", "--false-alarms-per-hour", "1"], "needs --choose-threshold"),
         (["--stream", "--snr", "5"], "--snr needs --noise"),
         (["--stream", "--noise", "x", "--snr", "5,10"], "is not one number of decibels"),
@@ -543,7 +543,7 @@ def test_stream_options_that_do_not_fit(
 def test_the_threshold_of_a_shipped_model_stays(sayso: Callable[..., Result], tiny_corpus: Path) -> None:
     result = sayso("evaluate", "commands", tiny_corpus, "--stream", "--choose-threshold")
     assert result.status == 2
-    assert "comes with sayso and stays as it is; copy" in result.err
+    assert "comes with sayso and is never changed; copy" in result.err
 
 
 def test_words_are_taught(sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_of_a_test_archive_every_clip_counts(tiny_corpus: Path, tiny_recognizer:
     no, unknown, silence = (tiny_recognizer.labels.index(label) for label in ("no", UNKNOWN, SILENCE))
     assert evaluation.confusion[unknown, no] == 4
     assert evaluation.confusion[silence, no] == 3
-    assert evaluation.right == 14
+    assert evaluation.correct == 14
 
 
 def test_bad_files_are_named_and_the_rest_is_measured(

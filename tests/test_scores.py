@@ -52,7 +52,7 @@ def test_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
         warnings.simplefilter("ignore")
         assert evaluation.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, said))
     assert evaluation.clips == len(pairs)
-    assert evaluation.interval == wilson_interval(evaluation.right, len(pairs))
+    assert evaluation.interval == wilson_interval(evaluation.correct, len(pairs))
     # Zero where there is nothing to divide by.
     reference = precision_recall_fscore_support(truth, said, labels=range(4), zero_division=0)
     for row, score in zip(zip(*reference, strict=True), evaluation.words.values(), strict=True):
@@ -110,6 +110,6 @@ def test_doubtful_recordings_are_named_by_their_loss() -> None:
         ]
     )
     found = doubtful(clips, said, (*LABELS, SILENCE))
-    assert [(entry.clip.word, entry.said) for entry in found] == [("house", "no"), ("no", "yes"), ("up", "yes")]
+    assert [(entry.clip.word, entry.predicted) for entry in found] == [("house", "no"), ("no", "yes"), ("up", "yes")]
     assert found[1].loss == pytest.approx(-np.log(0.2))
     assert doubtful(clips, said, (*LABELS, SILENCE), most=1) == found[:1]
