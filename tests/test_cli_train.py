@@ -118,7 +118,7 @@ def test_skipped_files_are_listed_with_their_reasons(
     word = corpus / scan(corpus).words[0]
     (word / "notes.doc").write_text("not a sound")
     (word / "00000000_nohash_0.wav").write_bytes(b"")
-    (word / "aaaaaaaa_nohash_0.wav").write_bytes(b"RIFF, or so it says")
+    (word / "aaaaaaaa_nohash_0.wav").write_bytes(b"RIFF without a chunk")
     result = sayso("train", corpus, "-o", tmp_path / "model.safetensors", "--config", "quickstart", "--epochs", 1)
     assert result.status == 0
     assert "3 files were skipped" in result.err

@@ -189,7 +189,7 @@ def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) ->
     with pytest.raises(Exception, match="begun with other files: the first 3 are not the same"), other:
         other.left(iter(files[1:]))
     with Path("rows.csv.part").open("a") as part:
-        part.write("what a kill left, longer than what is still to come\n" * 10)
+        part.write("rows after the last save, longer than the rest of the file\n" * 10)
     with Journal(Path("rows.csv"), identity, resume=True) as same:
         assert list(same.left(iter(files))) == files[3:]
         same.write("another\n", [])

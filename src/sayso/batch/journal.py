@@ -152,7 +152,7 @@ class Journal:
         self._state = state
 
     def __enter__(self) -> Self:
-        """Open OUTPUT.part at the position to go on from."""
+        """Open OUTPUT.part at the position to resume from."""
         try:
             if not self._state.length:
                 # After a kill, it would pass for the state of this batch.
