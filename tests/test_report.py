@@ -134,8 +134,8 @@ def test_hostile_names_do_no_harm(tiny_model: Model, tiny_corpus: Path, browser:
     labels = ("<script>alert(1)</script>", "$\\frac{$", "&amp;", *tiny_model.labels[3:])
     hostile = replace(tiny_model, labels=labels, training={})
     measured = measure(Recognizer(tiny_model), scan(tiny_corpus), "testing")
-    answers = replace(measured.answers, labels=labels)
-    measured = replace(measured, answers=answers, in_noise={}, data="<img src=x onerror=alert(1)>")
+    answers = replace(measured.predictions, labels=labels)
+    measured = replace(measured, predictions=answers, in_noise={}, data="<img src=x onerror=alert(1)>")
     path = written(Subject("<b>name", hostile, measured=measured), tmp_path / "hostile.html")
     with browsing.opened(browser, path) as view:
         assert view.locator("h1").inner_text() == "Report on <b>name"
@@ -203,7 +203,7 @@ def test_a_page_follows_a_training(
     last = path.read_text()
     assert "location.reload" not in last
     assert "the validation clips of" in last
-    assert "by these clips the epoch was chosen" in last
+    assert "was chosen by these clips" in last
     assert str(training.validation.names[0].rpartition("/")[0]) not in last, "paths are shown within the corpus"
 
 
@@ -222,13 +222,13 @@ def test_noise_comes_from_where_it_is_said_to(tiny_recognizer: Recognizer, tiny_
     root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     shutil.rmtree(root / "_background_noise_")
     measured = measure(tiny_recognizer, scan(root), "testing")
-    assert measured.noise == "generated, pink"
+    assert measured.noise == "generated pink noise"
     assert tuple(measured.in_noise) == RATIOS
     soundfile.write(tmp_path / "hiss.wav", sounds.hiss(sounds.RATE, np.random.default_rng(0), 0.1), sounds.RATE)
     measured = measure(tiny_recognizer, scan(tiny_corpus), "validation", [tmp_path / "hiss.wav"])
     assert measured.noise == "1 recordings given with --noise"
     # The tiny model was trained on a corpus of this name.
-    assert any("flatter" in warning for warning in measured.warnings)
+    assert any("too optimistic" in warning for warning in measured.warnings)
 
 
 def test_pink_noise_has_the_same_power_in_each_octave() -> None:

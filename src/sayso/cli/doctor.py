@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from sayso.cli.console import note, say
+from sayso.cli.options import device_option, model_option
 
 
 @click.command()
-@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
-@click.option("--device", help="Number of the microphone, or part of its name; see `sayso devices`.")
+@model_option
+@device_option
 @click.pass_context
 def doctor(context: click.Context, model: str | None, device: str | None) -> None:
     """Check everything that live recognition needs, and advise on what to do about problems.

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sayso.cli.console import note, say
+from sayso.cli.options import model_option
 from sayso.cli.tables import percent
 
 CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
@@ -17,7 +18,7 @@ CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
 @click.option(
     "--label", metavar="WORD", help="What is said in the clip. [default: its folder's name, or the best guess]"
 )
-@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
+@model_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="PAGE.html",
     help=f"Where to save the page. [default: {CLIP_PAGE} or {TRAINING_PAGE}]",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from sayso.cli.console import note, warn
+from sayso.cli.options import device_option, model_option
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ STATS_EVERY = 10.0
 
 
 @click.command()
-@click.option("-m", "--model", help="A model file, or the name of a shipped model.")
-@click.option("--device", help="Number of the microphone, or part of its name; see `sayso devices`.")
+@model_option
+@device_option
 @click.option(
     "--input", "source", metavar="FILE|-",
     help="Read a file, or standard input: WAV, or raw 16-bit mono at the model's rate.",

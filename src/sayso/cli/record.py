@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note
+from sayso.cli.options import device_option
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
@@ -29,7 +30,7 @@ KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this w
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the recordings.")
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Recordings of each word.")
 @click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
-@click.option("--device", help="Number of the microphone, or part of its name; see `sayso devices`.")
+@device_option
 def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None) -> None:
     """Record each WORD several times, to train or teach a model.
 

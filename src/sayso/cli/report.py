@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, progress_bar, say, tell_skipped, warn
+from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import located
+from sayso.cli.options import noise_option, split_option
 from sayso.cli.tables import accuracy_line
 
 if TYPE_CHECKING:
@@ -24,14 +25,8 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
     help="Where to save the page.",
 )  # fmt: skip
-@click.option(
-    "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
-    help="Which part of the corpus; a test archive is used whole.",
-)  # fmt: skip
-@click.option(
-    "--noise", type=click.Path(path_type=Path),
-    help="Noise to measure in: a folder of recordings, or one. [default: the corpus's own, or else generated]",
-)  # fmt: skip
+@split_option
+@noise_option
 @click.option(
     "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Save the plots as PNG and SVG in DIR, too."
 )
@@ -41,7 +36,7 @@ def report(
     """Write a page about MODEL, a file or the name of a shipped model: one HTML file that needs no network.
 
     With DIRECTORY, a folder of recordings or a data set by its name, it tells how good the model is on them, too, and
-    lets the worst clips be heard.
+    lets the worst clips be heard. Without --noise, the noise is the corpus's own, or else generated.
 
     Example: sayso report model.safetensors recordings -o report.html
     """
@@ -83,7 +78,7 @@ def report(
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        say(f"accuracy {accuracy_line(measured.answers.evaluation)}")
+        say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
     say(f"{output}: open it in a browser")
 
 
@@ -100,7 +95,7 @@ def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path 
 
         measured = measure(recognizer, scan(directory), split, files_below(noise), tell)
         bar.update(task, completed=len(RATIOS) + 2)
-    tell_skipped(measured.skipped)
+    report_skipped(measured.skipped)
     for warning in measured.warnings:
         warn(warning)
     return measured

@@ -9,6 +9,7 @@ import click
 
 from sayso.cli.console import note, progress_bar, say
 from sayso.cli.data import located
+from sayso.cli.options import negatives_option, noise_option, words_option
 from sayso.cli.tables import percent, table
 
 if TYPE_CHECKING:
@@ -26,15 +27,9 @@ if TYPE_CHECKING:
     "--set", "variations", multiple=True, metavar="TABLE.NAME=VALUE,...",
     help="A setting and the values that it takes; several such options give every combination.",
 )  # fmt: skip
-@click.option(
-    "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
-)
-@click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
-@click.option(
-    "--negatives",
-    type=click.Path(path_type=Path),
-    help="A folder of speech without any of the words, or one such file.",
-)
+@words_option
+@noise_option
+@negatives_option
 @click.option(
     "--config", default="commands", show_default=True,
     help="All other settings: a TOML file or the name of a recipe.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, say, tell_skipped, warn
+from sayso.cli.console import note, report_skipped, say, warn
+from sayso.cli.options import negatives_option, noise_option
 from sayso.cli.tables import doubtful_table, percent, table
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ MANY = 200
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
 @click.option("--from", "base", default=None, help="The model to add to. [default: commands]")
-@click.option("--noise", type=click.Path(path_type=Path), help="Folder of noise to vary the recordings with.")
-@click.option("--negatives", type=click.Path(path_type=Path), help="Folder of speech without any of the words.")
+@noise_option
+@negatives_option
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
 def teach(
     directory: Path, output: Path, base: str | None, noise: Path | None, negatives: Path | None, seed: int
@@ -48,7 +49,7 @@ def teach(
     model = model_file.load(shipped.find(base))
     taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
-    tell_skipped([*corpus.skipped, *taught.skipped])
+    report_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):
         warn(warning)
     say(_report(taught))

@@ -10,6 +10,7 @@ import click
 
 from sayso.cli.console import note, say, warn
 from sayso.cli.data import located
+from sayso.cli.options import negatives_option, noise_option, words_option
 from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
@@ -25,20 +26,15 @@ MISTAKES = 8
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
-@click.option(
-    "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
-)
+@words_option
 @click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
 @click.option("--epochs", type=int, help="Most passes over the data.")
 @click.option("--patience", type=int, help="Stop after this many epochs without progress on validation; 0: never.")
 @click.option("--batch-size", type=int, help="Clips for one step of gradient descent.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
-@click.option("--noise", type=click.Path(path_type=Path), help="A folder of background noise, or one such file.")
-@click.option(
-    "--negatives", type=click.Path(path_type=Path),
-    help="A folder of speech without any of the words, of any length, to learn as unknown speech; or one such file.",
-)  # fmt: skip
+@noise_option
+@negatives_option
 @click.option(
     "--config",
     help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
