@@ -14,8 +14,8 @@ from sayso.config import AugmentationSettings, FeatureSettings
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
 from sayso.sound.noise import random_slice, snr_gain
-from sayso.training.augmentation import add_noise, change_speed, mask, place, vary
-from sayso.training.reverberation import Rooms
+from sayso.training.augmentation import add_noise, augment, change_speed, mask, place
+from sayso.training.reverberation import ImpulseResponses
 
 RATE = sounds.RATE
 STILL = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)
@@ -33,8 +33,8 @@ def clip() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def rooms() -> Rooms:
-    return Rooms.generate(3, (0.1, 0.3), RATE, RATE, np.random.default_rng(0))
+def rooms() -> ImpulseResponses:
+    return ImpulseResponses.generate(3, (0.1, 0.3), RATE, RATE, np.random.default_rng(0))
 
 
 def changed(**changes: object) -> AugmentationSettings:
@@ -88,14 +88,14 @@ def test_speed_changes_length_and_pitch_alike(factor: float) -> None:
     assert spectrum.argmax() * RATE / len(changed) == pytest.approx(1_000 * factor, rel=2e-3)
 
 
-def test_without_variation_a_clip_stays_as_it_is(clip: np.ndarray, rooms: Rooms) -> None:
-    varied = vary(clip, RATE, 0, rooms, STILL, RATE, np.random.default_rng(0))
+def test_without_variation_a_clip_stays_as_it_is(clip: np.ndarray, rooms: ImpulseResponses) -> None:
+    varied = augment(clip, RATE, 0, rooms, STILL, RATE, np.random.default_rng(0))
     np.testing.assert_array_equal(varied, clip)
     assert not np.shares_memory(varied, clip)
 
 
 def test_a_clip_stands_in_the_middle_of_a_longer_result(clip: np.ndarray) -> None:
-    varied = vary(clip, RATE + 600, 0, None, STILL, RATE, np.random.default_rng(0))
+    varied = augment(clip, RATE + 600, 0, None, STILL, RATE, np.random.default_rng(0))
     np.testing.assert_array_equal(varied, np.pad(clip, 300))
 
 
@@ -103,7 +103,7 @@ def test_shift_goes_as_far_as_allowed_both_ways() -> None:
     click = np.zeros(RATE, np.float32)
     click[RATE // 2] = 1
     rng = np.random.default_rng(0)
-    moved = {int(vary(click, RATE, 16, None, STILL, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
+    moved = {int(augment(click, RATE, 16, None, STILL, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
     assert moved == set(range(-16, 17))
 
 
@@ -111,7 +111,7 @@ def test_speed_goes_as_far_as_allowed_both_ways() -> None:
     clip = np.ones(2_000, np.float32)
     rng = np.random.default_rng(0)
     # A length in which the slowest has room.
-    lengths = [np.count_nonzero(vary(clip, 4_000, 0, None, changed(speed=0.2), RATE, rng) > 0.5) for _ in range(100)]
+    lengths = [np.count_nonzero(augment(clip, 4_000, 0, None, changed(speed=0.2), RATE, rng) > 0.5) for _ in range(100)]
     assert 2_000 / 1.2 - 9 < min(lengths) < 2_000 / 1.15
     assert 2_000 / 0.85 < max(lengths) < 2_000 / 0.8 + 9
 
@@ -119,19 +119,19 @@ def test_speed_goes_as_far_as_allowed_both_ways() -> None:
 def test_a_clip_may_be_moved_out_of_the_window(clip: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
-        assert vary(clip, RATE, RATE, None, changed(speed=0.5), RATE, rng).shape == (RATE,)
+        assert augment(clip, RATE, RATE, None, changed(speed=0.5), RATE, rng).shape == (RATE,)
 
 
 @pytest.mark.parametrize(("probability", "fewest", "most"), [(0.0, 0, 0), (0.25, 70, 130), (1.0, 400, 400)])
 def test_rooms_come_as_often_as_asked(probability: float, fewest: int, most: int) -> None:
     clip = sounds.hiss(500, np.random.default_rng(1), 0.1)
-    some = Rooms.generate(3, (0.1, 0.3), 500, RATE, np.random.default_rng(0))
+    some = ImpulseResponses.generate(3, (0.1, 0.3), 500, RATE, np.random.default_rng(0))
     settings, rng = changed(reverberation_probability=probability), np.random.default_rng(0)
-    varied = [vary(clip, 500, 0, some, settings, RATE, rng) for _ in range(400)]
+    varied = [augment(clip, 500, 0, some, settings, RATE, rng) for _ in range(400)]
     assert fewest <= sum(not np.array_equal(one, clip) for one in varied) <= most
     assert len({one.tobytes() for one in varied}) == (probability < 1) + 3 * (probability > 0)
     # Without rooms there is none to choose.
-    np.testing.assert_array_equal(vary(clip, 500, 0, None, settings, RATE, rng), clip)
+    np.testing.assert_array_equal(augment(clip, 500, 0, None, settings, RATE, rng), clip)
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
@@ -149,17 +149,17 @@ def test_length_type_and_input_are_kept_and_the_seed_decides(
     rng = np.random.default_rng(seed)
     clip = sounds.hiss(length, rng, 0.1 * (kind == "sound"))
     clip.setflags(write=False)
-    some = Rooms.generate(2, (0.05, 0.06), length + longer, RATE, rng) if reverberant else None
+    some = ImpulseResponses.generate(2, (0.05, 0.06), length + longer, RATE, rng) if reverberant else None
     settings = AugmentationSettings(reverberation_probability=0.5)
     first, second = (
-        vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2)
+        augment(clip, length + longer, offset, some, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2)
     )
     assert first.shape == (length + longer,)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, second)
     if kind == "sound" and offset < length // 3:
-        other = vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng(9))
+        other = augment(clip, length + longer, offset, some, settings, RATE, np.random.default_rng(9))
         assert not np.array_equal(first, other)
 
 

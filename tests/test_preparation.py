@@ -49,7 +49,7 @@ def test_without_words_every_word_is_a_label(tiny_corpus: Path, tiny_settings: S
     assert prepared.training.data.labels == ("no", "up", "yes", "zero", SILENCE)
     assert prepared.skipped == ()
     assert prepared.warnings == (
-        "no other words to learn as unknown: the model will take whatever it hears for one of its words",
+        "no other words to learn as unknown speech: the model will recognise any sound as one of its words",
     )
     assert np.bincount(prepared.training.validation.labels).tolist() == [4] * 5
 
@@ -93,7 +93,7 @@ def test_a_word_asked_for_twice(tiny_corpus: Path, tiny_settings: Settings) -> N
 
 def test_one_word_alone_has_nothing_to_be_told_from(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH)
-    with pytest.raises(CorpusError, match="only one word, 'yes': there is nothing to tell it from"):
+    with pytest.raises(CorpusError, match="only one word, 'yes'; expected at least one other to distinguish it from"):
         ready(root, tiny_settings)
 
 
@@ -119,7 +119,7 @@ def test_a_word_whose_files_are_all_damaged(tmp_path: Path, tiny_settings: Setti
 
 def test_a_word_without_clips_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=JUDGES[:2])
-    with pytest.raises(CorpusError, match="no training clip of 'no': its speakers all fall to validation"):
+    with pytest.raises(CorpusError, match="no training clip of 'no': all its speakers are in validation"):
         ready(root, tiny_settings)
 
 
@@ -139,7 +139,7 @@ def test_a_test_archive_holds_nothing_to_learn_from(tmp_path: Path, tiny_setting
 def test_a_word_that_cannot_be_judged_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=TRAINS[:2], up=BOTH)
     prepared = ready(root, tiny_settings, "yes", "no")
-    assert prepared.warnings == ("no validation clip of 'no': how well it is recognised is not known",)
+    assert prepared.warnings == ("no validation clip of 'no': its accuracy is not known",)
 
 
 def test_missing_noise_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:

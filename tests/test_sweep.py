@@ -52,9 +52,9 @@ def test_variations_are_written_as_in_toml_or_plainly(text: str, expected: objec
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training.epochs", "varies nothing; expected TABLE.NAME=VALUE,VALUE"),
-        ("training.epochs=", "varies nothing"),
-        ("epochs=1", "'epochs' is no setting; expected TABLE.NAME"),
+        ("training.epochs", "has no values; expected TABLE.NAME=VALUE,VALUE"),
+        ("training.epochs=", "has no values"),
+        ("epochs=1", "'epochs' is not a setting; expected TABLE.NAME"),
         ("training.epoch=1", r"unknown setting training.epoch; known are epochs"),
         ("nothing.epochs=1", r"unknown table \[nothing\]"),
         ("training.epochs=0", "epochs is 0; expected between 1 and 10000"),
@@ -87,10 +87,10 @@ def test_a_sweep_is_interrupted_and_goes_on(
         patch.setattr(sweep, "append", stops)
         stopped = sayso(*arguments, "--workers", 1)
     assert stopped.status == 1
-    assert "stopped after 0 of 2 runs; the same command goes on" in stopped.err
+    assert "stopped after 0 of 2 runs; the same command continues" in stopped.err
     result = sayso(*arguments, "--workers", 1)
     assert result.status == 0, result
-    assert "1 of 2 runs are done already" in result.err
+    assert "1 of 2 runs are already done" in result.err
     rows = list(sweep.finished(folder / "runs.jsonl"))
     assert [row.values for row in rows] == [{"training.epochs": epochs, "training.seed": 1} for epochs in (1, 6)]
     accuracies = [row.validation_accuracy for row in rows]
@@ -108,7 +108,7 @@ def test_a_sweep_is_interrupted_and_goes_on(
     # All is done: the table alone.
     content = (folder / "runs.jsonl").read_bytes()
     again = sayso(*arguments)
-    assert "2 of 2 runs are done already" in again.err
+    assert "2 of 2 runs are already done" in again.err
     assert again.out == result.out
     assert (folder / "runs.jsonl").read_bytes() == content
 

@@ -51,7 +51,7 @@ def recall(model: Model, word: str) -> float:
 def quick() -> Iterator[None]:
     """Learn less long than in use; for tones it is enough."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "VARIED", 300)
+        patch.setattr(teaching, "AUGMENTED", 300)
         patch.setattr(teaching, "STEPS", 500)
         yield
 
@@ -88,7 +88,7 @@ def test_before_anything_is_learned_the_known_words_are_told_as_before(
     tiny_model: Model, by_word_model: Model, taught: Taught, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 0)
-    monkeypatch.setattr(teaching, "UNKNOWN_COUNTS", teaching.UNKNOWN_DRAWS)
+    monkeypatch.setattr(teaching, "UNKNOWN_PRIOR", teaching.UNKNOWN_DRAWS)
     for number, model in enumerate((tiny_model, by_word_model, taught.model)):
         more = teach(model, recordings(tmp_path / str(number), three=3)).model
         places = [more.labels.index(label) for label in model.labels]
@@ -149,9 +149,9 @@ def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> 
     with pytest.raises(CorpusError, match="the word 'left' has 2 usable recordings; expected at least 3"):
         teach(tiny_model, recordings(tmp_path / "few", left=2))
     corpus = recordings(tmp_path / "enough", left=3)
-    with pytest.raises(ModelError, match="cannot be taught, as it keeps no examples"):
+    with pytest.raises(ModelError, match="cannot be taught: it has no examples of its training"):
         teach(dataclasses.replace(tiny_model, rehearsal=None), corpus)
-    with pytest.raises(CorpusError, match="there is no word to teach"):
+    with pytest.raises(CorpusError, match="no word to teach"):
         teach(tiny_model, recordings(tmp_path / "none", _unknown_=3))
 
 
@@ -188,5 +188,5 @@ def test_a_damaged_rehearsal_is_refused(harm: str, tiny_model: Model, tmp_path: 
 def test_a_model_of_absurdly_large_numbers_cannot_be_taught(tiny_model: Model, tmp_path: Path) -> None:
     network = copy.deepcopy(tiny_model.network)
     network.parameters.vector[:] = 1e30
-    with pytest.raises(ModelError, match="grow beyond all bounds"):
+    with pytest.raises(ModelError, match="weights are too large for finite results"):
         teach(dataclasses.replace(tiny_model, network=network), recordings(tmp_path, left=5))

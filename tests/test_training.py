@@ -51,8 +51,8 @@ def test_training_learns_and_keeps_the_best_epoch(tiny_corpus: Path, tiny_settin
     assert model.training["validation_accuracy"] == best
     assert rows[training.best_epoch - 1].validation_accuracy == best
     features = training.standardizer.apply(training.extractor(training.validation.windows))
-    said = model.network.logits(features).argmax(axis=1)
-    assert balanced_accuracy_score(training.validation.labels, said) == pytest.approx(best)
+    predicted = model.network.logits(features).argmax(axis=1)
+    assert balanced_accuracy_score(training.validation.labels, predicted) == pytest.approx(best)
 
 
 def test_the_same_seed_gives_the_same_file_whatever_the_number_of_threads(
@@ -128,9 +128,9 @@ def test_ctrl_c_keeps_the_best_model_and_the_checkpoint(tiny_corpus: Path, tmp_p
             if line.startswith("epoch 2/"):
                 process.send_signal(signal.SIGINT)
                 break
-        told = process.stderr.read()
+        output_text = process.stderr.read()
     assert process.returncode == 0
-    assert "--resume goes on" in told
+    assert "--resume continues" in output_text
     assert output.exists()
     assert output.with_name("model.safetensors.checkpoint").exists()
 
@@ -149,12 +149,12 @@ def test_a_checkpoint_of_another_training_is_refused(
 ) -> None:
     checkpoint = tmp_path / "checkpoint"
     list(start(tiny_corpus, with_training(tiny_settings, epochs=1), checkpoint).epochs())
-    with pytest.raises(SettingsError, match="other settings"):
+    with pytest.raises(SettingsError, match="different settings"):
         start(tiny_corpus, with_training(tiny_settings, epochs=2)).resume(checkpoint)
     corpus = scan(tiny_corpus)
     left_out = corpus.by_split("training")[0]
     fewer = dataclasses.replace(corpus, clips=tuple(clip for clip in corpus.clips if clip != left_out))
-    with pytest.raises(SettingsError, match="other recordings"):
+    with pytest.raises(SettingsError, match="different recordings"):
         prepare(fewer, with_training(tiny_settings, epochs=1)).training.resume(checkpoint)
 
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_with_other_negatives_is_refused(
     soundfile.write(other, sounds.stream(["zero", "up"])[0], sounds.RATE)
     list(prepare(scan(tiny_corpus), settings, negatives=[talk], checkpoint=checkpoint).training.epochs())
     for negatives in ([], [other], [talk, other]):
-        with pytest.raises(SettingsError, match="other recordings"):
+        with pytest.raises(SettingsError, match="different recordings"):
             prepare(scan(tiny_corpus), settings, negatives=negatives).training.resume(checkpoint)
     resumed = prepare(scan(tiny_corpus), settings, negatives=[talk]).training
     resumed.resume(checkpoint)
@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_is_refused(
         checkpoint.unlink()
     else:
         checkpoint.write_bytes({"empty": b"", "noise": os.urandom(500), "truncated": good[: len(good) // 2]}[damage])
-    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
+    with pytest.raises(ModelError, match="not a checkpoint that can be resumed"):
         start(tiny_corpus, settings).resume(checkpoint)
 
 
@@ -268,11 +268,11 @@ def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     np.testing.assert_allclose(model.network.logits(features), expected, atol=1e-5)
     # What is remembered of a word that is a class of its own is unknown speech, varied and as it is.
     assert model.rehearsal is not None
-    plain = sum(row.word in ("up", "zero") for row in training.data._store.rows)
+    plain = sum(row.word in ("up", "zero") for row in training.data._clips.rows)
     assert (model.rehearsal.labels == unknown).sum() > plain
     # Validation judges the very model that is kept.
-    said = expected.argmax(axis=1)
-    recalls = balanced_accuracy_score(training.validation.labels, said)
+    predicted = expected.argmax(axis=1)
+    recalls = balanced_accuracy_score(training.validation.labels, predicted)
     assert model.training["validation_accuracy"] == pytest.approx(recalls)
 
 
@@ -301,7 +301,7 @@ def test_a_checkpoint_that_is_not_what_was_saved_is_refused(
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     harm(header, arrays)
     save_file(arrays, checkpoint, {"checkpoint": json.dumps(header)})
-    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
+    with pytest.raises(ModelError, match="not a checkpoint that can be resumed"):
         training.resume(checkpoint)
 
 
@@ -310,6 +310,6 @@ def test_a_training_that_diverges_says_so(
 ) -> None:
     training = start(tiny_corpus, with_training(tiny_settings, shard_size=8))
     training.network.parameters.vector[:] = 1e30
-    with pytest.raises(SettingsError, match=r"training diverged.* take a smaller learning rate than 0\.01"):
+    with pytest.raises(SettingsError, match=r"training diverged.* use a smaller learning rate than 0\.01"):
         next(training.epochs())
     assert not recwarn.list

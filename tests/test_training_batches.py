@@ -152,7 +152,7 @@ def assert_same(some: list[tuple[np.ndarray, np.ndarray]], others: list[tuple[np
 
 
 def test_batches_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augmented_clips, "ROOMS", 3)
+    monkeypatch.setattr(augmented_clips, "RESPONSES", 3)
     store = clips(yes=120, no=120, tree=120)
     one, many = (training_set(store, batch_size=50, reverberation_probability=0.5) for _ in range(2))
     made = batches(one, threads=1)

@@ -22,7 +22,7 @@ HOP = FEATURES.hop_samples
 @pytest.fixture(autouse=True)
 def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate no more rooms than these tests need."""
-    monkeypatch.setattr(augmented_clips, "ROOMS", 5)
+    monkeypatch.setattr(augmented_clips, "RESPONSES", 5)
 
 
 def clips(count: int) -> Clips:
@@ -77,8 +77,8 @@ def test_each_epoch_renews_the_part_that_is_due() -> None:
 
 def test_no_more_is_made_than_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     made, calls = varied(clips(22), renewal=4), []
-    original = augmentation.vary
-    monkeypatch.setattr(augmentation, "vary", lambda *arguments: (calls.append(1), original(*arguments))[1])
+    original = augmentation.augment
+    monkeypatch.setattr(augmentation, "augment", lambda *arguments: (calls.append(1), original(*arguments))[1])
     counts = []
     for epoch in (0, 1, 1, 2, 6, 0):
         calls.clear()
@@ -143,8 +143,8 @@ def test_a_clip_is_shifted_no_further_than_asked(shift: float, monkeypatch: pyte
         asked.append((length, offset))
         return original(clip, length, offset, *more)
 
-    original = augmentation.vary
-    monkeypatch.setattr(augmentation, "vary", spy)
+    original = augmentation.augment
+    monkeypatch.setattr(augmentation, "augment", spy)
     made = varied(clips(1), shift=shift)
     made.renew(0, 1)
     ((length, offset),) = asked
