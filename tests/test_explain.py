@@ -80,7 +80,7 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
         rising = view.locator("table .rise")
         assert rising.count() == 1
         text = view.locator("main").inner_text()
-        for number in (found.descent.loss, found.descent.predicted, found.descent.reached):
+        for number in (found.descent.loss, found.descent.linear_loss, found.descent.new_loss):
             assert page.number(number, 4) in text
         last = way.passages[model.network.last]
         card = view.locator(f"#backward-{model.network.last + 1}")
@@ -94,8 +94,8 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
 
 def test_layers_over_frequency_tell_their_bands(clip_page: Path) -> None:
     written = clip_page.read_text(encoding="utf-8")
-    assert "1 channel × 40 bands × 49 moments" in written
-    assert "28 channels × 49 moments" in written
+    assert "1 channel × 40 bands × 49 frames" in written
+    assert "28 channels × 49 frames" in written
 
 
 def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_page: Path) -> None:
@@ -115,7 +115,7 @@ def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_pa
         view.keyboard.press("ArrowLeft")
         walk.get_by_role("button", name="play").click()
         view.clock.run_for(120_000)
-        assert "One step of learning" in walk.inner_text()
+        assert "One step of gradient descent" in walk.inner_text()
         assert walk.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
         assert walk.get_by_role("button", name="step").is_disabled()
 
@@ -123,7 +123,7 @@ def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_pa
 def test_the_slider_moves_clips_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
     look = """() => ({
       epoch: document.getElementById("number").textContent,
-      right: document.getElementById("accuracy").textContent,
+      right: document.getElementById("training-accuracy").textContent,
       dot: document.querySelector(".map circle").getAttribute("cx"),
       regions: document.getElementById("regions").getAttribute("href"),
       weights: document.querySelector("#weights img").src,
@@ -150,7 +150,7 @@ def test_without_scripts_the_pages_show_their_pictures(
 ) -> None:  # fmt: skip
     with browsing.opened(browser, clip_page, java_script_enabled=False) as view:
         assert not view.locator("#walk").is_visible()
-        assert view.get_by_role("heading", name="One step of learning").is_visible()
+        assert view.get_by_role("heading", name="One step of gradient descent").is_visible()
     with browsing.opened(browser, training_page, java_script_enabled=False) as view:
         assert not view.locator("#epoch").is_visible()
         assert view.locator(".map").is_visible()
@@ -160,12 +160,12 @@ def test_the_command_says_what_the_page_shows(sayso: Sayso, tiny_model_path: Pat
     soundfile.write(tmp_path / "clip.wav", sounds.clip("yes"), sounds.RATE)
     result = sayso("explain", tmp_path / "clip.wav", "-m", tiny_model_path, "-o", tmp_path / "page.html")
     assert result.status == 0
-    assert re.search(r"heard +yes, [\d.]+ %\nright answer +yes, the network's own best guess\n", result.out)
+    assert re.search(r"prediction +yes, [\d.]+ %\ntrue label +yes, the prediction\n", result.out)
     assert "after one step of gradient descent" in result.out
     assert result.err == f"saved {tmp_path / 'page.html'}; open it in a browser\n"
     written = (tmp_path / "page.html").read_text()
     assert "<script" not in written
-    assert "own best guess" in written
+    assert "own prediction, <strong>yes" in written
 
 
 def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["yes.wav", "--label", "maybe", "-m", MODEL], "error: the model does not know 'maybe'; it tells apart yes, "),
+        (["yes.wav", "--label", "maybe", "-m", MODEL], "error: the model has no label 'maybe'; expected one of yes, "),
         (["yes.wav", "-m", "nothing"], "error: no model nothing: "),
         (["long.wav", "-m", MODEL], "error: long.wav lasts 3.0 s; "),
         (["missing.wav", "-m", MODEL], "error: cannot read missing.wav: "),

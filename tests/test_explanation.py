@@ -70,9 +70,9 @@ def explanation_network(model: Model):
 def test_a_step_lowers_the_loss_and_leaves_the_model_alone(tdnn: Model, explanation: ClipExplanation) -> None:
     descent = explanation.descent
     assert descent.loss == pytest.approx(-np.log(explanation.trace.probabilities[explanation.target]))
-    assert descent.reached < descent.loss
-    assert descent.predicted == pytest.approx(descent.loss - descent.learning_rate * descent.gradient_norm**2)
-    assert descent.reached == pytest.approx(-np.log(descent.probabilities[explanation.target]))
+    assert descent.new_loss < descent.loss
+    assert descent.linear_loss == pytest.approx(descent.loss - descent.learning_rate * descent.gradient_norm**2)
+    assert descent.new_loss == pytest.approx(-np.log(descent.probabilities[explanation.target]))
     # The step is the one that plain gradient descent makes.
     network = explanation_network(tdnn)
     network.parameters.vector -= descent.learning_rate * explanation.trace.gradient
@@ -109,19 +109,21 @@ def test_the_right_answer_is_asked_for_or_named_by_the_folder_or_guessed(tiny_mo
         explain_clip(tiny_model, tmp_path / path, label)
         for path, label in (("clip.wav", None), ("no/clip.wav", None), ("no/clip.wav", "up"))
     ]
-    assert [(tiny_model.labels[one.target], one.chosen) for one in found] == [
-        ("yes", "guess"), ("no", "folder"), ("up", "asked"),
+    assert [(tiny_model.labels[one.target], one.target_source) for one in found] == [
+        ("yes", "prediction"), ("no", "folder"), ("up", "label"),
     ]  # fmt: skip
 
 
 def test_a_word_that_the_model_does_not_know_is_refused(tiny_model: Model, clip: Path) -> None:
-    with pytest.raises(SettingsError, match=r"does not know 'maybe'; it tells apart yes, no, up.*_unknown_"):
+    with pytest.raises(SettingsError, match=r"has no label 'maybe'; expected one of yes, no, up.*_unknown_"):
         explain_clip(tiny_model, clip, "maybe")
 
 
 def test_a_clip_too_long_for_a_word_is_refused(tiny_model: Model, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", np.zeros(3 * sounds.RATE), sounds.RATE)
-    with pytest.raises(AudioError, match=r"long.wav lasts 3.0 s; .* at most 2 s, as one word does; cut the word out"):
+    with pytest.raises(
+        AudioError, match=r"long.wav lasts 3.0 s; expected a single word of at most 2 s; cut the word out"
+    ):
         explain_clip(tiny_model, tmp_path / "long.wav")
 
 
@@ -130,7 +132,7 @@ def test_a_network_that_is_quite_sure_has_nothing_to_learn(tiny_model: Model, cl
     last = sure.network.parameters.values[sure.network.chain.names[sure.network.last]]
     last["bias"][0] = 1e4
     found = explain_clip(sure, clip, "yes")
-    assert found.descent.loss == found.descent.reached == found.descent.learning_rate == 0
+    assert found.descent.loss == found.descent.new_loss == found.descent.learning_rate == 0
 
 
 def test_every_kind_of_layer_has_its_formulas() -> None:

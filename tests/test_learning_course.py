@@ -27,8 +27,8 @@ def test_the_network_learns(course: Course) -> None:
 
 
 def test_no_voice_is_both_learned_from_and_judged_by(course: Course) -> None:
-    assert course.learned.sum() == 3 * 8 * 2
-    assert (~course.learned).sum() == 3 * 4 * 2
+    assert course.in_training.sum() == 3 * 8 * 2
+    assert (~course.in_training).sum() == 3 * 4 * 2
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -36,7 +36,7 @@ def test_the_map_says_what_the_network_says(course: Course, place: int) -> None:
     snapshot = course.snapshots[place]
     cells = (GRID * (snapshot.points - snapshot.low) / (snapshot.high - snapshot.low)).astype(int)
     answers = snapshot.regions[cells[:, 1], cells[:, 0]]
-    right = [np.mean(answers[part] == course.labels[part]) for part in (course.learned, ~course.learned)]
+    right = [np.mean(answers[part] == course.labels[part]) for part in (course.in_training, ~course.in_training)]
     np.testing.assert_allclose(right, course.accuracies[snapshot.epoch], atol=0.03)
 
 
@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_course(course: Course, tiny_corpus: Path) 
 
 
 def test_a_corpus_without_the_words_is_refused(tiny_corpus: Path) -> None:
-    with pytest.raises(CorpusError, match=r"has no clip of 'down'; give a corpus that has yes, no, up, down"):
+    with pytest.raises(CorpusError, match=r"has no clip of 'down'; expected a corpus with yes, no, up, down"):
         watch_learning(tiny_corpus)
 
 
@@ -58,5 +58,5 @@ def test_a_clip_that_cannot_be_read_is_not_passed_over(tiny_corpus: Path, tmp_pa
     (tmp_path / "up").unlink()
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "a_nohash_0.wav").write_bytes(b"not a sound")
-    with pytest.raises(CorpusError, match=r"a_nohash_0.wav cannot be learned from: "):
+    with pytest.raises(CorpusError, match=r"a_nohash_0.wav cannot be used: "):
         watch_learning(tmp_path, ASKED, (0, 1))

@@ -67,8 +67,14 @@ def test_a_page_with_everything_looks_right_in_a_browser(browser: "Browser", tin
         assert view.evaluate(browsing.CONTRAST)["bad"] == []
         titles = view.locator("svg.plot").evaluate_all("all => all.map(plot => plot.textContent)")
         for title in (
-            *("Loss", "Accuracy", "Learning rate", "Gradient", "Gradient of each layer"),
-            *("100.0 % right", "Each word", "Calibration", "Noise", "Misses against false alarms"),
+            *("Loss", "Accuracy", "Learning rate", "Gradient norm", "Gradient norm of each layer"),
+            *(
+                "Accuracy 100.0 %",
+                "Recall and precision",
+                "Calibration",
+                "Accuracy in noise",
+                "Misses and false alarms",
+            ),
         ):
             assert any(title in text for text in titles), title
         assert view.locator("article .pixels").count() == view.locator("audio").count() == 12
@@ -100,7 +106,7 @@ def test_the_command_tells_the_same_as_evaluate(
         lead = view.locator(".lead").inner_text()
         worst = view.locator("article").all_inner_texts()[:2]
     assert accuracy in lead
-    assert "no is taken for yes in 33.3 % of its clips" in lead
+    assert "no is recognised as yes in 33.3 % of its clips" in lead
     for card in worst:
         assert card.startswith("no → yes")
         assert "Mislabelled?" in card
@@ -125,7 +131,7 @@ def test_a_model_without_history_says_so(tiny_model: Model, browser: "Browser", 
     for training in ({}, {"history": [1, 2.5]}, {"history": [{"epoch": "one"}]}):
         path = written(Subject("bare", replace(tiny_model, training=training)), tmp_path / "bare.html")
         assert "no history of its training" in path.read_text()
-        assert "does not tell what the model was trained on" in path.read_text()
+        assert "does not state what the model was trained on" in path.read_text()
     with browsing.opened(browser, path) as view:
         assert view.locator("h2").count() == 5
 
@@ -198,8 +204,8 @@ def test_a_page_follows_a_training(
         live.write_text(pages[2])
     with browsing.opened(browser, live, browsing.TELEPHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
-        view.get_by_role("button", name="Stop renewing").click()
-        assert view.get_by_role("button", name="Stopped").count() == 1
+        view.get_by_role("button", name="Stop reloading").click()
+        assert view.get_by_role("button", name="Reloading stopped").count() == 1
     last = path.read_text()
     assert "location.reload" not in last
     assert "the validation clips of" in last
