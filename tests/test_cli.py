@@ -385,7 +385,7 @@ def test_quickstart_does_what_it_promises(sayso: Callable[..., Result], tmp_path
     assert "what next" in result.out
     made = tmp_path / "out"
     assert sorted(path.name for path in made.iterdir()) == ["confusion.png", "learning_curve.png", "model.safetensors"]
-    accuracy = float(result.out.split("never heard: ")[1].split(" %")[0])
+    accuracy = float(result.out.split("unseen speakers: ")[1].split(" %")[0])
     assert accuracy > 75  # synthetic voices, few of them: a sanity bound, not a score
     heard = json.loads(sayso("info", made / "model.safetensors", "--json").out)
     assert heard["training"]["data"]["corpus"] == "demo"
@@ -551,7 +551,7 @@ def test_words_are_taught(sayso: Callable[..., Result], tiny_model_path: Path, t
     result = sayso("teach", folder, "-o", model, "--from", tiny_model_path)
     assert result.status == 0, result.err
     assert "learned hiss from 5 recordings" in result.out
-    assert "remembered examples of the other labels told rightly" in result.out
+    assert "held-out examples of the known labels" in result.out
     assert "few recordings of hiss" in result.err
     assert (
         json.loads(sayso("classify", folder, "-m", model, "--format", "jsonl").out.splitlines()[0])["label"] == "hiss"
