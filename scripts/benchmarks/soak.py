@@ -102,10 +102,11 @@ def main() -> None:
     if growth > MOST_GROWTH:
         faults.append(f"memory grew by {growth:.1f} MB")
     hours = rounds * len(samples) / features.sample_rate / 3600
+    settled = memory[0] if memory else resident_now()
     print(
         f"{hours:.2f} h in {took:.0f} s, {3600 * hours / took:.0f} times as fast as real time: "
         f"{listening.pace.steps} steps, {sum(map(len, detections))} detections, {len(typical)} in each of {rounds} "
-        f"rounds; memory {memory[0] if memory else resident_now():.1f} MB after 10 minutes, {growth:.1f} MB more at most"
+        f"rounds; memory {settled:.1f} MB after 10 minutes, then up to {growth:.1f} MB more"
     )
     for fault in faults[:20]:
         print(f"fault: {fault}")
