@@ -39,7 +39,7 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
         )
     folder = OLDEST_FOLDER if oldest else FOLDER
     prepare(folder, extra, oldest)
-    child = subprocess.Popen([str(_python(folder)), "-m", module, *arguments])
+    child = subprocess.Popen([str(python(folder)), "-m", module, *arguments])
     while True:
         try:
             return child.wait()
@@ -57,7 +57,7 @@ def prepare(folder: Path, extra: str, oldest: bool) -> None:
     print(f"preparing {folder} (once, a minute or two)", file=sys.stderr, flush=True)
     venv.create(folder, with_pip=False)
     what = f"{ROOT}[{extra}]" if extra else str(ROOT)
-    pip = [sys.executable, "-m", "pip", "--python", str(_python(folder)), "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python(folder)), "--disable-pip-version-check"]
     options = ["--constraint", str(_constraints(folder)), "--only-binary", ":all:"] if oldest else []
     if subprocess.run([*pip, "install", "--quiet", *options, "--editable", what]).returncode:
         sys.exit("error: pip could not install sayso (its own message stands above); mend that and run this again")
@@ -73,5 +73,6 @@ def _constraints(folder: Path) -> Path:
     return path
 
 
-def _python(folder: Path) -> Path:
+def python(folder: Path) -> Path:
+    """Return the interpreter of an environment."""
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"

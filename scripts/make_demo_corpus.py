@@ -1,8 +1,8 @@
-"""Make the demo corpus: sixty espeak-ng voices saying eighteen words, and a few background noises.
+"""Make the demo corpus: sixty espeak-ng voices speaking eighteen words, and a few background noises.
 
-The folder has the layout of Speech Commands, so that everything which reads that corpus reads this one. The program
-espeak-ng and soundfile 0.13 or newer must be installed; the same seed and the same espeak-ng give the same sound (the
-bytes of the files differ, for Ogg demands a random serial number).
+The folder has the layout of Speech Commands, so whatever reads that corpus reads this one. The program espeak-ng and
+soundfile 0.13 or newer must be installed. The same seed and version of espeak-ng give the same sound, but not the same
+bytes, because each Ogg file has a random serial number.
 """
 
 import argparse
@@ -33,11 +33,11 @@ SAMPLE_RATE = 16_000
 CLIP_SAMPLES = SAMPLE_RATE
 NOISE_SAMPLES = 10 * SAMPLE_RATE
 EQUALISER_TAPS = 257
-# About 17 kbit/s: clear wide-band speech, and the whole corpus stays near 3 MB.
+# About 17 kbit/s: clear wide-band speech, with which the whole corpus takes about 3 MB.
 COMPRESSION_LEVEL = 0.955
 
 OTHER_WORDS = ("bed", "bird", "cat", "dog", "happy", "house", "seven", "tree")
-# What the babble says: no command occurs in it, nor a word that sounds like one.
+# The sentences of the babble contain no command, nor a word that sounds like one.
 SENTENCES = (
     "The train to the coast was late again this morning, and the next one was full.",
     "We could meet near the old library after lunch and walk along the river.",
@@ -62,15 +62,15 @@ class Voice:
     Attributes
     ----------
     id : str
-        Eight hexadecimal digits, the speaker's part of the file names.
+        Eight hexadecimal digits, the speaker in the file names.
     accent, variant : str
         The espeak-ng voice and its variant; no two speakers share both.
     pitch : int
-        Base pitch in espeak-ng's units, 0 to 99.
+        Base pitch in the units of espeak-ng, 0 to 99.
     speed : int
-        Words a minute.
+        Words per minute.
     split : {"training", "validation", "testing"}
-        What the voice is used for, which follows from the id.
+        What the voice is used for; it follows from the id.
     """
 
     id: str
@@ -81,13 +81,13 @@ class Voice:
     split: Split
 
     def say(self, text: str) -> Samples:
-        """Speak `text`; returns samples at 16 kHz, peak 1, without the silence before and after."""
+        """Return `text` as samples at 16 kHz with peak 1, without the silence before and after it."""
         voice = ["-v", f"{self.accent}+{self.variant}", "-p", str(self.pitch), "-s", str(self.speed)]
         wave = subprocess.run(["espeak-ng", *voice, "--stdout", text], check=True, stdout=subprocess.PIPE).stdout
         samples, rate = soundfile.read(io.BytesIO(wave))
         samples = soxr.resample(samples, rate, SAMPLE_RATE)
-        heard = np.flatnonzero(np.abs(samples) > 0.002 * np.abs(samples).max())
-        spoken: Samples = samples[heard[0] : heard[-1] + 1] / np.abs(samples).max()
+        audible = np.flatnonzero(np.abs(samples) > 0.002 * np.abs(samples).max())
+        spoken: Samples = samples[audible[0] : audible[-1] + 1] / np.abs(samples).max()
         return spoken
 
 
@@ -96,13 +96,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     folder_help = "new or empty folder (default: %(default)s)"
     parser.add_argument("output", nargs="?", type=Path, default=Path("data/demo"), help=folder_help)
-    parser.add_argument("--seed", type=int, default=0, help="another one gives other voices (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="each seed gives different voices (default: %(default)s)")
     arguments = parser.parse_args()
     output: Path = arguments.output
     if shutil.which("espeak-ng") is None:
         sys.exit("error: the program espeak-ng was not found; install it with your system's package manager")
     if output.exists() and any(output.iterdir()):
-        sys.exit(f"error: {output} is not empty, so old and new clips would mix; empty it or name another folder")
+        sys.exit(f"error: {output} is not empty, so old and new clips would mix; empty it or choose another folder")
 
     rng = np.random.default_rng(arguments.seed)
     voices = make_voices(rng)
@@ -121,14 +121,14 @@ def main() -> None:
 
 
 def make_voices(rng: np.random.Generator) -> list[Voice]:
-    """Choose the speakers: all accents and both sexes in every split, but no pair of accent and variant twice."""
+    """Return the speakers: all accents and both sexes in every split, and no pair of accent and variant twice."""
     splits = [split for split, size in SPLIT_SIZES.items() for _ in range(size)]
     variants = itertools.cycle(MALE), itertools.cycle(FEMALE)
     voices = []
     for number, split in enumerate(splits):
         accent = ACCENTS[number % len(ACCENTS)]
-        # The sexes alternate along the accents, and each round of the accents begins with the other sex. A pair of
-        # accent and sex so recurs after eight variants of that sex, and nine variants share no factor with eight.
+        # The sexes alternate from accent to accent, and each round of the accents begins with the other sex. So a pair
+        # of accent and sex recurs after eight variants of that sex; as there are nine variants, it gets another one.
         variant = next(variants[(number + number // len(ACCENTS)) % 2])
         pitch, speed = int(rng.integers(30, 71)), int(rng.integers(125, 191))
         identifier = speaker_id(f"{accent}+{variant} -p {pitch} -s {speed}", split)
@@ -137,7 +137,7 @@ def make_voices(rng: np.random.Generator) -> list[Voice]:
 
 
 def speaker_id(description: str, split: Split) -> str:
-    """Hash `description` with a rising counter until the rule of Speech Commands puts the result into `split`."""
+    """Hash `description` with an increasing counter until the rule of Speech Commands gives `split`."""
     return next(
         identifier
         for counter in itertools.count()
@@ -160,15 +160,15 @@ def room_and_microphone(rng: np.random.Generator) -> Samples:
 
 
 def make_clip(word: Samples, response: Samples, rng: np.random.Generator) -> Samples:
-    """Put a word into one second of quiet room noise, at a random place near the middle and a random level."""
+    """Return one second of quiet room noise with a word near the middle, at a random position and level."""
     margin = round(0.02 * SAMPLE_RATE)
     spare = CLIP_SAMPLES - 2 * margin - len(word)
     if spare < 0:
         seconds = len(word) / SAMPLE_RATE
-        sys.exit(f"error: a word lasts {seconds:.2f} s and does not fit into one second; raise the lowest speed")
-    # Around the middle, as in Speech Commands, whose clips were cut to the loudest second of a longer recording.
+        sys.exit(f"error: a word of {seconds:.2f} s does not fit into one second; raise the lowest speed")
+    # Near the middle, as in Speech Commands, whose clips are the loudest second of a longer recording.
     start = margin + int(np.clip(spare / 2 + rng.uniform(-0.15, 0.15) * SAMPLE_RATE, 0, spare))
-    # The equaliser delays everything by half its length. What of the room's tail passes the end of the clip is lost.
+    # The equaliser delays the sound by half its length. The end of the reverberation is cut off with the clip.
     delay = EQUALISER_TAPS // 2
     sound = signal.fftconvolve(np.pad(word, (start, delay + margin + spare)), response)
     clip: Samples = sound[delay : delay + CLIP_SAMPLES]
@@ -193,7 +193,7 @@ def make_noises(voices: list[Voice], rng: np.random.Generator) -> dict[str, Samp
 
 
 def coloured_noise(samples: int, exponent: float, rng: np.random.Generator) -> Samples:
-    """Return noise of RMS 1 whose power falls with frequency**exponent above 20 Hz: 0 is white, 1 pink, 2 brown."""
+    """Return noise of RMS 1 whose power falls as 1/frequency**exponent above 20 Hz: 0 is white, 1 pink, 2 brown."""
     spectrum = np.fft.rfft(rng.normal(size=samples))
     frequencies = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
     noise: Samples = np.fft.irfft(spectrum * np.maximum(frequencies, 20) ** (-exponent / 2), samples)
@@ -202,7 +202,7 @@ def coloured_noise(samples: int, exponent: float, rng: np.random.Generator) -> S
 
 
 def mains_hum(rng: np.random.Generator) -> Samples:
-    """Return the hum of a power supply: 50 Hz and its harmonics, the even ones stronger, over a faint hiss."""
+    """Return mains hum: 50 Hz and its harmonics, of which the even ones are stronger, and a faint hiss."""
     seconds = np.arange(NOISE_SAMPLES) / SAMPLE_RATE
     hum = 0.02 * coloured_noise(NOISE_SAMPLES, 1, rng)
     for harmonic in range(1, 31):
@@ -212,7 +212,7 @@ def mains_hum(rng: np.random.Generator) -> Samples:
 
 
 def fan(rng: np.random.Generator) -> Samples:
-    """Return a fan: the rush of air in a broad band, swelling with each passing blade, and the tone of the motor."""
+    """Return the sound of a fan: band-limited air noise, modulated by the blades, and the tone of the motor."""
     seconds = np.arange(NOISE_SAMPLES) / SAMPLE_RATE
     band = signal.butter(2, [150, 1_800], "bandpass", fs=SAMPLE_RATE, output="sos")
     air = signal.sosfilt(band, coloured_noise(NOISE_SAMPLES, 0.5, rng))
@@ -223,7 +223,7 @@ def fan(rng: np.random.Generator) -> Samples:
 
 
 def typing(rng: np.random.Generator) -> Samples:
-    """Return the keys of a keyboard: short ringing bursts at irregular times in a quiet room."""
+    """Return the sound of a keyboard: short ringing bursts at irregular times in a quiet room."""
     noise = 0.01 * coloured_noise(NOISE_SAMPLES, 1, rng)
     seconds = np.arange(round(0.04 * SAMPLE_RATE)) / SAMPLE_RATE
     start = 0
@@ -234,7 +234,7 @@ def typing(rng: np.random.Generator) -> Samples:
 
 
 def babble(voices: list[Voice], rng: np.random.Generator) -> Samples:
-    """Return twelve people talking at once, each repeating a sentence from another place in it."""
+    """Return twelve people talking at once, each repeating a sentence from a different starting point."""
     talkers = rng.permutation(len(voices))[:12]
     noise = np.zeros(NOISE_SAMPLES)
     for talker, sentence in zip(talkers, itertools.cycle(SENTENCES), strict=False):

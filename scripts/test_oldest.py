@@ -1,4 +1,4 @@
-"""Run the tests that lean on other libraries with the oldest versions of them that pyproject.toml allows.
+"""Run the tests that depend on other libraries with the oldest versions of them that pyproject.toml allows.
 
 Options of pytest may follow, as in `python3 scripts/test_oldest.py -x`.
 """
@@ -8,16 +8,17 @@ import sys
 
 import environment
 
-# Where sayso meets other libraries. What is our own arithmetic gives the same with any of them.
+# The tests of code that calls other libraries; sayso's own arithmetic does not depend on their versions.
 NAMES = (
-    "audio", "batch", "cli", "cli_data", "classifier", "download", "evaluation", "explain", "features", "inputs",
-    "listening", "model_file", "nn_trainer", "outputs", "page", "piped", "recognizer", "report", "security",
-    "stream_scores", "streams", "teaching", "training",
+    "annotations", "audio", "batch", "cli", "cli_classify", "cli_data", "cli_evaluate", "cli_listen", "cli_train",
+    "classifier", "download", "evaluation", "explain", "features", "http", "inputs", "listening", "model_file",
+    "nn_trainer", "page", "pipe", "recognizer", "report", "security", "sorting", "sources", "stream_scores",
+    "streams", "teaching", "training",
 )  # fmt: skip
 
 if __name__ == "__main__":
     os.chdir(environment.ROOT)
     tests = [f"tests/test_{name}.py" for name in NAMES]
-    # Old libraries are out of date in their own way; their warnings are not ours.
+    # Old libraries give deprecation warnings of their own.
     quiet = ["-p", "no:cacheprovider", "--disable-warnings"]
     sys.exit(environment.run("pytest", [*tests, *quiet, *sys.argv[1:]], extra="test", oldest=True))

@@ -1,4 +1,4 @@
-"""What several test files share: a tiny corpus of tone words, settings for a tiny network, a model trained on it."""
+"""Fixtures of several test files: a tiny corpus of tone words, settings of a tiny network, models trained on it."""
 
 import itertools
 import sys
@@ -26,22 +26,22 @@ from sayso.training.preparation import prepare
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# The words of the tiny model; the corpus's fourth word, zero, is unknown to it.
+# The words of the tiny model; the fourth word of the corpus, zero, is unknown speech to it.
 ASKED = ("yes", "no", "up")
 
 
 def speakers(split: str, count: int) -> list[str]:
-    """Return names of so many speakers that fall to a split."""
+    """Return the names of `count` speakers that are in a split."""
     names = map("{:08x}".format, itertools.count())
     return list(itertools.islice((name for name in names if official_split(name) == split), count))
 
 
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """4 words said twice by each of 12 speakers (8 train, 2 validate, 2 test), and two noises. Do not write into it."""
+    """4 words, each twice by 12 speakers (8 training, 2 validation, 2 testing), and two noises; not to be changed."""
     root = tmp_path_factory.mktemp("corpus")
     seeds = itertools.count()
-    # Those who train have the highest and lowest voices, so that the others are among what was learnt.
+    # The training speakers have the highest and lowest voices, so that the others lie within their range.
     for split, count, spread in (("training", 8, 0.1), ("validation", 2, 0.05), ("testing", 2, 0.05)):
         for speaker, pitch in zip(speakers(split, count), np.linspace(1 - spread, 1 + spread, count), strict=True):
             for word, take in itertools.product(sounds.TONES, range(2)):
@@ -58,13 +58,13 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_settings() -> Settings:
-    """Settings with which the tiny corpus is learnt in a moment."""
+    """Settings with which a network learns the tiny corpus within a second."""
     return Settings(
         network=DenseArchitecture(hidden=(32,), dropout=0.0),
         augmentation=AugmentationSettings(
             shift=0.25,
             speed=0.03,
-            # Rooms take longer to generate than the whole training.
+            # Impulse responses take longer to generate than the whole training.
             reverberation_probability=0.0,
             noise_probability=0.5,
             noise_snr=(10.0, 30.0),
@@ -77,7 +77,7 @@ def tiny_settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def tiny_model_path(tiny_corpus: Path, tiny_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """File of a model that tells `ASKED`, unknown and silence apart without a mistake on the tiny corpus."""
+    """File of a model that classifies the tiny corpus into `ASKED`, unknown and silence without a mistake."""
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     training = prepare(scan(tiny_corpus), tiny_settings, ASKED).training
     for _ in training.epochs():
@@ -94,7 +94,7 @@ def tiny_model(tiny_model_path: Path) -> model_file.Model:
 
 @pytest.fixture(scope="session")
 def by_word_model(tiny_corpus: Path, tiny_settings: Settings) -> model_file.Model:
-    """A model like the tiny one, to which the word that is unknown speech is a class of its own."""
+    """A model like the tiny one, for which the word of unknown speech is a separate class."""
     settings = replace(tiny_settings, training=replace(tiny_settings.training, unknown_by_word=True))
     training = prepare(scan(tiny_corpus), settings, ASKED).training
     for _ in training.epochs():
@@ -110,14 +110,14 @@ def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """One browser for all tests that look at pages."""
+    """One browser for all tests of pages."""
     with launched() as running:
         yield running
 
 
 @pytest.fixture
 def sayso(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run a command in this process, as `sayso ARGUMENTS` would."""
+    """Run a command in this process as `sayso ARGUMENTS` does."""
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["sayso", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine whose files, manners and faults a test can choose."""
+"""A real HTTP server on this machine, of which a test chooses the files, behaviour and faults."""
 
 import re
 import socket
@@ -9,24 +9,24 @@ from urllib.parse import urlsplit
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves the bytes in `files` by the last part of their address.
+    """Serves the files in `files` by the last part of their address.
 
     Attributes
     ----------
     files : dict of str to bytes
-        What there is.
+        Name and content of each file.
     validators : dict of str to str
-        Headers such as ETag or Last-Modified; If-Range is compared with them.
+        Response headers such as ETag or Last-Modified; If-Range is compared with them.
     ranges, lengths : bool
-        Whether a part of a file can be had, and whether its length is told.
+        Whether the server sends parts of a file, and whether it sends Content-Length.
     cuts : list of int
-        After how many bytes each of the next answers breaks off.
+        Number of bytes after which each of the next responses is cut off.
     faults : list of tuple
-        Status and headers of the next answers, instead of what was asked for.
+        Status and headers of the next responses, in place of the file.
     hold : threading.Event
-        Each answer waits in its middle until this is set.
+        Each response waits in its middle until this is set.
     requests : list of (str, dict)
-        Address and headers of each request so far.
+        Path and headers of each request so far.
     """
 
     daemon_threads = True

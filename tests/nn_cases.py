@@ -1,7 +1,10 @@
-"""The layers that the tests of sayso.nn go through: every registered kind has its cases here."""
+"""Cases of every registered kind of layer, and helpers, for the tests of sayso.nn."""
+
+from collections.abc import Callable
 
 import numpy as np
 
+from cases import case
 from sayso.nn import (
     BatchNorm,
     Chain,
@@ -57,8 +60,11 @@ CASES: dict[str, list[Case]] = {
         (Convolution(channels=4, kernel=3), (3, 7)),
         (Convolution(channels=2, kernel=5, stride=2, padding=2), (3, 8)),
         (Convolution(channels=3, kernel=3, dilation=2, padding=1, bias=False), (2, 9)),
-        (Convolution(channels=1, kernel=1, stride=3), (4, 7)),  # sees a third of the moments
-        (Convolution(channels=2, kernel=2, stride=3, dilation=3, padding=5), (1, 6)),  # some outputs see zeros only
+        (Convolution(channels=1, kernel=1, stride=3), (4, 7)),  # uses a third of the frames
+        (
+            Convolution(channels=2, kernel=2, stride=3, dilation=3, padding=5),
+            (1, 6),
+        ),  # some outputs see padding only
         (Convolution(channels=3, kernel=7, padding=3), (2, 2)),  # longer than its input
         (Convolution(channels=2, kernel=6), (3, 6)),  # one output
         (Convolution(channels=4, kernel=3, stride=2, padding=1), (2, 1)),
@@ -81,10 +87,10 @@ CASES: dict[str, list[Case]] = {
         (DepthwiseConvolution(kernel=3, stride=2, padding=1), (2, 1)),
     ],
     "TimeBlocks": [
-        (TimeBlocks(moments=6, block=2, span=4, step=2, padding=1), (3, 6)),
-        (TimeBlocks(moments=5, block=3, span=5, step=3, padding=2), (2, 6)),  # the last block is cut off
-        (TimeBlocks(moments=4, block=2, span=2, step=3), (2, 9)),  # not all of the input is seen
-        (TimeBlocks(moments=1, block=1, span=1, step=1), (4, 1)),
+        (TimeBlocks(frames=6, block=2, span=4, step=2, padding=1), (3, 6)),
+        (TimeBlocks(frames=5, block=3, span=5, step=3, padding=2), (2, 6)),  # the last block is cut off
+        (TimeBlocks(frames=4, block=2, span=2, step=3), (2, 9)),  # some frames of the input are unused
+        (TimeBlocks(frames=1, block=1, span=1, step=1), (4, 1)),
     ],
     "Spectrum": [(Spectrum(), (4, 5)), (Spectrum(), (1, 3))],
     "Stack": [(Stack(), (2, 3, 4)), (Stack(), (1, 5, 2))],
@@ -95,7 +101,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "Residual": [
         (Residual(()), (3,)),
-        (Residual((Tanh(),), (Tanh(),)), (2, 5)),  # each branch writes to the gradient that it is given
+        (Residual((Tanh(),), (Tanh(),)), (2, 5)),  # each branch overwrites its gradient
         (Residual((Dense(4, bias=False), BatchNorm(), Tanh())), (4,)),
         (Residual((Convolution(channels=3, kernel=3, padding=1), BatchNorm(), ReLU(), Dropout(0.3))), (3, 6)),
         (
@@ -115,7 +121,7 @@ CASES: dict[str, list[Case]] = {
     "BatchNorm": [(BatchNorm(), (5,)), (BatchNorm(), (3, 4)), (BatchNorm(epsilon=0.1), (2, 6))],
 }
 
-# Chains are layers too, and show whether layers respect each other's arrays.
+# Chains are layers too; they show whether layers leave each other's arrays alone.
 CHAINS: list[Case] = [
     (Chain((Flatten(), Dense(8, bias=False), BatchNorm(), ReLU(), Dropout(0.4), Dense(3))), (3, 4)),
     (Chain((BatchNorm(), Tanh(), Flatten(), Tanh(), Dense(5), Tanh(), ReLU(), Dropout(0.2), ReLU())), (2, 5)),
@@ -127,11 +133,23 @@ CHAINS: list[Case] = [
     (Chain((Spectrum(), Convolution2d(channels=2, band_kernel=2, kernel=1), Tanh(), Stack(), Tanh())), (4, 3)),
 ]
 
-ALL: list[Case] = [case for cases in CASES.values() for case in cases] + CHAINS
+ALL: list[Case] = [pair for pairs in CASES.values() for pair in pairs] + CHAINS
+
+
+def for_every_layer(law: Callable[[Layer, Shape], None]) -> Callable[[], None]:
+    """Turn a law about one layer into one test that loops over all cases and names the failing one."""
+
+    def test() -> None:
+        for layer, shape in ALL:
+            with case(name(layer), shape):
+                law(layer, shape)
+
+    test.__doc__ = law.__doc__
+    return test
 
 
 def name(value: object) -> str:
-    """Name a case in pytest's output."""
+    """Return a short name of a layer for messages."""
     if isinstance(value, Chain):
         return "+".join(type(layer).__name__ for layer in value.layers)
     if isinstance(value, Residual):
@@ -140,12 +158,12 @@ def name(value: object) -> str:
 
 
 def filled(layer: Layer, shape: Shape, dtype: type = np.float32, seed: int = 0) -> Parameters:
-    """Return parameters that are all different from each other and positive, as a variance has to be."""
+    """Return parameters that are all different and positive, as a variance must be."""
     parameters = Parameters(layer.parameters(shape), dtype)
     parameters.vector[:] = np.random.default_rng(seed).uniform(0.5, 1.5, len(parameters.vector))
     return parameters
 
 
 def examples(shape: Shape, batch: int = 6, dtype: type = np.float32, seed: int = 1) -> np.ndarray:
-    """Return an input in the layout inside a network, batch last."""
+    """Return an input in the internal layout, batch last."""
     return np.random.default_rng(seed).normal(size=(*shape, batch)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Actions: real processes that are started at a word, not waited for, and not read by a shell unless asked."""
+"""Actions: real processes that are started at a word, not waited for, and run by a shell only if asked."""
 
 import sys
 import time
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cases import case
 from sayso.errors import SettingsError
 from sayso.live.actions import Actions, parse
 from sayso.recognition.decision import Detection
@@ -18,16 +19,16 @@ WRITE = "import os, sys; open(sys.argv[1], 'w').write(' '.join(os.environ[key] f
 def test_a_command_finds_the_detection_in_its_environment(tmp_path: Path) -> None:
     note = tmp_path / "a note"
     keys = "SAYSO_WORD SAYSO_CONFIDENCE SAYSO_START SAYSO_END"
-    told: list[str] = []
-    actions = Actions({"left": [f'{sys.executable} -c "{WRITE}" "{note}" {keys}']}, tell=told.append)
+    messages: list[str] = []
+    actions = Actions({"left": [f'{sys.executable} -c "{WRITE}" "{note}" {keys}']}, notify=messages.append)
     actions.start(Detection("right", 0.9, 0, 1))
     actions.start(LEFT)
     wait_until(lambda: note.exists() and note.read_text(), "the action")
     assert note.read_text() == "left 0.8750 1.250 2.250"
-    assert not told
+    assert not messages
 
 
-def test_nobody_waits_for_a_command() -> None:
+def test_commands_are_not_waited_for() -> None:
     actions = Actions({"left": [f'{sys.executable} -c "import time; time.sleep(60)"']})
     before = time.monotonic()
     actions.start(LEFT)
@@ -51,38 +52,37 @@ def test_a_shell_reads_the_command_only_if_asked(tmp_path: Path) -> None:
     assert note.read_text() == "left\n"
 
 
-def test_a_command_that_fails_or_does_not_exist_is_told_of_once() -> None:
-    told: list[str] = []
+def test_a_command_that_fails_or_does_not_exist_is_reported_once() -> None:
+    messages: list[str] = []
     actions = Actions(
-        {"left": ["no-such-program --now", f'{sys.executable} -c "raise SystemExit(3)"']}, tell=told.append
+        {"left": ["no-such-program --now", f'{sys.executable} -c "raise SystemExit(3)"']}, notify=messages.append
     )
     actions.start(LEFT)
-    assert told == ["'no-such-program --now' cannot be started: No such file or directory; give a command that exists"]
+    assert messages == [
+        "'no-such-program --now' cannot be started: No such file or directory; give a command that exists"
+    ]
     for _, process in actions._running:
         process.wait()
-    actions.look_after()
-    actions.look_after()
-    assert len(told) == 2
-    assert told[1].endswith("ended with status 3")
+    actions.check_running()
+    actions.check_running()
+    assert len(messages) == 2
+    assert messages[1].endswith("ended with status 3")
 
 
-def test_actions_are_read() -> None:
+def test_actions_are_parsed_in_order() -> None:
     assert parse(["left=a b", "right=c=d", "left=e"], ["left", "right"]) == {"left": ["a b", "e"], "right": ["c=d"]}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+def test_malformed_actions_and_unknown_words_are_refused() -> None:
+    for text, message in (
         ("left", "'left' is not WORD=COMMAND, as in"),
         ("left= ", "is not WORD=COMMAND"),
         ("lift=x", "'lift=x' is for no word of the model: left, right"),
-    ],
-)
-def test_what_is_no_action_is_refused(text: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        parse([text], ["left", "right"])
+    ):
+        with case(text), pytest.raises(SettingsError, match=message):
+            parse([text], ["left", "right"])
 
 
 def test_quotes_that_do_not_match_are_refused() -> None:
-    with pytest.raises(SettingsError, match="cannot be read: No closing quotation; mend its quotes"):
+    with pytest.raises(SettingsError, match="cannot be parsed: No closing quotation; mend its quotes"):
         Actions({"left": ["echo 'a"]})

@@ -1,4 +1,4 @@
-"""The general classifier: scikit-learn's conventions, and that it learns."""
+"""The general classifier follows scikit-learn's conventions, and it learns."""
 
 import doctest
 import pickle
@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sayso.classifier
+from cases import case
 from sayso import FeedForwardClassifier
 from sayso.errors import SettingsError
 
@@ -26,11 +27,11 @@ MOONS = make_moons(600, noise=0.2, random_state=0)
         ),
     ]
 )
-def test_scikit_learn_finds_no_fault(estimator, check) -> None:
+def test_it_passes_scikit_learns_estimator_checks(estimator, check) -> None:
     check(estimator)
 
 
-def test_digits() -> None:
+def test_it_classifies_digits() -> None:
     X, y = load_digits(return_X_y=True)
     scores = []
     for seed in range(3):
@@ -39,9 +40,9 @@ def test_digits() -> None:
     assert np.mean(scores) >= 0.97
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
+def test_two_moons_are_separated_with_all_kinds_of_settings() -> None:
+    X, y = MOONS
+    for settings in (
         {},
         {"optimizer": "sgd", "learning_rate": 0.05},
         {"activation": "tanh", "batch_norm": False, "learning_rate": 0.02},
@@ -50,13 +51,10 @@ def test_digits() -> None:
         {"schedule": "step"},
         {"weight_decay": 0.01, "label_smoothing": 0.1},
         {"hidden_layer_sizes": [50, 50], "dropout": 0.1, "validation_fraction": 0.2},
-    ],
-    ids=repr,
-)
-def test_two_moons_are_told_apart(settings: dict) -> None:
-    X, y = MOONS
-    classifier = FeedForwardClassifier(random_state=0, **settings).fit(X[:400], y[:400])
-    assert classifier.score(X[400:], y[400:]) > 0.95
+    ):
+        with case(settings):
+            classifier = FeedForwardClassifier(random_state=0, **settings).fit(X[:400], y[:400])
+            assert classifier.score(X[400:], y[400:]) > 0.95
 
 
 def test_without_hidden_layers_it_is_logistic_regression() -> None:
@@ -66,7 +64,7 @@ def test_without_hidden_layers_it_is_logistic_regression() -> None:
     assert 0.8 < classifier.score(X, y) < 0.9
 
 
-def test_exclusive_or_with_names_of_classes() -> None:
+def test_it_learns_exclusive_or_with_string_classes() -> None:
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 10)
     y = np.array(["same", "different", "different", "same"] * 10)
     classifier = FeedForwardClassifier((16,), random_state=0).fit(X, y)
@@ -74,7 +72,7 @@ def test_exclusive_or_with_names_of_classes() -> None:
     assert (classifier.predict(X) == y).all()
 
 
-def test_probabilities_and_decisions_agree_with_the_classes() -> None:
+def test_probabilities_and_decisions_agree_with_the_predictions() -> None:
     X, y = load_wine(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     classifier = FeedForwardClassifier(random_state=0).fit(X, y)
@@ -88,28 +86,28 @@ def test_probabilities_and_decisions_agree_with_the_classes() -> None:
     np.testing.assert_allclose(binary.decision_function(X), np.log(second) - np.log(first))
 
 
-def test_the_seed_decides_and_fit_starts_afresh() -> None:
+def test_the_seed_determines_the_result_and_fit_starts_from_scratch() -> None:
     X, y = MOONS
 
-    def answers(seed: object) -> np.ndarray:
+    def probabilities(seed: object) -> np.ndarray:
         settings = {"dropout": 0.2, "max_epochs": 5, "validation_fraction": 0.1}
         return FeedForwardClassifier(random_state=seed, **settings).fit(X, y).predict_proba(X)
 
-    np.testing.assert_array_equal(answers(1), answers(1))
-    np.testing.assert_array_equal(answers(np.random.RandomState(1)), answers(np.random.RandomState(1)))
-    assert not np.array_equal(answers(1), answers(2))
+    np.testing.assert_array_equal(probabilities(1), probabilities(1))
+    np.testing.assert_array_equal(probabilities(np.random.RandomState(1)), probabilities(np.random.RandomState(1)))
+    assert not np.array_equal(probabilities(1), probabilities(2))
     classifier = FeedForwardClassifier(max_epochs=3, random_state=0)
     np.testing.assert_array_equal(classifier.fit(X, y).predict_proba(X), classifier.fit(X, y).predict_proba(X))
 
 
-def test_the_global_random_state_is_left_alone() -> None:
-    np.random.seed(0)  # noqa: NPY002 - the state that must not move
+def test_the_global_random_state_is_not_used() -> None:
+    np.random.seed(0)  # noqa: NPY002 - the state that must not change
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     FeedForwardClassifier(max_epochs=1, random_state=0).fit(*MOONS)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_learning_stops_when_it_no_longer_pays() -> None:
+def test_training_stops_without_improvement() -> None:
     X, y = MOONS
     noise = np.random.default_rng(0).integers(2, size=len(y))
     classifier = FeedForwardClassifier(validation_fraction=0.3, patience=3, random_state=0).fit(X, noise)
@@ -134,7 +132,7 @@ def test_the_best_epoch_is_kept() -> None:
     np.testing.assert_array_equal(long.predict_proba(X), short.predict_proba(X))
 
 
-def test_odd_numbers_of_examples_leave_no_lone_one() -> None:
+def test_no_batch_holds_a_single_example_unless_it_is_the_only_one() -> None:
     X, y = MOONS
     pair, three = (FeedForwardClassifier(batch_size=size, max_epochs=5, random_state=0) for size in (2, 3))
     np.testing.assert_array_equal(pair.fit(X[:3], y[:3]).predict_proba(X), three.fit(X[:3], y[:3]).predict_proba(X))
@@ -150,9 +148,8 @@ def test_it_works_in_pipelines_searches_and_pickles() -> None:
     np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_impossible_settings_are_refused() -> None:
+    for settings, message in (
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes is"),
         ({"hidden_layer_sizes": 100}, "hidden_layer_sizes is 100; expected whole numbers above 0"),
         ({"hidden_layer_sizes": (2.5,)}, "hidden_layer_sizes is"),
@@ -164,7 +161,7 @@ def test_it_works_in_pipelines_searches_and_pickles() -> None:
         ({"learning_rate": float("nan")}, "learning_rate is"),
         ({"schedule": "never"}, "schedule is"),
         ({"weight_decay": -1}, "weight_decay is"),
-        ({"optimizer": "sgd", "weight_decay": 0.1}, "take 'adam'"),
+        ({"optimizer": "sgd", "weight_decay": 0.1}, "use 'adam'"),
         ({"label_smoothing": 1}, "label_smoothing is"),
         ({"batch_size": 0}, "batch_size is"),
         ({"batch_size": 1}, "batch_size is 1; expected at least 2"),
@@ -172,12 +169,9 @@ def test_it_works_in_pipelines_searches_and_pickles() -> None:
         ({"validation_fraction": 1}, "validation_fraction is"),
         ({"patience": 0}, "patience is"),
         ({"tolerance": None}, "tolerance is"),
-    ],
-    ids=repr,
-)
-def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        FeedForwardClassifier(**settings).fit(*MOONS)
+    ):
+        with case(settings), pytest.raises(SettingsError, match=message):
+            FeedForwardClassifier(**settings).fit(*MOONS)
 
 
 def test_the_example_in_the_docstring_holds() -> None:

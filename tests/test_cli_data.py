@@ -1,9 +1,10 @@
-"""`sayso data` as a person meets it, and data sets by their names."""
+"""`sayso data` on the command line, and data sets found by their names."""
 
 import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 
 import sounds
+from cases import case
 from command_line import Result
 from file_server import FileServer
 from sayso.cli import data as cli_data
@@ -25,7 +27,7 @@ from sayso.download.catalogue import DataSet
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder for data sets of a user who has none yet."""
+    """Return the data folder of a user who has no data sets yet."""
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     return catalogue.data_folder()
@@ -33,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """Serve the tiny corpus in place of the official test set, of the first version, and of the mini set."""
+    """Serve the tiny corpus in place of each data set."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as archive:
         archive.add(tiny_corpus, ".")
@@ -60,13 +62,13 @@ def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> 
     (home / "speech-commands").mkdir(parents=True)
     (home / "speech-commands" / catalogue.MARKER).touch()
     header, first, second, *_ = sayso("data", "list").out.splitlines()
-    assert header.split() == ["name", "what", "it", "is", "folder", "download", "unpacked"]
+    assert header.split() == ["name", "content", "folder", "download", "unpacked"]
     assert "2,429 MB" in first
     assert str(home / "speech-commands") in first
-    assert "not here" in second
+    assert "not downloaded" in second
 
 
-def test_a_set_is_downloaded_and_used_by_its_name(
+def test_a_data_set_is_downloaded_and_used_by_its_name(
     sayso: Callable[..., Result], server: FileServer, home: Path, tmp_path: Path
 ) -> None:
     fetched = sayso("data", "download", "speech-commands", "--mirror", server.address)
@@ -75,13 +77,13 @@ def test_a_set_is_downloaded_and_used_by_its_name(
         str(home / "speech-commands"), "next: sayso train speech-commands -o model.safetensors",
     ]  # fmt: skip
     assert "downloading speech_commands_v0.02.tar.gz" in fetched.err
-    assert "warning: no hash of speech_commands_v0.02.tar.gz is known" in fetched.err
-    # What is left where a process is killed at its very end.
+    assert "warning: the SHA-256 of speech_commands_v0.02.tar.gz is not known" in fetched.err
+    # What a process leaves that is killed just before it ends.
     (home / "speech_commands_v0.02.tar.gz.part.json").write_text("{}")
     (home / ".speech-commands.unpacking").mkdir()
     again = sayso("data", "download", "speech-commands", "--version", "2", "--mirror", server.address)
     assert {path.name for path in home.iterdir()} <= {"speech-commands", ".speech-commands.lock"}
-    assert (again.status, again.err) == (0, "speech-commands is there already\n")
+    assert (again.status, again.err) == (0, "speech-commands is already downloaded\n")
     assert len(server.requests) == 1
 
     assert json.loads(sayso("evaluate", "commands", "speech-commands", "--json").out)["clips"] > 0
@@ -94,7 +96,9 @@ def test_a_set_is_downloaded_and_used_by_its_name(
     assert facts["clips"] == 96
 
 
-def test_version_folder_and_mirror_are_chosen(sayso: Callable[..., Result], server: FileServer, tmp_path: Path) -> None:
+def test_version_folder_and_mirror_can_be_chosen(
+    sayso: Callable[..., Result], server: FileServer, tmp_path: Path
+) -> None:
     options = ("--dir", tmp_path / "here", "--mirror", f"{server.address}/")
     first = sayso("data", "download", "speech-commands", "--version", "1", *options)
     assert (
@@ -108,23 +112,19 @@ def test_version_folder_and_mirror_are_chosen(sayso: Callable[..., Result], serv
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nonsense"], "no data set nonsense; there are speech-commands, speech-commands-v1"),
-        (["mini-speech-commands", "--version", "1"], "--version chooses between those of speech-commands"),
+def test_unknown_data_sets_and_versions_are_wrong_usage(sayso: Callable[..., Result]) -> None:
+    for arguments, message in (
+        (["nonsense"], "no data set nonsense; choose one of speech-commands, speech-commands-v1"),
+        (["mini-speech-commands", "--version", "1"], "--version is only for speech-commands"),
         (["speech-commands", "--version", "3"], "1<=x<=2"),
-    ],
-)
-def test_what_cannot_be_asked_for_is_wrong_usage(
-    arguments: list[str], message: str, sayso: Callable[..., Result]
-) -> None:
-    result = sayso("data", "download", *arguments)
-    assert result.status == 2
-    assert message in result.err
+    ):
+        with case(*arguments):
+            result = sayso("data", "download", *arguments)
+            assert result.status == 2
+            assert message in result.err
 
 
-def test_a_download_that_fails_is_said_in_one_line(
+def test_a_download_that_fails_is_reported_in_one_line(
     sayso: Callable[..., Result], server: FileServer, tmp_path: Path
 ) -> None:
     server.files.clear()
@@ -134,7 +134,7 @@ def test_a_download_that_fails_is_said_in_one_line(
     assert "answers 404 Not Found" in result.err
 
 
-def test_ctrl_c_tells_how_to_go_on(
+def test_ctrl_c_reports_how_to_resume(
     sayso: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: object) -> None:
@@ -143,27 +143,32 @@ def test_ctrl_c_tells_how_to_go_on(
     monkeypatch.setattr(download, "download", stop)
     result = sayso("data", "download", "speech-commands", "--dir", tmp_path)
     assert result.status == 1
-    assert result.err.splitlines()[-1] == "stopped; what has come is kept, and the same command goes on from there"
+    assert result.err.splitlines()[-1] == "stopped; what was downloaded is kept; run the same command to resume"
 
 
-@pytest.mark.parametrize(
-    "command", [["train", "speech-commands", "-o", "x"], ["evaluate", "commands", "speech-commands"]]
-)
-def test_a_set_that_is_missing_is_said_in_one_line(
-    command: list[str], sayso: Callable[..., Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_data_set_is_reported_in_one_line(
+    sayso: Callable[..., Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        result = sayso(*command)
-        assert result.status == 1
-        assert result.err == (
-            "error: the data set speech-commands is not on this machine; run: sayso data download speech-commands\n"
-        )
-        # Half of a set, with no sign that it is whole, is not taken for it.
-        (home / "speech-commands" / "yes").mkdir(parents=True, exist_ok=True)
+    incomplete = home / "speech-commands" / "yes"
+    for command in (["train", "speech-commands", "-o", "x"], ["evaluate", "commands", "speech-commands"]):
+        shutil.rmtree(home, ignore_errors=True)
+        for exists in (False, True):
+            # A part of a data set, without the sign that it is complete, does not count.
+            if exists:
+                incomplete.mkdir(parents=True)
+            with case(*command, exists):
+                result = sayso(*command)
+                assert result.status == 1
+                assert result.err == (
+                    "error: the data set speech-commands is not on this machine; "
+                    "run: sayso data download speech-commands\n"
+                )
 
 
-def test_a_folder_goes_before_a_set_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_takes_precedence_over_a_data_set_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("speech-commands").mkdir()
     assert catalogue.find(Path("speech-commands")) == Path("speech-commands")
@@ -171,7 +176,7 @@ def test_a_folder_goes_before_a_set_of_the_same_name(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
-def test_a_person_is_asked_whether_to_download(
+def test_a_person_is_offered_the_download(
     answer: str, server: FileServer, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = io.StringIO(f"{answer}\n")
@@ -182,7 +187,7 @@ def test_a_person_is_asked_whether_to_download(
     monkeypatch.setitem(catalogue.KNOWN, known.name, DataSet(**vars(known) | {"address": server.address}))
     if answer == "y":
         assert cli_data.located(Path(known.name)) == home / known.name
-        assert catalogue.is_whole(home / known.name)
+        assert catalogue.is_complete(home / known.name)
     else:
         with pytest.raises(catalogue.DownloadError, match="is not on this machine"):
             cli_data.located(Path(known.name))
@@ -190,7 +195,7 @@ def test_a_person_is_asked_whether_to_download(
     assert "download it now (" in capsys.readouterr().err
 
 
-def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_info_reports_what_a_corpus_contains(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     clip = sounds.clip("yes")
     soundfile.write(corpus / "yes" / "own.flac", np.stack([clip, clip], axis=1), 2 * sounds.RATE)
@@ -212,7 +217,7 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
     assert facts["sample_rates"] == {"16000": 98, "32000": 1}
     reasons = {Path(item["path"]).name: item["reason"] for item in facts["broken"]}
     assert set(reasons) == {"notes.doc", "fake.wav", "none.wav", "cut_nohash_0.wav"}
-    assert "is no sound file" in reasons["fake.wav"]
+    assert "is not a sound file" in reasons["fake.wav"]
     assert "is truncated" in reasons["cut_nohash_0.wav"]
     assert "holds no samples" in reasons["none.wav"]
     assert reasons["notes.doc"] == "not an audio file"
@@ -222,13 +227,13 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
     assert result.status == 0
     assert "97 of 4 words, 0.03 hours" in result.out
     assert "98 at 16000 Hz, 1 at 32000 Hz" in result.out
-    assert "fake.wav is no sound file" in result.out
-    told = result.out.splitlines()
-    # What is found stands below the line that counts it.
-    assert told[told.index("broken        4 files") + 5 :][:2] == [
+    assert "fake.wav is not a sound file" in result.out
+    lines = result.out.splitlines()
+    # The files are listed below the line that counts them.
+    assert lines[lines.index("broken        4 files") + 5 :][:2] == [
         "no speech     1 file", f"  {quiet}: fainter than -60 dB",
     ]  # fmt: skip
-    # Nobody speaks in a recording of silence, and that is right.
+    # A recording of silence needs no speech.
     (corpus / "_silence_").mkdir()
     quiet.rename(corpus / "_silence_" / quiet.name)
     assert json.loads(sayso("data", "info", corpus, "--json").out)["faint"] == []
@@ -238,7 +243,18 @@ def test_info_tells_what_a_corpus_holds(sayso: Callable[..., Result], tiny_corpu
     assert "do not name their speaker" in result.err
 
 
-def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_a_clip_that_only_ffmpeg_reads_is_not_broken(tmp_path: Path) -> None:
+    (tmp_path / "yes").mkdir()
+    soundfile.write(tmp_path / "a.wav", sounds.clip("yes", rate=44_100), 44_100)
+    command = f"ffmpeg -v error -i {tmp_path / 'a.wav'} -c:a aac {tmp_path / 'yes' / 'a.m4a'}"
+    subprocess.run(command.split(), check=True)
+    (tmp_path / "a.wav").unlink()
+    facts = survey.survey(scan(tmp_path), 1, lambda: None).to_dict()
+    assert (facts["clips"], facts["broken"], facts["faint"], facts["sample_rates"]) == (1, [], [], {"44100": 1})
+
+
+def test_several_processes_find_the_same_as_one(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "GROUP", 16)
     monkeypatch.setattr(survey, "FEW_GROUPS", 1)
     corpus, seen = scan(tiny_corpus), []
@@ -246,14 +262,16 @@ def test_processes_find_what_one_finds(tiny_corpus: Path, monkeypatch: pytest.Mo
     assert len(seen) == len(corpus.clips) + len(corpus.noises)
 
 
-def test_info_on_what_is_no_corpus(sayso: Callable[..., Result], tmp_path: Path) -> None:
+def test_info_on_a_folder_that_is_not_a_corpus_is_an_error(sayso: Callable[..., Result], tmp_path: Path) -> None:
     result = sayso("data", "info", tmp_path)
     assert result.status == 1
     assert "holds no word folders" in result.err
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs file names that are no text")
-def test_names_that_are_no_text_are_told(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="needs file names that are not valid text")
+def test_file_names_that_are_not_valid_text_are_reported(
+    sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
+) -> None:
     corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     some_clip = next((corpus / "yes").iterdir())
     for name, content in ((b"/yes/\xff.wav", b"this is no sound"), (b"/yes/\xfe.wav", some_clip.read_bytes())):

@@ -1,4 +1,4 @@
-"""The cache of clips gives what the recordings give, and notices whatever is no longer so."""
+"""The cache gives the same clips as the recordings, and notices whatever has changed or is damaged."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cases import case
 from sayso.config import FeatureSettings
 from sayso.corpus import clip_cache
 from sayso.corpus.clip_cache import ClipCache
@@ -21,7 +22,7 @@ Load = Callable[[], tuple[Clips, str]]
 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Eight noisy clips; and a cache that finds them many enough."""
+    """Eight noisy clips, which are enough for a cache."""
     monkeypatch.setattr(clip_cache, "FEWEST", 2)
     rng = np.random.default_rng(0)
     for word in ("yes", "no"):
@@ -46,7 +47,7 @@ def load(corpus: Path, tmp_path: Path) -> Load:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The recordings that are opened, in order."""
+    """The recordings that are read, in order."""
     opened: list[Path] = []
 
     def noting(clips: list[Clip], features: FeatureSettings, workers: int) -> Clips:
@@ -57,13 +58,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return opened
 
 
-def same(store: Clips, corpus: Path) -> bool:
-    """Whether a store holds just what the recordings hold now."""
+def same(clips: Clips, corpus: Path) -> bool:
+    """Whether clips are those that the recordings give now."""
     fresh = load_clips(rows(corpus), FEATURES, 1)
-    return store.rows == fresh.rows and store.skipped == fresh.skipped and np.array_equal(store.samples, fresh.samples)
+    return clips.rows == fresh.rows and clips.skipped == fresh.skipped and np.array_equal(clips.samples, fresh.samples)
 
 
-def test_a_second_start_opens_no_recording(corpus: Path, load: Load, read: list[Path]) -> None:
+def test_a_second_start_reads_no_recording(corpus: Path, load: Load, read: list[Path]) -> None:
     first, warning = load()
     assert same(first, corpus)
     assert not warning
@@ -82,12 +83,12 @@ def test_changed_added_and_removed_recordings_are_noticed(corpus: Path, load: Lo
     changed, added, removed = corpus / "yes" / "1.wav", corpus / "no" / "10.wav", corpus / "yes" / "0.wav"
     old = changed.stat()
     write(changed, rng)
-    # A file system may be too coarse to tell two moments apart.
+    # The clock of a file system may be too coarse for the two writes.
     os.utime(changed, ns=(old.st_atime_ns, old.st_mtime_ns + 1_000_000_000))
     write(added, rng)
     removed.unlink()
-    store, _ = load()
-    assert same(store, corpus)
+    clips, _ = load()
+    assert same(clips, corpus)
     assert sorted(read) == [added, changed]
     read.clear()
     assert same(load()[0], corpus)
@@ -103,56 +104,58 @@ def test_a_recording_of_another_size_is_noticed_whatever_its_time(corpus: Path, 
     assert same(load()[0], corpus)
 
 
-def test_bad_recordings_are_named_each_time(corpus: Path, load: Load) -> None:
+def test_bad_recordings_are_listed_each_time(corpus: Path, load: Load) -> None:
     (corpus / "no" / "bad.wav").write_text("no sound")
     for _ in range(2):
-        store, _ = load()
-        assert same(store, corpus)
-        assert [skipped.path.name for skipped in store.skipped] == ["bad.wav"]
+        clips, _ = load()
+        assert same(clips, corpus)
+        assert [skipped.path.name for skipped in clips.skipped] == ["bad.wav"]
 
 
-def test_other_settings_and_other_choices_of_words_are_no_mixture(corpus: Path, load: Load, tmp_path: Path) -> None:
+def test_other_settings_and_other_words_are_not_mixed_up(corpus: Path, load: Load, tmp_path: Path) -> None:
     load()
     other = FeatureSettings(sample_rate=8_000, high_frequency=3_800.0)
-    store, _ = ClipCache(tmp_path / "cache", corpus, other).load(rows(corpus), 1)
-    np.testing.assert_array_equal(store.samples, load_clips(rows(corpus), other, 1).samples)
+    clips, _ = ClipCache(tmp_path / "cache", corpus, other).load(rows(corpus), 1)
+    np.testing.assert_array_equal(clips.samples, load_clips(rows(corpus), other, 1).samples)
     some = [row for row in reversed(rows(corpus)) if row.word == "yes"]
-    store, _ = ClipCache(tmp_path / "cache", corpus, FEATURES).load(some, 1)
-    np.testing.assert_array_equal(store.samples, load_clips(some, FEATURES, 1).samples)
+    clips, _ = ClipCache(tmp_path / "cache", corpus, FEATURES).load(some, 1)
+    np.testing.assert_array_equal(clips.samples, load_clips(some, FEATURES, 1).samples)
     assert same(load()[0], corpus)
 
 
-@pytest.mark.parametrize("place", [0.0, 0.02, 0.5, 0.999])
-def test_damage_is_noticed_wherever_it_lies(corpus: Path, load: Load, tmp_path: Path, place: float) -> None:
-    load()
-    (path,) = (tmp_path / "cache").iterdir()
-    content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 0xFF
-    path.write_bytes(content)
-    store, warning = load()
-    assert same(store, corpus)
-    assert "damaged" in warning or place == 0.999
-    assert not load()[1]
+def test_damage_is_noticed_wherever_it_is(corpus: Path, load: Load, tmp_path: Path) -> None:
+    for position in (0.0, 0.02, 0.5, 0.999):
+        with case(position):
+            load()
+            (path,) = (tmp_path / "cache").iterdir()
+            content = bytearray(path.read_bytes())
+            content[int(position * len(content))] ^= 0xFF
+            path.write_bytes(content)
+            clips, warning = load()
+            assert same(clips, corpus)
+            assert "damaged" in warning or position == 0.999
+            assert not load()[1]
 
 
-@pytest.mark.parametrize("length", [0, 10, 1_000])
-def test_a_cut_file_is_noticed(corpus: Path, load: Load, tmp_path: Path, length: int) -> None:
-    load()
-    (path,) = (tmp_path / "cache").iterdir()
-    path.write_bytes(path.read_bytes()[:length])
-    store, warning = load()
-    assert same(store, corpus)
-    assert "damaged" in warning
+def test_a_truncated_file_is_noticed(corpus: Path, load: Load, tmp_path: Path) -> None:
+    for length in (0, 10, 1_000):
+        with case(length):
+            load()
+            (path,) = (tmp_path / "cache").iterdir()
+            path.write_bytes(path.read_bytes()[:length])
+            clips, warning = load()
+            assert same(clips, corpus)
+            assert "damaged" in warning
 
 
-def test_what_cannot_be_kept_is_said_and_nothing_is_lost(corpus: Path, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_gives_a_warning_and_loses_nothing(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    store, warning = ClipCache(tmp_path / "file", corpus, FEATURES).load(rows(corpus), 1)
-    assert same(store, corpus)
-    assert "not kept" in warning
+    clips, warning = ClipCache(tmp_path / "file", corpus, FEATURES).load(rows(corpus), 1)
+    assert same(clips, corpus)
+    assert "not cached" in warning
 
 
-def test_old_files_make_room_for_new_ones(
+def test_files_unused_for_longest_are_deleted(
     corpus: Path, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clip_cache, "MOST_BYTES", 150_000)

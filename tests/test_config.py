@@ -1,12 +1,14 @@
-"""Settings: whatever is impossible is refused with the setting's name, its value and what was expected."""
+"""Settings: every impossible value is refused with the setting's name, its value and what was expected."""
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cases import case
 from sayso import config
 from sayso.config import (
     AugmentationSettings,
@@ -114,47 +116,40 @@ KINDS: dict[str, type] = {
 }
 
 
-@pytest.mark.parametrize(("kind", "name", "value", "expected"), IMPOSSIBLE)
-def test_impossible_values_are_refused(kind: type, name: str, value: Any, expected: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        kind(**{name: value})
-    message = str(caught.value)
-    assert message.startswith(f"{name} is {value!r}; expected ")
-    assert expected in message
+def test_impossible_values_are_refused() -> None:
+    for kind, name, value, expected in IMPOSSIBLE:
+        with case(kind.__name__, name, value):
+            with pytest.raises(SettingsError) as caught:
+                kind(**{name: value})
+            message = str(caught.value)
+            assert message.startswith(f"{name} is {value!r}; expected ")
+            assert expected in message
 
 
-def test_every_setting_with_a_range_is_among_the_cases() -> None:
+def test_every_setting_with_a_range_has_a_case() -> None:
     tested = {(kind, name) for kind, name, _, _ in IMPOSSIBLE}
     choices = {(TrainingSettings, name) for name in ("optimizer", "schedule", "unknown_by_word")}
     every = {(kind, part.name) for kind in KINDS.values() for part in dataclasses.fields(kind)}
     assert tested | choices == every
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])
-@pytest.mark.parametrize(
-    ("table", "name"),
-    [
-        (table, part.name)
-        for table, kind in KINDS.items()
-        for part in dataclasses.fields(kind)
-        if isinstance(part.default, float)
-    ],
-)
-def test_what_is_not_finite_is_refused(table: str, name: str, value: float) -> None:
-    with pytest.raises(SettingsError, match=table):
-        Settings.from_dict({table: {name: value}})
+def test_values_that_are_not_finite_are_refused() -> None:
+    for table, kind in KINDS.items():
+        names = [part.name for part in dataclasses.fields(kind) if isinstance(part.default, float)]
+        for name, value in itertools.product(names, (math.nan, math.inf, -math.inf, 10**400)):
+            with case(table, name, value), pytest.raises(SettingsError, match=table):
+                Settings.from_dict({table: {name: value}})
 
 
-@pytest.mark.parametrize("name", ["noise_snr", "reverberation_time"])
-@pytest.mark.parametrize("value", [(math.nan, 0.5), (0.5, math.nan), (-math.inf, 0.5), (0.5, math.inf)])
-def test_a_range_that_is_not_finite_is_refused(name: str, value: tuple[float, float]) -> None:
-    with pytest.raises(SettingsError, match=name):
-        AugmentationSettings(**{name: value})
+def test_ranges_that_are_not_finite_are_refused() -> None:
+    values = ((math.nan, 0.5), (0.5, math.nan), (-math.inf, 0.5), (0.5, math.inf))
+    for name, value in itertools.product(("noise_snr", "reverberation_time"), values):
+        with case(name, value), pytest.raises(SettingsError, match=name):
+            AugmentationSettings(**{name: value})
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_invalid_tables_are_refused() -> None:
+    for content, message in (
         ({"trainings": {}}, r"unknown table \[trainings\]; known are features, .*network"),
         ({"training": {"epoch": 3}}, r"unknown setting training\.epoch; known are epochs, "),
         ({"network": {"units": 3}}, r"unknown setting network\.units; known are hidden, "),
@@ -192,28 +187,26 @@ def test_a_range_that_is_not_finite_is_refused(name: str, value: tuple[float, fl
             r"network: it has 1,966,000,000,002 parameters; expected at most 10,000,000",
         ),
         ({"features": {"hop": 0.05}}, r"features: hop is 0\.05; expected"),
-    ],
-)
-def test_what_cannot_be_understood_is_refused(content: dict[str, Any], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        Settings.from_dict(content)
+    ):
+        with case(content), pytest.raises(SettingsError, match=message):
+            Settings.from_dict(content)
 
 
-def test_layers_over_frequency_want_coefficients() -> None:
+def test_layers_over_frequency_require_coefficients() -> None:
     spectral = TdnnArchitecture(spectral_channels=(4,), spectral_kernels=(5,), spectral_strides=(2,))
     Settings(network=spectral)
-    with pytest.raises(SettingsError, match=r"made for MFCC; set features\.coefficients above 0"):
+    with pytest.raises(SettingsError, match=r"expect MFCC; set features\.coefficients above 0"):
         Settings(FeatureSettings(coefficients=0), spectral)
 
 
-def test_the_network_is_judged_by_the_input_that_the_features_give() -> None:
+def test_the_size_of_the_network_is_checked_for_the_input_of_these_features() -> None:
     wide = DenseArchitecture(hidden=(2_000,))
     Settings(network=wide)
     with pytest.raises(SettingsError, match="parameters; expected at most"):
         Settings(features=FeatureSettings(clip=60.0), network=wide)
 
 
-def test_derived_sizes() -> None:
+def test_derived_sizes_follow_from_seconds_and_hertz() -> None:
     features = FeatureSettings()
     assert (features.clip_samples, features.window_samples, features.hop_samples) == (16_000, 480, 320)
     assert features.frames == 1 + (16_000 - 512) // 320
@@ -221,7 +214,7 @@ def test_derived_sizes() -> None:
     assert FeatureSettings(coefficients=0).width == features.mel_bands
 
 
-def test_a_toml_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+def test_a_toml_file_changes_only_the_settings_it_mentions(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(
         '[training]\nepochs = 3\nwarmup = 0\n[augmentation]\nnoise_snr = [5, 10]\n[network]\nname = "dense"\n'
@@ -256,27 +249,26 @@ def toml(content: dict[str, dict[str, Any]]) -> str:
     )
 
 
-@pytest.mark.parametrize("settings", [Settings(), *map(Settings.from_toml, RECIPES)])
-def test_settings_survive_the_way_through_plain_values_and_toml(settings: Settings, tmp_path: Path) -> None:
-    assert settings.to_dict()["network"]["name"] == settings.network.name
-    assert Settings.from_dict(settings.to_dict()) == settings
+def test_settings_survive_a_round_trip_through_plain_values_and_toml(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_text(toml(settings.to_dict()), encoding="utf-8")
-    assert Settings.from_toml(path) == settings
+    for settings in (Settings(), *map(Settings.from_toml, RECIPES)):
+        with case(settings):
+            assert settings.to_dict()["network"]["name"] == settings.network.name
+            assert Settings.from_dict(settings.to_dict()) == settings
+            path.write_text(toml(settings.to_dict()), encoding="utf-8")
+            assert Settings.from_toml(path) == settings
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"epochs = = 3", b"\xff\xfe", b"[training]\nepochs = 3\nepochs = 4", b"epochs = 1" + 5_000 * b"0", 9_999 * b"a=["],
-)
-def test_a_file_that_is_no_toml(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML"):
-        Settings.from_toml(path)
+    repeated, huge, deep = b"[training]\nepochs = 3\nepochs = 4", b"epochs = 1" + 5_000 * b"0", 9_999 * b"a=["
+    for content in (b"epochs = = 3", b"\xff\xfe", repeated, huge, deep):
+        path.write_bytes(content)
+        with case(content[:40]), pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML"):
+            Settings.from_toml(path)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read settings from .*missing\.toml: No such file"):
         Settings.from_toml(tmp_path / "missing.toml")
     with pytest.raises(SettingsError, match=r"cannot read settings from .*: Is a directory"):
@@ -290,25 +282,27 @@ def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
         Settings.from_toml(path)
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_recipes_parse_and_are_found_by_name(path: Path) -> None:
-    Settings.from_toml(path)
-    assert config.recipe(path.stem) == path
+def test_recipes_parse_and_are_found_by_name() -> None:
+    for path in RECIPES:
+        with case(path.stem):
+            Settings.from_toml(path)
+            assert config.recipe(path.stem) == path
 
 
-def test_a_file_wins_over_a_recipe_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_takes_precedence_over_a_recipe_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("quickstart").write_text("")
     assert config.recipe("quickstart") == Path("quickstart")
 
 
-@pytest.mark.parametrize("name", ["nothing", "x" * 300])
-def test_an_unknown_recipe(name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"settings.* {name}: .*(recipes are: .*quickstart|too long)"):
-        config.recipe(name)
+def test_an_unknown_recipe_is_refused() -> None:
+    for name in ("nothing", "x" * 300):
+        message = rf"settings.* {name}: .*(recipes are: .*quickstart|too long)"
+        with case(name), pytest.raises(SettingsError, match=message):
+            config.recipe(name)
 
 
-def test_a_network_by_name() -> None:
+def test_a_network_is_found_by_name() -> None:
     assert config.network_named("dense") == DenseArchitecture()
     with pytest.raises(SettingsError, match=r"network\.name is 'tiny'; known networks are dense"):
         config.network_named("tiny")

@@ -1,4 +1,4 @@
-"""Measuring a model: which clips count, what is left out with its reason, and how noise spoils the result."""
+"""Measuring a model: which clips are used, which are skipped and why, and how noise lowers the accuracy."""
 
 import shutil
 from itertools import pairwise
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import sounds
+from cases import case
 from sayso.config import SILENCE, UNKNOWN
 from sayso.corpus.corpus import Skipped, scan
 from sayso.corpus.splits import Split
@@ -22,31 +23,34 @@ def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evalua
     return evaluate(recognizer, clips), skipped
 
 
-@pytest.mark.parametrize("split", ["training", "validation", "testing"])
-def test_the_tiny_model_knows_its_corpus(split: str, tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    evaluation, skipped = measured(tiny_recognizer, tiny_corpus, split)
-    each = 16 if split == "training" else 4
-    np.testing.assert_array_equal(evaluation.confusion, each * np.eye(5))
-    assert evaluation.labels == tiny_recognizer.labels
-    assert skipped == []
+def test_every_label_gets_as_many_clips_as_a_word_has_in_the_split(
+    tiny_corpus: Path, tiny_recognizer: Recognizer
+) -> None:
+    sizes: tuple[tuple[Split, int], ...] = (("training", 16), ("validation", 4), ("testing", 4))
+    for split, clips in sizes:
+        with case(split):
+            evaluation, skipped = measured(tiny_recognizer, tiny_corpus, split)
+            np.testing.assert_array_equal(evaluation.confusion, clips * np.eye(5))
+            assert evaluation.labels == tiny_recognizer.labels
+            assert skipped == []
 
 
-def test_of_a_test_archive_every_clip_counts(tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path) -> None:
+def test_every_clip_of_a_test_archive_is_used(tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path) -> None:
     for label, word, count in (("yes", "yes", 5), ("other", "no", 4), (UNKNOWN, "zero", 9), (SILENCE, "no", 3)):
         (tmp_path / label).mkdir()
         for path in sorted((tiny_corpus / word).iterdir())[:count]:
             shutil.copy(path, tmp_path / label)
     evaluation, _ = measured(tiny_recognizer, tmp_path, "validation")
     words = evaluation.words
-    # Words that the model does not know deserve to be called unknown.
+    # Words that the model does not know count as unknown.
     assert [words[label].clips for label in tiny_recognizer.labels] == [5, 0, 0, 13, 3]
     no, unknown, silence = (tiny_recognizer.labels.index(label) for label in ("no", UNKNOWN, SILENCE))
     assert evaluation.confusion[unknown, no] == 4
     assert evaluation.confusion[silence, no] == 3
-    assert evaluation.right == 14
+    assert evaluation.correct == 14
 
 
-def test_bad_files_are_named_and_the_rest_is_measured(
+def test_bad_files_are_reported_and_the_others_measured(
     tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path
 ) -> None:
     root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
@@ -58,7 +62,9 @@ def test_bad_files_are_named_and_the_rest_is_measured(
     assert evaluation.words["no"].clips == 3
 
 
-def test_nothing_to_measure_on_is_an_error(tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path) -> None:
+def test_a_split_without_usable_clips_is_an_error(
+    tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path
+) -> None:
     (tmp_path / "yes").mkdir()
     clip = scan(tiny_corpus).by_split("training")[0].path
     shutil.copy(clip, tmp_path / "yes")
@@ -72,7 +78,7 @@ def test_a_benchmark_is_the_same_each_time(tiny_corpus: Path, tiny_recognizer: R
     assert first.names == again.names
 
 
-def test_the_more_noise_the_more_mistakes(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
+def test_more_noise_gives_more_mistakes(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
     clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training")
     untouched = clips.windows.copy()
     noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
@@ -83,7 +89,7 @@ def test_the_more_noise_the_more_mistakes(tiny_corpus: Path, tiny_recognizer: Re
     clean = evaluate(tiny_recognizer, clips)
     assert accuracies[0] == clean.accuracy
     assert all(louder <= fainter + 0.05 for fainter, louder in pairwise(accuracies))
-    # Where nothing but noise is to be heard, every clip sounds the same.
+    # In nothing but noise, all clips are alike.
     assert accuracies[-1] < 0.45
     assert {score.clips for score in scores.values()} == {clean.clips}
     np.testing.assert_array_equal(clips.windows, untouched)

@@ -1,4 +1,4 @@
-"""Spoiled inputs, a few with fixed seeds (`scripts/robustness/fuzz.py` makes many); and its watchman is awake."""
+"""A few damaged inputs with fixed seeds (`scripts/robustness/fuzz.py` makes many), and every check of its sandbox."""
 
 import subprocess
 import sys
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from cases import case
+
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts" / "robustness"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs the alarms and limits of Unix")
 
 
-def test_spoiled_inputs_end_in_a_result_or_one_clear_line() -> None:
+def test_damaged_inputs_end_in_a_result_or_one_clear_line() -> None:
     run = subprocess.run([sys.executable, SCRIPTS / "fuzz.py", "--count", "40"], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith("40 inputs in ")
@@ -67,7 +69,7 @@ for name, plant in PLANTS.items():
 """
 
 
-def test_the_watchman_sees_every_kind_of_fault(tmp_path: Path) -> None:
+def test_the_sandbox_detects_every_kind_of_fault(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", PLANTED, SCRIPTS, tmp_path], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     found = dict(entry.split(" | ", 1) if " | " in entry else (entry, "") for entry in run.stdout.split("\0")[:-1])
@@ -78,10 +80,10 @@ def test_the_watchman_sees_every_kind_of_fault(tmp_path: Path) -> None:
         "hang": "took too long",
         "thread": "a thread ended with ZeroDivisionError",
         "escape": r"prints ['\x1b']",
-        "silent": "status 1 without a word",
+        "silent": "status 1 without a message",
         "status": "ended with 3",
         "warning": "RuntimeWarning",
-        "outside": "changed what lies outside",
+        "outside": "changed files outside its folder",
         "renamed": "os.rename '../canary/y'",
         "program": "subprocess.Popen",
         "memory": "memory of ",
@@ -89,5 +91,6 @@ def test_the_watchman_sees_every_kind_of_fault(tmp_path: Path) -> None:
     if not Path("/proc/self/clear_refs").exists():
         del expected["memory"]
     for name, fault in expected.items():
-        assert fault in found[name], (name, found[name])
-        assert bool(found[name]) == bool(fault), name
+        with case(name):
+            assert fault in found[name]
+            assert bool(found[name]) == bool(fault)

@@ -75,6 +75,11 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
     graphlib.TopologicalSorter(IMPORTS).prepare()
 
 
+def test_no_file_is_too_long_to_be_one_concept() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert not {name: length for name, length in lengths.items() if length > 350}
+
+
 def test_the_network_knows_only_numpy() -> None:
     others = {
         name for path in (ROOT / "nn").rglob("*.py") for name in imported(path) if not name.startswith("sayso.nn")

@@ -1,4 +1,4 @@
-"""Which files are meant by files, folders, patterns and lists."""
+"""Which files are found through files, folders, patterns, addresses and lists."""
 
 import io
 import os
@@ -28,31 +28,30 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_files_come_in_the_order_they_are_named() -> None:
+def test_files_come_in_the_order_in_which_they_are_given_whatever_their_suffix() -> None:
     touch(Path(), "b.wav", "a.wav", "notes.txt")
-    # A file that is named is meant, whatever its suffix.
     assert sound_files(["b.wav", "notes.txt", "a.wav"]) == ["b.wav", "notes.txt", "a.wav"]
 
 
-def test_a_folder_means_all_sound_files_below() -> None:
+def test_a_folder_gives_all_sound_files_below_it() -> None:
     touch(Path("in"), "b.wav", "a.FLAC", "deep/er/c.mp3", "notes.txt", "deep/list.csv")
     assert sound_files(["in"]) == ["in/a.FLAC", "in/b.wav", "in/deep/er/c.mp3"]
 
 
-def test_patterns_are_resolved_where_the_shell_did_not() -> None:
+def test_patterns_that_the_shell_did_not_expand_are_expanded() -> None:
     touch(Path(), "b.wav", "a.wav", "c.mp3", "deep/er/d.wav")
     assert sound_files(["*.wav"]) == ["a.wav", "b.wav"]
     assert sound_files(["**/*.wav"]) == ["a.wav", "b.wav", "deep/er/d.wav"]
     assert sound_files([str(Path.cwd() / "?.mp3")]) == [str(Path.cwd() / "c.mp3")]
 
 
-def test_a_file_whose_name_looks_like_a_pattern_is_itself() -> None:
+def test_an_existing_file_is_not_taken_as_a_pattern() -> None:
     touch(Path(), "[a].wav", "a.wav", "what?.wav")
     assert sound_files(["[a].wav"]) == ["[a].wav"]
     assert sound_files(["what?.wav"]) == ["what?.wav"]
 
 
-def test_a_walk_takes_films_and_enters_folders_in_the_order_of_names() -> None:
+def test_a_walk_includes_films_and_enters_folders_in_the_order_of_names() -> None:
     touch(Path(), "b/x.wav", "a.m4a", "b.webm", "c/film.MP4", "b-.wav")
     assert sound_files(["."]) == ["a.m4a", "b/x.wav", "b-.wav", "b.webm", "c/film.MP4"]
 
@@ -62,19 +61,19 @@ def test_each_file_comes_once_at_its_first_place() -> None:
     assert sound_files(["in/c.wav", "in", "in/*.wav", "in/a.wav"]) == ["in/c.wav", "in/a.wav", "in/b.wav"]
 
 
-def test_where_nothing_is_found_the_place_itself_is_returned() -> None:
+def test_a_place_without_files_is_returned_itself() -> None:
     Path("empty").mkdir()
     assert sound_files(["missing.wav", "*.mp3", "empty"]) == ["missing.wav", "*.mp3", "empty"]
     assert sound_files([]) == []
 
 
-def test_a_folder_that_lies_in_another_is_not_walked_twice() -> None:
+def test_a_file_below_two_folders_comes_once() -> None:
     touch(Path("in"), "a.wav", "deep/b.wav", "deep/notes.txt", "z.wav")
     assert sound_files(["in/deep", "in", "in/deep/"]) == ["in/deep/b.wav", "in/a.wav", "in/z.wav"]
     assert sound_files(["in/deep", "in/deep/notes.txt"]) == ["in/deep/b.wav", "in/deep/notes.txt"]
 
 
-def test_folders_are_walked_as_they_are_asked_for() -> None:
+def test_folders_are_walked_lazily() -> None:
     touch(Path("in"), "a/1.wav", "b/2.wav")
     files = streamed(["in"])
     assert next(files) == "in/a/1.wav"
@@ -82,7 +81,7 @@ def test_folders_are_walked_as_they_are_asked_for() -> None:
     assert list(files) == ["in/b/2.wav", "in/b/3.wav"]
 
 
-def test_a_list_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     touch(Path(), "a.wav")
     text = b"x y.wav\n\na.wav\r\n\xff.wav\na.wav\n-"
     Path("list.txt").write_bytes(text)
@@ -95,7 +94,7 @@ def test_a_list_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
         list(all_files([], "nothere"))
 
 
-def test_addresses_are_listed_where_they_are_folders_or_patterns() -> None:
+def test_addresses_of_folders_and_patterns_are_expanded() -> None:
     pytest.importorskip("fsspec")
     touch(Path("in"), "a.wav", "b.txt", "deep/c.wav")
     root = Path.cwd().as_uri()

@@ -1,4 +1,4 @@
-"""Listening: pace and level are measured beside the recognition, which they do not change."""
+"""Live recognition: computing time and level are measured, which does not change the detections."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sayso.live.listening import SILENT, Level, Listening, Pace
 from sayso.recognition.recognizer import Recognizer
 
 
-def test_what_is_heard_is_what_the_recogniser_hears(tiny_recognizer: Recognizer) -> None:
+def test_measuring_and_recording_do_not_change_the_detections(tiny_recognizer: Recognizer) -> None:
     samples, _ = sounds.stream(["yes", "no"])
     recorded: list[np.ndarray] = []
     listening = Listening(tiny_recognizer, np.array_split(samples, 50), recorded.append)
@@ -26,7 +26,7 @@ def test_what_is_heard_is_what_the_recogniser_hears(tiny_recognizer: Recognizer)
     assert 0 < listening.pace.quantile(0.5) <= listening.pace.quantile(0.99)
 
 
-def test_pace_remembers_a_bounded_number_of_steps() -> None:
+def test_the_pace_keeps_a_bounded_number_of_steps() -> None:
     pace = Pace()
     assert pace.quantile(0.99) == 0
     for step in range(10_000):
@@ -36,24 +36,24 @@ def test_pace_remembers_a_bounded_number_of_steps() -> None:
     assert pace.quantile(0.0) == 4_000
 
 
-def test_level() -> None:
+def test_the_level_is_the_root_mean_square_and_its_problems_are_named() -> None:
     level, times = Level(), np.arange(1_600) / 16_000
-    level.take((0.1 * np.sin(2 * np.pi * 100 * times)).astype(np.float32), 16_000)
+    level.update((0.1 * np.sin(2 * np.pi * 100 * times)).astype(np.float32), 16_000)
     assert level.decibels == pytest.approx(-23.0, abs=0.05)
     assert not level.clipped
-    level.take(np.ones(100, np.float32), 16_000)
+    level.update(np.ones(100, np.float32), 16_000)
     assert level.clipped
     assert level.decibels == pytest.approx(0)
     for _ in range(3):
-        level.take(np.zeros(8_000, np.float32), 16_000)
+        level.update(np.zeros(8_000, np.float32), 16_000)
     assert level.decibels == SILENT
     assert level.silent == 1.5
-    assert not level.trouble
+    assert not level.problem
     for _ in range(3):
-        level.take(np.zeros(8_000, np.float32), 16_000)
-    assert level.trouble.startswith("no signal")
-    level.take(np.ones(100, np.float32), 16_000)
-    assert level.trouble.startswith("clipping")
-    level.take(np.full(10, 1e-4, np.float32), 16_000)
+        level.update(np.zeros(8_000, np.float32), 16_000)
+    assert level.problem.startswith("no signal")
+    level.update(np.ones(100, np.float32), 16_000)
+    assert level.problem.startswith("clipping")
+    level.update(np.full(10, 1e-4, np.float32), 16_000)
     assert level.silent == 0
-    level.take(np.zeros(0, np.float32), 16_000)
+    level.update(np.zeros(0, np.float32), 16_000)

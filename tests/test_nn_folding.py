@@ -1,8 +1,9 @@
-"""Folding: a smaller network that says the same."""
+"""Folding: a smaller network that computes the same."""
 
 import numpy as np
 import pytest
 
+from cases import case
 from sayso.nn import (
     BatchNorm,
     Chain,
@@ -44,13 +45,13 @@ SMALL = TdnnArchitecture(
 
 
 def learned(layers: list[Layer], dtype: type = np.float64) -> Network:
-    """Return a network whose parameters and statistics are all different from each other and from the first ones."""
+    """Return a network whose parameters and statistics all differ from each other and from their initial values."""
     network, rng = Network(layers, SHAPE, dtype), np.random.default_rng(0)
     for name, view in network.parameters.named().items():
         if name.endswith("variance"):
             view[...] = rng.uniform(0.3, 3, view.shape)
         else:
-            # Scales too are of either sign.
+            # Scales, too, have either sign.
             view[...] = rng.normal(0, 1 / np.sqrt(view[0].size), view.shape)
     return network
 
@@ -84,28 +85,35 @@ NETWORKS: dict[str, list[Layer]] = {
 }
 
 
-@pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)], ids=["double", "single"])
-def test_a_folded_network_says_the_same(layers: list[Layer], dtype: type, tolerance: float) -> None:
-    network, x = learned(layers, dtype), clips(dtype)
-    logits = network.logits(x)
-    smaller = folded(network)
-    assert smaller.input_shape == network.input_shape
-    assert smaller.logits(x).dtype == dtype
-    np.testing.assert_allclose(smaller.logits(x), logits, rtol=tolerance, atol=tolerance * np.abs(logits).max())
-    again = folded(smaller)
-    assert again.chain == smaller.chain
-    np.testing.assert_array_equal(again.logits(x), smaller.logits(x))
+PRECISIONS = pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)], ids=["double", "single"]
+)
 
 
-@pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS)
-def test_the_network_stays_as_it_is(layers: list[Layer]) -> None:
-    network = learned(layers)
-    chain, vector = network.chain, network.parameters.vector.copy()
-    smaller = folded(network)
-    smaller.parameters.vector[:] = 0
-    assert network.chain is chain
-    np.testing.assert_array_equal(network.parameters.vector, vector)
+@PRECISIONS
+def test_a_folded_network_computes_the_same(dtype: type, tolerance: float) -> None:
+    for what, layers in NETWORKS.items():
+        with case(what):
+            network, x = learned(layers, dtype), clips(dtype)
+            logits = network.logits(x)
+            smaller = folded(network)
+            assert smaller.input_shape == network.input_shape
+            assert smaller.logits(x).dtype == dtype
+            np.testing.assert_allclose(smaller.logits(x), logits, rtol=tolerance, atol=tolerance * np.abs(logits).max())
+            again = folded(smaller)
+            assert again.chain == smaller.chain
+            np.testing.assert_array_equal(again.logits(x), smaller.logits(x))
+
+
+def test_the_folded_network_is_not_modified() -> None:
+    for what, layers in NETWORKS.items():
+        with case(what):
+            network = learned(layers)
+            chain, vector = network.chain, network.parameters.vector.copy()
+            smaller = folded(network)
+            smaller.parameters.vector[:] = 0
+            assert network.chain is chain
+            np.testing.assert_array_equal(network.parameters.vector, vector)
 
 
 def layers_of(layers: list[Layer]) -> list[Layer]:
@@ -120,9 +128,9 @@ def test_dense_layers_absorb_normalisation_and_dropout() -> None:
 
 
 def test_both_branches_of_a_residual_are_folded() -> None:
-    separable = [TimeBlocks(moments=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
-    first = TimeBlocks(moments=3, block=3, span=9, step=6, padding=2)
-    second = TimeBlocks(moments=3, block=3, span=7, step=3, padding=2)
+    separable = [TimeBlocks(frames=6, block=6, span=8, step=6, padding=1), Pointwise(4), ReLU()]
+    first = TimeBlocks(frames=3, block=3, span=9, step=6, padding=2)
+    second = TimeBlocks(frames=3, block=3, span=7, step=3, padding=2)
     wider = [*(first, Pointwise(5), ReLU()), *(second, Pointwise(5))]
     shortcut = Convolution(channels=5, kernel=1, stride=2)
     assert layers_of(SMALL.layers(4)) == [
@@ -133,14 +141,14 @@ def test_both_branches_of_a_residual_are_folded() -> None:
     ]
 
 
-def test_depthwise_convolutions_become_the_matrices_that_they_multiply_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_depthwise_convolutions_become_blocks_of_their_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "BLOCK", 2)
     layer = DepthwiseConvolution(kernel=2, stride=3, padding=1)
     network = learned([layer, StatisticsPooling(), Dense(4)])
     smaller = folded(network)
-    assert smaller.chain.layers[0] == TimeBlocks(moments=4, block=2, span=5, step=6, padding=1)
+    assert smaller.chain.layers[0] == TimeBlocks(frames=4, block=2, span=5, step=6, padding=1)
     first, second = network.parameters.values["0.DepthwiseConvolution"]["weight"][2]
-    # The second output of a block begins three moments after the first.
+    # The second output of a block begins three frames after the first.
     expected = np.array([[first, 0], [second, 0], [0, 0], [0, first], [0, second]])
     np.testing.assert_array_equal(smaller.parameters.values["0.TimeBlocks"]["weight"][2], expected)
 
@@ -149,21 +157,19 @@ def test_a_folded_network_has_no_statistics() -> None:
     assert folded(learned(SMALL.layers(4))).parameters.count("statistic") == 0
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
+def test_a_normalisation_that_follows_nothing_linear_stays() -> None:
+    befores: list[list[Layer]] = [
         [],
         [Tanh()],
         [Pointwise(4), ReLU()],
-        [TimeBlocks(moments=5, block=2, span=2, step=2)],
+        [TimeBlocks(frames=5, block=2, span=2, step=2)],
         [Pointwise(3), Residual((Tanh(),))],
         [Residual((Pointwise(3),))],
-    ],
-    ids=str,
-)
-def test_a_normalisation_that_follows_nothing_linear_stays(before: list[Layer]) -> None:
-    layers = [*before, BatchNorm(), StatisticsPooling(), Dense(4)]
-    assert layers_of(layers) == layers
+    ]
+    for before in befores:
+        with case(before):
+            layers = [*before, BatchNorm(), StatisticsPooling(), Dense(4)]
+            assert layers_of(layers) == layers
 
 
 def test_a_normalisation_at_the_beginning_of_a_branch_stays() -> None:

@@ -1,11 +1,13 @@
-"""Every backward pass is the derivative of its forward pass, and the check that says so notices when one is not."""
+"""Every backward pass is the derivative of its forward pass, and the check detects errors of a thousandth."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from nn_cases import ALL, CASES, name
+from cases import case
+from nn_cases import CASES, CHAINS, Case, name
 from sayso.nn import BatchNorm, Chain, Dense, ReLU, Tanh
 from sayso.nn.gradient_check import gradient_errors
 from sayso.nn.layer import Layer
@@ -16,16 +18,26 @@ TOLERANCE = 1e-6
 
 def test_every_registered_layer_has_cases() -> None:
     assert set(CASES) == set(LAYERS)
-    for kind, cases in CASES.items():
-        assert cases
-        assert all(type(layer) is LAYERS[kind] for layer, _ in cases)
+    for kind, pairs in CASES.items():
+        with case(kind):
+            assert pairs
+            assert all(type(layer) is LAYERS[kind] for layer, _ in pairs)
 
 
-@pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
-@pytest.mark.parametrize(("batch", "seed"), [(5, 0), (3, 1), (12, 2)])
-def test_backward_is_the_derivative_of_forward(layer: Layer, shape: tuple[int, ...], batch: int, seed: int) -> None:
-    errors = gradient_errors(layer, shape, batch, seed)
-    assert max(errors.values()) < TOLERANCE, errors
+@pytest.mark.parametrize("kind", CASES)
+def test_backward_is_the_derivative_of_forward(kind: str) -> None:
+    check(CASES[kind])
+
+
+def test_backward_of_a_chain_is_the_derivative_of_forward() -> None:
+    check(CHAINS)
+
+
+def check(cases: list[Case]) -> None:
+    for (layer, shape), (batch, seed) in itertools.product(cases, [(5, 0), (3, 1), (12, 2)]):
+        with case(name(layer), shape, f"batch {batch}", f"seed {seed}"):
+            errors = gradient_errors(layer, shape, batch, seed)
+            assert max(errors.values()) < TOLERANCE, errors
 
 
 def test_learned_parameters_are_checked_and_statistics_are_not() -> None:
@@ -66,24 +78,28 @@ class NotANumber(Tanh):
         return np.full_like(grad_y, np.nan)
 
 
-@pytest.mark.parametrize("around", [lambda layer: layer, lambda layer: Chain((Dense(6), layer, Tanh()))])
-@pytest.mark.parametrize(
-    ("wrong", "where"),
-    [
-        (WrongInput(), "x"),
-        (WrongWeight(4), "weight"),
-        (WrongEntry(4), "weight"),
-        (Accumulating(4), "weight"),
-        (NotANumber(), "x"),
-    ],
-    ids=name,
-)
-def test_an_error_of_a_thousandth_is_noticed(wrong: Layer, where: str, around) -> None:
-    errors = gradient_errors(around(wrong), (6,))
-    found = {place for place, error in errors.items() if not error < TOLERANCE}
-    assert any(place == where or place.endswith(f".{where}") for place in found), errors
-    if around(wrong) is wrong:
-        assert found == {where}
+WRONG: list[tuple[Layer, str]] = [
+    (WrongInput(), "x"),
+    (WrongWeight(4), "weight"),
+    (WrongEntry(4), "weight"),
+    (Accumulating(4), "weight"),
+    (NotANumber(), "x"),
+]
+
+
+def test_an_error_of_a_thousandth_is_detected() -> None:
+    for wrong, where in WRONG:
+        with case(name(wrong)):
+            errors = gradient_errors(wrong, (6,))
+            assert {part for part, error in errors.items() if not error < TOLERANCE} == {where}, errors
+
+
+def test_an_error_of_a_thousandth_is_detected_within_a_chain() -> None:
+    for wrong, where in WRONG:
+        with case(name(wrong)):
+            errors = gradient_errors(Chain((Dense(6), wrong, Tanh())), (6,))
+            found = {part for part, error in errors.items() if not error < TOLERANCE}
+            assert any(part == where or part.endswith(f".{where}") for part in found), errors
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,7 @@ class OverwritesItsInput(ReLU):
 
 @dataclass(frozen=True)
 class OverwritesItsCache(Tanh):
-    """Squares what it was given, and in the backward pass takes the input of the layer below for scratch."""
+    """Squares its input, and in the backward pass overwrites it, which belongs to the layer below."""
 
     def forward(self, values, x, rng):
         return x**2, x
@@ -107,7 +123,7 @@ class OverwritesItsCache(Tanh):
 
 @dataclass(frozen=True)
 class SharesOneGradient(Layer):
-    """A detour around Tanh that hands the same gradient to both ways, though Tanh may write to it."""
+    """A shortcut around Tanh that passes the same gradient array to both branches, though Tanh may overwrite it."""
 
     def forward(self, values, x, rng):
         y, cache = Tanh().forward({}, x, rng)
@@ -117,16 +133,14 @@ class SharesOneGradient(Layer):
         return grad_y + Tanh().backward({}, {}, cache, grad_y)
 
 
-@pytest.mark.parametrize("layer", [OverwritesItsInput(), OverwritesItsCache()], ids=name)
-def test_a_layer_that_writes_to_its_input_is_refused(layer: Layer) -> None:
-    with pytest.raises(ValueError, match="read-only"):
-        gradient_errors(layer, (5,))
+def test_a_layer_that_modifies_its_input_is_refused() -> None:
+    for layer in (OverwritesItsInput(), OverwritesItsCache()):
+        with case(name(layer)), pytest.raises(ValueError, match="read-only"):
+            gradient_errors(layer, (5,))
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [Chain((Tanh(), OverwritesItsCache())), SharesOneGradient(), Chain((Dense(4), SharesOneGradient()))],
-    ids=name,
-)
-def test_arrays_that_two_layers_share_by_mistake_are_noticed(layer: Layer) -> None:
-    assert gradient_errors(layer, (5,))["x"] > 1e-3
+def test_arrays_shared_by_mistake_between_layers_are_detected() -> None:
+    shared = (Chain((Tanh(), OverwritesItsCache())), SharesOneGradient(), Chain((Dense(4), SharesOneGradient())))
+    for layer in shared:
+        with case(name(layer)):
+            assert gradient_errors(layer, (5,))["x"] > 1e-3

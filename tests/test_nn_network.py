@@ -1,12 +1,14 @@
-"""Networks: the natural layout outside, clear errors, the way through a description or a pickle, and learning."""
+"""Networks: batch-first layout outside, clear errors, round trips through a description or a pickle, and training."""
 
 import copy
+import itertools
 import json
 import pickle
 
 import numpy as np
 import pytest
 
+from cases import case
 from nn_cases import SMALL_TDNN
 from sayso.nn import (
     AdamW,
@@ -48,7 +50,7 @@ def clips(batch: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(batch, *SHAPE)).astype(np.float32)
 
 
-def test_logits_are_in_natural_layout(network: Network) -> None:
+def test_logits_have_the_batch_as_their_first_axis(network: Network) -> None:
     values, x = network.parameters.values, clips(5)
     normal = (x - [1, -1]) / np.sqrt(1 + 1e-5)
     first, last = values["2.Dense"], values["5.Dense"]
@@ -64,7 +66,7 @@ def test_logits_are_in_natural_layout(network: Network) -> None:
     assert network.multiply_adds == 64 + 24
 
 
-def test_large_and_empty_batches(network: Network) -> None:
+def test_large_and_empty_batches_give_one_row_of_logits_per_example(network: Network) -> None:
     x = clips(2 * INFERENCE_BATCH + 3)
     logits = network.logits(x)
     assert logits.shape == (len(x), 3)
@@ -74,24 +76,24 @@ def test_large_and_empty_batches(network: Network) -> None:
     assert network.logits(x[:0]).dtype == np.float32
 
 
-def test_the_networks_precision_decides(network: Network) -> None:
+def test_results_have_the_precision_of_the_network(network: Network) -> None:
     x, targets = clips(6).astype(np.float64), one_hot(np.array([0, 1, 2, 0, 1, 2]), 3)
     assert network.logits(x).dtype == np.float32
     assert network.loss_and_gradient(x, targets, np.random.default_rng(0))[1].dtype == np.float32
     assert Network(LAYERS, SHAPE, np.float64).logits(x.astype(np.float32)).dtype == np.float64
 
 
-def test_the_gradient_goes_where_it_is_asked_to(network: Network) -> None:
+def test_the_gradient_can_be_stored_in_another_vector(network: Network) -> None:
     x, targets, parameters = clips(6), one_hot(np.array([0, 1, 2, 0, 1, 2]), 3), network.parameters
-    usual = network.loss_and_gradient(x, targets, np.random.default_rng(0))
+    expected_loss, expected_logits = network.loss_and_gradient(x, targets, np.random.default_rng(0))
     expected = parameters.gradient.copy()
     parameters.gradient[:] = 7
     other = np.full_like(expected, np.nan)
-    said = network.loss_and_gradient(x, targets, np.random.default_rng(0), parameters.views(other))
+    loss, logits = network.loss_and_gradient(x, targets, np.random.default_rng(0), parameters.views(other))
     np.testing.assert_array_equal(other, expected)
     assert (parameters.gradient == 7).all()
-    assert said[0] == usual[0]
-    np.testing.assert_array_equal(said[1], usual[1])
+    assert loss == expected_loss
+    np.testing.assert_array_equal(logits, expected_logits)
 
 
 def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> None:
@@ -104,19 +106,18 @@ def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> No
 
     loss()
     gradient, numerical = network.parameters.gradient[:learned].copy(), np.empty(learned)
-    for place in range(learned):
-        start = vector[place]
-        vector[place] = start + 1e-5
+    for position in range(learned):
+        start = vector[position]
+        vector[position] = start + 1e-5
         above = loss()
-        vector[place] = start - 1e-5
-        numerical[place] = (above - loss()) / 2e-5
-        vector[place] = start
+        vector[position] = start - 1e-5
+        numerical[position] = (above - loss()) / 2e-5
+        vector[position] = start
     assert np.linalg.norm(gradient - numerical) / np.linalg.norm(gradient) < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("layers", "shape", "message"),
-    [
+def test_layers_that_do_not_fit_are_refused() -> None:
+    for layers, shape, message in (
         ([Dense(3)], (4, 2), "Dense takes"),
         ([Flatten(), Dense(3)], (8,), "Flatten takes"),
         ([Flatten(), Dense(3), Flatten()], (4, 2), "Flatten takes"),
@@ -128,35 +129,35 @@ def test_the_gradient_of_the_whole_network_is_the_derivative_of_the_loss() -> No
         ([StatisticsPooling(), Pointwise(3)], (4, 2), "Pointwise takes"),
         ([StatisticsPooling(), StatisticsPooling()], (4, 2), "StatisticsPooling takes"),
         ([Flatten(), Convolution(channels=3, kernel=1)], (4, 2), "Convolution takes"),
-        ([DepthwiseConvolution(kernel=5), Flatten(), Dense(3)], (4, 2), "spans 5 moments, its input has 4"),
+        ([DepthwiseConvolution(kernel=5), Flatten(), Dense(3)], (4, 2), "spans 5 frames, its input has 4"),
         ([Residual((Pointwise(3),)), Flatten(), Dense(3)], (4, 2), "let a shortcut layer give"),
         ([Residual((Dense(3),)), Flatten(), Dense(3)], (4, 2), "Dense takes"),
-    ],
-)
-def test_layers_that_do_not_fit_are_refused(layers: list, shape: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Network(layers, shape)
+    ):
+        with case(layers, shape), pytest.raises(ValueError, match=message):
+            Network(layers, shape)
 
 
-@pytest.mark.parametrize("wrong", [(5, 2, 4), (5, 8), (4, 2), (5, 4, 3), (8,)])
-def test_examples_of_another_shape_are_refused(network: Network, wrong: tuple[int, ...]) -> None:
-    message = r"takes examples of shape \(batch, 4, 2\), got"
-    with pytest.raises(ValueError, match=message):
-        network.logits(np.zeros(wrong, np.float32))
-    with pytest.raises(ValueError, match=message):
-        network.loss_and_gradient(np.zeros(wrong, np.float32), np.zeros((3, 5), np.float32), np.random.default_rng(0))
+def test_examples_of_another_shape_are_refused(network: Network) -> None:
+    message, rng = r"takes examples of shape \(batch, 4, 2\), got", np.random.default_rng(0)
+    for shape in ((5, 2, 4), (5, 8), (4, 2), (5, 4, 3), (8,)):
+        x = np.zeros(shape, np.float32)
+        with case(shape):
+            with pytest.raises(ValueError, match=message):
+                network.logits(x)
+            with pytest.raises(ValueError, match=message):
+                network.loss_and_gradient(x, np.zeros((3, 5), np.float32), rng)
 
 
-@pytest.mark.parametrize("layers", [LAYERS, SMALL_TDNN.layers(3)], ids=["dense", "tdnn"])
-def test_descriptions_come_back(layers: list) -> None:
-    network = Network(layers, SHAPE)
-    chain, shape = Network.describe(json.loads(json.dumps(network.to_dict())))
-    assert (chain, shape) == (network.chain, SHAPE)
+def test_networks_survive_a_round_trip_through_json() -> None:
+    for what, layers in (("dense", LAYERS), ("tdnn", SMALL_TDNN.layers(3))):
+        with case(what):
+            network = Network(layers, SHAPE)
+            chain, shape = Network.describe(json.loads(json.dumps(network.to_dict())))
+            assert (chain, shape) == (network.chain, SHAPE)
 
 
-@pytest.mark.parametrize(
-    "description",
-    [
+def test_bad_descriptions_are_refused() -> None:
+    for description in (
         {},
         {"layers": [], "input_shape": None},
         {"layers": None, "input_shape": [4]},
@@ -168,39 +169,37 @@ def test_descriptions_come_back(layers: list) -> None:
         {"layers": [{"kind": "Residual", "layers": "ReLU"}], "input_shape": [4]},
         {"layers": [{"kind": "Residual", "layers": [[]]}], "input_shape": [4]},
         {"layers": [[{"kind": "ReLU"}]], "input_shape": [4]},
-    ],
-    ids=repr,
-)
-def test_bad_descriptions_are_refused(description: dict) -> None:
-    with pytest.raises(ValueError, match=r"network|layer|Residual"):
-        Network.describe(description)
+    ):
+        with case(description), pytest.raises(ValueError, match=r"network|layer|Residual"):
+            Network.describe(description)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
-def test_a_copy_answers_alike_and_learns_on_its_own(network: Network, duplicate) -> None:
-    twin, x = duplicate(network), clips(4)
-    np.testing.assert_array_equal(twin.logits(x), network.logits(x))
-    twin.parameters.vector[:] = 0
-    assert not twin.logits(x).any(), "the copy's views show the copy's vector"
-    assert network.logits(x).any()
+def test_a_copy_computes_the_same_and_is_independent(network: Network) -> None:
+    x = clips(4)
+    for how, twin in (("copy", copy.deepcopy(network)), ("pickle", pickle.loads(pickle.dumps(network)))):
+        with case(how):
+            np.testing.assert_array_equal(twin.logits(x), network.logits(x))
+            twin.parameters.vector[:] = 0
+            assert not twin.logits(x).any(), "the copy's views alias the copy's vector"
+            assert network.logits(x).any()
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_network_learns_what_no_straight_line_can_tell(activation: str, batch_norm: bool) -> None:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(-1, 1, (400, 2, 1)).astype(np.float32)
-    labels = (x[:, 0, 0] * x[:, 1, 0] > 0).astype(int)
-    layers = DenseArchitecture(hidden=(32, 32), activation=activation, batch_norm=batch_norm, dropout=0.0).layers(2)
-    network = Network(layers, (2, 1)).initialise(rng)
-    trainer = Trainer(network, AdamW(), Constant(0.01))
-    for _ in range(100):
-        for batch in np.array_split(rng.permutation(300), 5):
-            trainer.step(x[batch], labels[batch], 0.0, rng)
-    assert np.mean(network.logits(x[300:]).argmax(axis=1) == labels[300:]) > 0.94
+def test_a_network_learns_classes_that_are_not_linearly_separable() -> None:
+    for activation, batch_norm in itertools.product(("relu", "tanh"), (False, True)):
+        rng = np.random.default_rng(0)
+        x = rng.uniform(-1, 1, (400, 2, 1)).astype(np.float32)
+        labels = (x[:, 0, 0] * x[:, 1, 0] > 0).astype(int)
+        layers = DenseArchitecture((32, 32), activation, batch_norm, dropout=0.0).layers(2)
+        network = Network(layers, (2, 1)).initialise(rng)
+        trainer = Trainer(network, AdamW(), Constant(0.01))
+        for _ in range(100):
+            for batch in np.array_split(rng.permutation(300), 5):
+                trainer.step(x[batch], labels[batch], 0.0, rng)
+        with case(activation, batch_norm):
+            assert np.mean(network.logits(x[300:]).argmax(axis=1) == labels[300:]) > 0.94
 
 
-def test_architectures_lay_out_what_they_are_asked_for() -> None:
+def test_a_dense_architecture_has_the_layers_of_its_settings() -> None:
     assert DenseArchitecture((5, 4), "tanh", False, 0.0).layers(3) == [
         *(Flatten(), Dense(5), Tanh(), Dense(4), Tanh()),
         Dense(3),
@@ -211,7 +210,7 @@ def test_architectures_lay_out_what_they_are_asked_for() -> None:
     ]
 
 
-def test_a_tdnn_is_laid_out_block_by_block() -> None:
+def test_a_tdnn_consists_of_stem_blocks_and_pooling() -> None:
     architecture = TdnnArchitecture(
         stem=8, stem_stride=2, channels=(8, 8, 6), kernels=(3, 5, 7), strides=(1, 2, 1), layers_per_block=2, dropout=0.2
     )
@@ -250,15 +249,15 @@ def test_layers_over_frequency_and_time_come_before_the_stem() -> None:
         Network(layers, (9, 4))
 
 
-@pytest.mark.parametrize("time", [1, 2, 7, 98])
-def test_a_tdnn_takes_any_time(time: int) -> None:
-    network = Network(TdnnArchitecture().layers(4), (time, 13))
-    assert network.logits(np.zeros((2, time, 13), np.float32)).shape == (2, 4)
+def test_a_tdnn_takes_inputs_of_any_length() -> None:
+    for time in (1, 2, 7, 98):
+        with case(time):
+            network = Network(TdnnArchitecture().layers(4), (time, 13))
+            assert network.logits(np.zeros((2, time, 13), np.float32)).shape == (2, 4)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_a_tdnn_of_impossible_sizes_is_refused() -> None:
+    for settings, message in (
         (
             {"channels": (8,) * 3, "kernels": (3,) * 2},
             "tdnn has 3 channels, 2 kernels and 3 strides; give one of each for every block",
@@ -279,18 +278,16 @@ def test_a_tdnn_takes_any_time(time: int) -> None:
         ),
         ({"layers_per_block": 0}, "0 layers_per_block; expected at least 1"),
         ({"dropout": 1.0}, "Dropout has rate"),
-    ],
-)
-def test_a_tdnn_of_impossible_sizes_is_refused(settings: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        TdnnArchitecture(**settings).layers(3)
+    ):
+        with case(settings), pytest.raises(ValueError, match=message):
+            TdnnArchitecture(**settings).layers(3)
 
 
-def test_a_tdnn_learns_an_order_wherever_it_happens() -> None:
+def test_a_tdnn_learns_an_order_of_events_wherever_it_occurs() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(0, 0.3, (400, 16, 2)).astype(np.float32)
     labels, clip = rng.integers(2, size=400), np.arange(400)
-    # Channel `label` rises first, the other one two moments later; in training early, in the test late.
+    # Channel `label` has a peak, the other one two frames later: early in the training data, late in the test data.
     start = np.where(clip < 300, rng.integers(1, 6, size=400), rng.integers(8, 13, size=400))
     x[clip, start, labels] += 2
     x[clip, start + 2, 1 - labels] += 2

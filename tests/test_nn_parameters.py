@@ -1,10 +1,11 @@
-"""All parameters live in one vector: views alias it, the order is weights, biases, statistics."""
+"""All parameters are in one vector: views alias it, in the order weights, biases, statistics."""
 
 import re
 
 import numpy as np
 import pytest
 
+from cases import case
 from sayso.nn import BatchNorm, Chain, Dense, Parameters, Residual
 from sayso.nn.parameters import MAX_SIZE, flatten
 
@@ -26,7 +27,7 @@ def test_views_and_vector_are_the_same_memory(parameters: Parameters) -> None:
     assert not np.shares_memory(parameters.vector, parameters.gradient)
 
 
-def test_views_of_another_vector_have_the_shape_of_the_tree() -> None:
+def test_views_of_another_vector_are_nested_like_the_tree() -> None:
     parameters = Parameters(
         Chain((Dense(4), Residual((BatchNorm(), Dense(4)), (Dense(4, bias=False),)))).parameters((3,))
     )
@@ -43,7 +44,7 @@ def test_views_of_another_vector_have_the_shape_of_the_tree() -> None:
     assert not parameters.vector.any(), "the values are another vector"
 
 
-def test_the_norm_of_a_layer_is_that_of_what_it_learns(parameters: Parameters) -> None:
+def test_the_norm_of_a_layer_is_that_of_its_learned_parameters(parameters: Parameters) -> None:
     vector = np.arange(len(parameters.vector), dtype=np.float32)
     named = {name: array.ravel() for name, array in parameters.named(vector).items()}
     norms = parameters.norms(vector)
@@ -68,7 +69,7 @@ def test_order_is_weights_then_biases_then_statistics(parameters: Parameters) ->
     assert len(parameters.vector) == 42
 
 
-def test_the_start_is_he_normal_zeros_and_ones() -> None:
+def test_initial_values_are_he_normal_zeros_and_ones() -> None:
     parameters = Parameters(Chain((Dense(500), BatchNorm())).parameters((300,)))
     parameters.initialise(np.random.default_rng(0))
     dense, norm = parameters.values["0.Dense"], parameters.values["1.BatchNorm"]
@@ -81,15 +82,15 @@ def test_the_start_is_he_normal_zeros_and_ones() -> None:
     assert parameters.vector.dtype == parameters.gradient.dtype == np.float32
 
 
-def test_statistics_follow_and_nothing_else_moves(parameters: Parameters) -> None:
+def test_updating_statistics_changes_nothing_else(parameters: Parameters) -> None:
     parameters.vector[:] = 3
     parameters.gradient[:] = 1
-    parameters.follow_statistics(0.25)
+    parameters.update_statistics(0.25)
     assert (parameters.vector[:34] == 3).all()
     assert (parameters.vector[34:] == 2.75).all()
 
 
-@pytest.mark.parametrize("units", [MAX_SIZE, 10**13, 10**40])
-def test_absurd_sizes_are_refused_before_memory_is_asked_for(units: int) -> None:
-    with pytest.raises(ValueError, match="expected at most"):
-        Parameters(Dense(units).parameters((10,)))
+def test_absurd_sizes_are_refused_before_memory_is_allocated() -> None:
+    for units in (MAX_SIZE, 10**13, 10**40):
+        with case(units), pytest.raises(ValueError, match="expected at most"):
+            Parameters(Dense(units).parameters((10,)))

@@ -1,9 +1,10 @@
-"""Agreement with an independent library: PyTorch's numbers, stored here and computed afresh where it is installed.
+"""Agreement with an independent library: PyTorch's numbers, stored here, and computed again where it is installed.
 
 The stored numbers come from `torch_reference(setup, 0)` below, in double precision, with PyTorch 2.13 for the dense
-network and 2.14 for the tdnn. To make them again: `PYTHONPATH=src python tests/test_nn_reference.py`.
+network and 2.14 for the tdnn. To compute them again: `PYTHONPATH=src python tests/test_nn_reference.py`.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
+from cases import case
 from sayso.nn import (
     SGD,
     AdamW,
@@ -41,7 +43,7 @@ from sayso.nn.trainer import Trainer
 
 @dataclass(frozen=True)
 class Setup:
-    """A network that is compared, the shape of its input and the file of the stored numbers."""
+    """A network to compare, the shape of its input and the file of the stored numbers."""
 
     layers: tuple[Layer, ...]
     shape: tuple[int, int]
@@ -52,8 +54,7 @@ class Setup:
         return Path(__file__).parent / "data" / self.file
 
 
-# Before a normalisation there is always something that is not linear, or no bias: a shift that the normalisation takes
-# out again would have the gradient 0.
+# A bias directly before a normalisation would have the gradient 0, so there is a nonlinearity in between or no bias.
 SETUPS = {
     "dense": Setup(
         (BatchNorm(), Tanh(), Flatten(), Dense(10, bias=False), BatchNorm(), ReLU(), Dense(6), Tanh(), Dense(4)),
@@ -100,7 +101,7 @@ OPTIMIZERS: dict[str, Optimizer] = {"sgd": SGD(0.9), "adam": AdamW(), "adamw": A
 
 
 def build(setup: Setup, reference: dict[str, np.ndarray], dtype: type) -> Network:
-    """Return our network with the reference's first weights."""
+    """Return our network with the reference's initial weights."""
     network = Network(setup.layers, setup.shape, dtype)
     for name, view in network.parameters.named().items():
         view[...] = reference[f"start.{name}"]
@@ -108,7 +109,7 @@ def build(setup: Setup, reference: dict[str, np.ndarray], dtype: type) -> Networ
 
 
 def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
-    """Build layers in PyTorch, in double precision, and name its tensors as we do.
+    """Build layers in PyTorch, in double precision, and return its tensors under our names.
 
     There the batch is the first axis: (batch, channels, time) or (batch, features); `shape` is that of an example.
     """
@@ -122,7 +123,7 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
             return x.transpose(1, 2)
 
     class Sum(nn.Module):
-        """Add up what two branches give."""
+        """The sum of two branches."""
 
         def __init__(self, first: nn.Module, second: nn.Module) -> None:
             super().__init__()
@@ -155,7 +156,7 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
             return torch.log(whole) + torch.logsumexp(x, dim=1, keepdim=True)
 
     class Cosines(nn.Module):
-        """The spectrum that SciPy finds in weighed coefficients."""
+        """The spectrum that SciPy computes from weighted coefficients."""
 
         def __init__(self, count: int) -> None:
             super().__init__()
@@ -220,14 +221,14 @@ def torch_chain(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[Any,
 
 
 def torch_reference(setup: Setup, seed: int) -> dict[str, np.ndarray]:
-    """Let PyTorch compute everything that is compared here.
+    """Compute everything that is compared here with PyTorch.
 
     Returns
     -------
     reference : dict of ndarray
-        "x", "labels": one batch a step. "start.NAME": first parameters, in our names and shapes. "loss", "logits",
+        "x", "labels": one batch per step. "start.NAME": initial parameters, in our names and shapes. "loss", "logits",
         "inference": of the first batch. "gradient.NAME": of the first batch.
-        "OPTIMIZER.STEPS.NAME": parameters after so many steps.
+        "OPTIMIZER.STEPS.NAME": parameters after that number of steps.
     """
     import torch
     from torch import nn
@@ -246,7 +247,7 @@ def torch_reference(setup: Setup, seed: int) -> dict[str, np.ndarray]:
     reference |= {f"start.{name}": view.copy() for name, view in ours.named().items()}
 
     def model() -> tuple[nn.Module, dict[str, Any]]:
-        """Build the network in PyTorch, with the first parameters, and its tensors under our names."""
+        """Build the network in PyTorch, with the initial parameters, and return its tensors under our names."""
         net, tensors = torch_chain(setup.layers, setup.shape[::-1])
         with torch.no_grad():
             for name, tensor in tensors.items():
@@ -307,45 +308,39 @@ def reference(request: pytest.FixtureRequest, setup: Setup) -> dict[str, np.ndar
 
 # In double precision both libraries must agree to rounding; in single precision Adam's division by the root of a small
 # square enlarges the rounding.
-PRECISIONS = pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 2e-4)], ids=["double", "single"]
-)
+PRECISIONS = ((np.float64, 1e-9), (np.float32, 2e-4))
 
 
-@PRECISIONS
-def test_forward_and_backward_agree(
-    setup: Setup, reference: dict[str, np.ndarray], dtype: type, tolerance: float
-) -> None:
-    network = build(setup, reference, dtype)
-    x = reference["x"][0]
-    np.testing.assert_allclose(network.logits(x), reference["inference"], rtol=tolerance, atol=tolerance)
-    targets = one_hot(reference["labels"][0], CLASSES, SMOOTHING)
-    loss, logits = network.loss_and_gradient(x, targets, np.random.default_rng(0))
-    assert loss == pytest.approx(float(reference["loss"]), rel=tolerance)
-    np.testing.assert_allclose(logits, reference["logits"], rtol=tolerance, atol=tolerance)
-    gradients = network.parameters.named(network.parameters.gradient)
-    roles = {name: spec.role for name, spec in flatten(network.chain.parameters(setup.shape[::-1]))}
-    learned = {name for name, role in roles.items() if role != "statistic"}
-    assert {name.removeprefix("gradient.") for name in reference if name.startswith("gradient.")} == learned
-    for name in learned:
-        expected = reference[f"gradient.{name}"]
-        np.testing.assert_allclose(gradients[name], expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+def test_forward_and_backward_agree(setup: Setup, reference: dict[str, np.ndarray]) -> None:
+    x, targets = reference["x"][0], one_hot(reference["labels"][0], CLASSES, SMOOTHING)
+    for dtype, tolerance in PRECISIONS:
+        with case(dtype.__name__):
+            network = build(setup, reference, dtype)
+            np.testing.assert_allclose(network.logits(x), reference["inference"], rtol=tolerance, atol=tolerance)
+            loss, logits = network.loss_and_gradient(x, targets, np.random.default_rng(0))
+            assert loss == pytest.approx(float(reference["loss"]), rel=tolerance)
+            np.testing.assert_allclose(logits, reference["logits"], rtol=tolerance, atol=tolerance)
+            gradients = network.parameters.named(network.parameters.gradient)
+            roles = {name: spec.role for name, spec in flatten(network.chain.parameters(setup.shape[::-1]))}
+            learned = {name for name, role in roles.items() if role != "statistic"}
+            assert {name.removeprefix("gradient.") for name in reference if name.startswith("gradient.")} == learned
+            for name in learned:
+                expected = reference[f"gradient.{name}"]
+                atol = tolerance * np.abs(expected).max()
+                np.testing.assert_allclose(gradients[name], expected, rtol=tolerance, atol=atol, err_msg=name)
 
 
-@PRECISIONS
-@pytest.mark.parametrize("steps", [1, STEPS])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_optimisers_and_running_statistics_agree(
-    setup: Setup, reference: dict[str, np.ndarray], kind: str, steps: int, dtype: type, tolerance: float
-) -> None:
-    network = build(setup, reference, dtype)
-    trainer = Trainer(network, OPTIMIZERS[kind], Constant(RATES[kind]), SMOOTHING)
-    for step in range(steps):
-        trainer.step(reference["x"][step], reference["labels"][step], 0.0, np.random.default_rng(0))
-    for name, view in network.parameters.named().items():
-        expected = reference[f"{kind}.{steps}.{name}"]
-        assert np.abs(expected - reference[f"start.{name}"]).max() > tolerance, "the reference has moved"
-        np.testing.assert_allclose(view, expected, rtol=tolerance, atol=tolerance, err_msg=name)
+def test_optimisers_and_running_statistics_agree(setup: Setup, reference: dict[str, np.ndarray]) -> None:
+    for (dtype, tolerance), kind, steps in itertools.product(PRECISIONS, OPTIMIZERS, (1, STEPS)):
+        with case(dtype.__name__, kind, f"{steps} steps"):
+            network = build(setup, reference, dtype)
+            trainer = Trainer(network, OPTIMIZERS[kind], Constant(RATES[kind]), SMOOTHING)
+            for step in range(steps):
+                trainer.step(reference["x"][step], reference["labels"][step], 0.0, np.random.default_rng(0))
+            for name, view in network.parameters.named().items():
+                expected = reference[f"{kind}.{steps}.{name}"]
+                assert np.abs(expected - reference[f"start.{name}"]).max() > tolerance, "the reference has moved"
+                np.testing.assert_allclose(view, expected, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""One example through a network and back: the same numbers as in use, and the gradient of just that function."""
+"""A trace holds the values of inference, and their gradients are those of the network in inference."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from nn_cases import ALL, SMALL_TDNN, name
+from nn_cases import SMALL_TDNN, for_every_layer
 from sayso.nn import Dense, Flatten, Network, Stack, one_hot, softmax_cross_entropy
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import Shape
@@ -15,7 +15,7 @@ STEP = 1e-6
 
 
 def traced_network(layer: Layer, shape: Shape) -> tuple[Network, np.ndarray, np.ndarray]:
-    """Put an output of three classes behind a layer, in double precision, with an example and its targets."""
+    """Append an output of three classes to a layer, in double precision; return an example and its targets as well."""
     flat = {1: [], 2: [Flatten()], 3: [Stack(), Flatten()]}[len(layer.output_shape(shape))]
     network = Network([layer, *flat, Dense(3)], shape[::-1], np.float64)
     rng = np.random.default_rng(0)
@@ -29,8 +29,8 @@ def loss_of(network: Network, x: np.ndarray, targets: np.ndarray) -> float:
     return softmax_cross_entropy(network.logits(x[None]).T, targets[:, None])[0]
 
 
-@pytest.mark.parametrize(("layer", "shape"), ALL, ids=name)
-def test_the_gradient_is_that_of_the_network_in_use(layer: Layer, shape: Shape) -> None:
+@for_every_layer
+def test_the_gradient_is_that_of_the_network_in_inference(layer: Layer, shape: Shape) -> None:
     network, x, targets = traced_network(layer, shape)
     result = trace(network, x, targets)
     np.testing.assert_allclose(result.logits, network.logits(x[None])[0], rtol=1e-12)
@@ -56,7 +56,7 @@ def test_the_gradient_is_that_of_the_network_in_use(layer: Layer, shape: Shape) 
         )
 
 
-def test_what_a_layer_gives_is_what_the_next_takes() -> None:
+def test_the_output_of_a_layer_is_the_input_of_the_next() -> None:
     network, x, targets = traced_network(SMALL_TDNN.layers(3)[3], (4, 9))
     passages = trace(network, x, targets).passages
 
@@ -76,7 +76,7 @@ def test_what_a_layer_gives_is_what_the_next_takes() -> None:
     np.testing.assert_array_equal(block.y, ends[0] + ends[1])
 
 
-def test_the_error_at_the_output_is_what_was_said_minus_what_should_have_been() -> None:
+def test_the_error_at_the_output_is_predicted_minus_target_probabilities() -> None:
     network, x, targets = traced_network(Dense(4), (5,))
     result = trace(network, x, targets)
     np.testing.assert_allclose(result.error, result.probabilities - targets, rtol=1e-12)

@@ -209,10 +209,10 @@ def test_bad_negatives_are_reported_and_the_others_used(tmp_path: Path, tiny_set
     good, bad = talk(tmp_path / "talk" / "good.wav", 2), tmp_path / "talk" / "bad.wav"
     bad.write_text("nothing to hear")
     prepared = prepared_from(root, tiny_settings, negatives=good.parent)
-    assert [(skipped.path, "sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
+    assert [(skipped.path, "not a sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
     assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 2
     good.unlink()
-    with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*sound file"):
+    with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*not a sound file"):
         prepared_from(root, tiny_settings, negatives=bad.parent)
 
 
@@ -243,9 +243,9 @@ def test_all_skipped_files_are_reported(tmp_path: Path, tiny_settings: Settings)
     root = corpus(tmp_path, yes=BOTH, no=BOTH)
     bad = {
         root / "yes" / "text.txt": "not an audio file",
-        root / "yes" / f"{TRAINING[4]}_nohash_0.wav": "sound file",
-        root / "no" / f"{VALIDATION[1]}_nohash_0.wav": "sound file",
-        root / "_background_noise_" / "bad.wav": "sound file",
+        root / "yes" / f"{TRAINING[4]}_nohash_0.wav": "not a sound file",
+        root / "no" / f"{VALIDATION[1]}_nohash_0.wav": "not a sound file",
+        root / "_background_noise_" / "bad.wav": "not a sound file",
     }
     for path in bad:
         path.write_text("nothing to hear")

@@ -1,4 +1,4 @@
-"""What SECURITY.md promises of models and of what is printed: no code runs, no size is believed, no terminal is led."""
+"""What SECURITY.md promises about models and output: no code runs, sizes are bounded, no name controls a terminal."""
 
 import dataclasses
 import hashlib
@@ -17,6 +17,7 @@ import soundfile
 
 import sayso
 import sounds
+from cases import case
 from command_line import Result
 from sayso.cli.tables import table
 from sayso.config import FeatureSettings, Settings, bounds
@@ -45,7 +46,7 @@ FEATURES = FeatureSettings(clip=0.13, mel_bands=6, coefficients=4)
 
 
 def written(tmp_path: Path, layers: Sequence[Layer], features: FeatureSettings = FEATURES) -> Path:
-    """Write a model of these layers, which is consistent but for what its layers ask for."""
+    """Write a model that is consistent except for the memory or work that these layers ask for."""
     path = tmp_path / "hostile.safetensors"
     Model(
         labels=("yes", "no"),
@@ -57,28 +58,27 @@ def written(tmp_path: Path, layers: Sequence[Layer], features: FeatureSettings =
     return path
 
 
-# Few weights, and yet gigabytes of activations or hours of work.
+# Few weights, yet gigabytes of activations or hours of work.
 GREEDY = {
-    "a matrix for every moment": ([DepthwiseConvolution(kernel=1, padding=65_536), StatisticsPooling()], "at once"),
-    "moments upon moments": (
+    "a matrix for every frame": ([DepthwiseConvolution(kernel=1, padding=65_536), StatisticsPooling()], "at once"),
+    "ever more frames": (
         [*(DepthwiseConvolution(kernel=1, padding=1_000, stride=1) for _ in range(9)), StatisticsPooling()],
         "at once",
     ),
     "much work": ([DepthwiseConvolution(kernel=2_000, padding=1_999) for _ in range(40)] + [Flatten()], "at once"),
     "a cosine for every channel": ([Pointwise(5_000), Spectrum(), Stack(), StatisticsPooling()], "at once"),
-    "all of a picture in every column": (
+    "a kernel as large as its input": (
         [Spectrum(), Convolution2d(channels=1, band_kernel=4, kernel=4_001, padding=4_000), Stack(), Flatten()],
         "at once",
     ),
-    "layers without end": ([ReLU()] * 1_001 + [Flatten()], "more than 1000 layers"),
+    "too many layers": ([ReLU()] * 1_001 + [Flatten()], "more than 1000 layers"),
 }
 
 
-@pytest.mark.parametrize("name", GREEDY)
-def test_a_network_that_asks_for_absurd_memory_or_work_is_refused(name: str, tmp_path: Path) -> None:
-    layers, message = GREEDY[name]
-    with pytest.raises(ModelError, match=message):
-        model_file.load(written(tmp_path, [*layers, Dense(2)]))
+def test_a_network_that_needs_absurd_memory_or_work_is_refused(tmp_path: Path) -> None:
+    for name, (layers, message) in GREEDY.items():
+        with case(name), pytest.raises(ModelError, match=message):
+            model_file.load(written(tmp_path, [*layers, Dense(2)]))
 
 
 def test_a_network_that_costs_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +88,8 @@ def test_a_network_that_costs_too_much_is_refused(tmp_path: Path, monkeypatch: p
         model_file.load(path)
 
 
-def test_what_can_be_trained_can_be_loaded() -> None:
-    # The bounds of settings are those of model files; the largest network that ships is far from them.
+def test_every_network_that_can_be_trained_can_be_loaded() -> None:
+    # Settings and model files have the same bounds; the largest networks of the recipes are far from them.
     for network in (DenseArchitecture(), TdnnArchitecture()):
         settings = Settings(network=network)
         shape = (settings.features.frames, settings.features.width)
@@ -102,27 +102,29 @@ def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None
     path = tmp_path / "model.safetensors"
     with path.open("wb") as file:
         file.write(struct.pack("<Q", model_file.MAX_HEADER + 1))
-        file.truncate(model_file.MAX_HEADER + 100)  # takes no room on the disk
+        file.truncate(model_file.MAX_HEADER + 100)  # takes no space on the disk
     with pytest.raises(ModelError, match="declares a header of 8388609 bytes"):
         model_file.load(path)
 
 
-@pytest.mark.parametrize("taught", [3, "x", {}])
-def test_what_is_told_of_the_training_is_only_told(
-    taught: object, tiny_model: Model, sayso: Callable[..., Result], tmp_path: Path
+def test_metadata_of_the_training_is_only_printed(
+    tiny_model: Model, sayso: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.safetensors"
-    dataclasses.replace(tiny_model, training={"taught": taught}).save(path)
-    with pytest.raises(ModelError, match="list of what was taught"):
-        model_file.load(path)
-    told = {"data": taught, "validation_accuracy": taught, "settings": [], "history": taught}
-    dataclasses.replace(tiny_model, training=told, scores={"\x1b[2J": taught, "b": {"accuracy": "high"}}).save(path)
-    result = sayso("info", path)
-    assert result.status == 0
-    assert "trained on" in result.out
-    assert "unknown" in result.out
-    assert r"score, \x1b[2J" in result.out
-    assert "\x1b" not in result.out
+    for odd in (3, "x", {}):
+        with case(repr(odd)):
+            dataclasses.replace(tiny_model, training={"taught": odd}).save(path)
+            with pytest.raises(ModelError, match="list of what was taught"):
+                model_file.load(path)
+            training = {"data": odd, "validation_accuracy": odd, "settings": [], "history": odd}
+            scores = {"\x1b[2J": odd, "b": {"accuracy": "high"}}
+            dataclasses.replace(tiny_model, training=training, scores=scores).save(path)
+            result = sayso("info", path)
+            assert result.status == 0
+            assert "trained on" in result.out
+            assert "unknown" in result.out
+            assert r"score, \x1b[2J" in result.out
+            assert "\x1b" not in result.out
 
 
 def test_loading_a_model_runs_and_writes_nothing(tiny_model_path: Path) -> None:
@@ -145,14 +147,14 @@ assert seen and not strange and not opened
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_shipped_models_are_those_whose_sums_are_in_the_code() -> None:
+def test_the_shipped_models_have_the_checksums_in_the_code() -> None:
     found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in shipped.models().items()}
     assert found == checksums.SHIPPED, "run: python scripts/shipped_models/hashes.py"
 
 
 def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = bytearray(shipped.models()["commands-tiny"].read_bytes())
-    content[-200_000] ^= 1  # still a sound model
+    content[-200_000] ^= 1  # still a valid model
     monkeypatch.setattr(shipped, "bundled", lambda kind: tmp_path)
     path = tmp_path / "commands-tiny.safetensors"
     path.write_bytes(content)
@@ -169,18 +171,26 @@ def test_a_shipped_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch
 NASTY = "a\x1b]0;x\x07\n\r\x9b2J\u202e\udcff"
 
 
-def test_what_is_no_plain_text_is_printed_as_escapes() -> None:
+def test_characters_that_are_not_printable_become_escapes() -> None:
     assert printable("Grüße, 世界 ✓") == "Grüße, 世界 ✓"
     assert printable(NASTY) == r"a\x1b]0;x\x07\n\r\x9b2J\u202e\udcff"
     assert printable(NASTY).isprintable()
     assert table(["name"], [[NASTY]]).split("\n")[1] == printable(NASTY)
 
 
-@pytest.mark.parametrize("name", ["a\x1b]0;x\x07\n\x9b2J\u202e", os.fsdecode(b"a\xff")])
-def test_names_of_files_and_words_cannot_command_a_terminal(
-    name: str, sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+def test_names_of_files_and_words_cannot_control_a_terminal(
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
-    corpus = tmp_path / "corpus"
+    for number, name in enumerate(("a\x1b]0;x\x07\n\x9b2J\u202e", os.fsdecode(b"a\xff"))):
+        (tmp_path / str(number)).mkdir()
+        with case(repr(name)):
+            check_that_output_is_printable(name, sayso, tiny_model_path, tmp_path / str(number))
+
+
+def check_that_output_is_printable(
+    name: str, sayso: Callable[..., Result], tiny_model_path: Path, folder: Path
+) -> None:
+    corpus = folder / "corpus"
     for word in ("yes", name):
         (corpus / word).mkdir(parents=True)
         for take in range(3):
@@ -190,27 +200,27 @@ def test_names_of_files_and_words_cannot_command_a_terminal(
     runs = [
         ("data", "info", corpus),
         ("evaluate", tiny_model_path, corpus, "--split", "training"),
-        ("train", corpus, "-o", tmp_path / "model"),
-        ("train", corpus, "-o", tmp_path / "model", "--words", name),
-        ("teach", corpus, "-o", tmp_path / "model", "--from", tiny_model_path),
+        ("train", corpus, "-o", folder / "model"),
+        ("train", corpus, "-o", folder / "model", "--words", name),
+        ("teach", corpus, "-o", folder / "model", "--from", tiny_model_path),
         ("info", corpus / name / f"{name}.wav"),
         ("listen", "--input", corpus / name / f"{name}.wav", "-m", tiny_model_path),
-        ("train", corpus, "-o", tmp_path / "model", name),
+        ("train", corpus, "-o", folder / "model", name),
         ("classify", corpus, "-m", tiny_model_path),
         ("classify", corpus, "-m", tiny_model_path, "--format", "jsonl"),
-        ("report", tiny_model_path, corpus, "-o", tmp_path / f"{name}.html"),
+        ("report", tiny_model_path, corpus, "-o", folder / f"{name}.html"),
         ("explain", corpus / name / f"{name}.wav", "-m", tiny_model_path),
-        ("sweep", corpus, "-o", tmp_path / name, "--seeds", "0", "--set", "training.epochs=1"),
+        ("sweep", corpus, "-o", folder / name, "--seeds", "0", "--set", "training.epochs=1"),
     ]
     for arguments in runs:
         result = sayso(*arguments)
         for text in (result.out, result.err):
             assert all(line.isprintable() for line in text.split("\n")), (arguments, text)
-    assert not (tmp_path / "model").exists()
+    assert not (folder / "model").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a name that is no text")
-def test_a_name_that_is_no_text_comes_back_from_json(tiny_model_path: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a name that is not valid text")
+def test_a_name_that_is_not_valid_text_can_be_read_from_json(tiny_model_path: Path, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"a\xff.wav")
     path.write_bytes(b"no sound")
     run = subprocess.run(
@@ -221,7 +231,7 @@ def test_a_name_that_is_no_text_comes_back_from_json(tiny_model_path: Path, tmp_
     assert json.loads(run.stdout)["path"] == str(path)
 
 
-def test_a_few_bytes_that_hold_hours_are_no_clip(
+def test_a_small_file_with_hours_of_sound_is_not_a_clip(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     for word in ("yes", "no"):
@@ -232,8 +242,8 @@ def test_a_few_bytes_that_hold_hours_are_no_clip(
     assert "long.flac is longer than 60 s; cut it into clips of one word each" in result.err
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs to know how much memory is in use")
-def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs to know the memory in use")
+def test_absurd_rates_and_channels_take_little_memory(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "wide.wav", np.zeros((400_000, 64), np.int16), 768_000)
     header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, 1, 65_535, 2**32 - 1, 0, 0, 32,
                          b"data", 2**32 - 1)  # fmt: skip
@@ -252,7 +262,7 @@ def test_absurd_rates_and_channels_take_no_memory(tmp_path: Path) -> None:
     assert "standard input has a rate of 4294967295 Hz" in run.stdout
 
 
-def test_every_promise_of_the_page_names_a_test_that_is_there() -> None:
+def test_every_promise_of_the_page_names_a_test_that_exists() -> None:
     root = Path(__file__).resolve().parent.parent
     page = (root / "SECURITY.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("|")][2:]

@@ -1,4 +1,4 @@
-"""Takes: the word is found and trimmed, what is wrong is named, and files keep speaker and session apart."""
+"""Takes: they are trimmed to the word, problems are named, and files are distinguished by speaker and session."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,16 @@ import pytest
 import soundfile
 
 import sounds
+from cases import case
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.live.takes import TakeFiles, check_name, take_of
+from sayso.live.takes import TakeFiles, check_name, trimmed
 
 SECONDS = 2
-BEGAN = datetime(2026, 1, 2, 3, 4, 5)
+STARTED = datetime(2026, 1, 2, 3, 4, 5)
 
 
-def heard(start: float, level: float = 1.0, length: float = sounds.SPOKEN) -> np.ndarray:
+def recording(start: float, level: float = 1.0, length: float = sounds.SPOKEN) -> np.ndarray:
     """Return two seconds of faint noise with a word in them."""
     samples = sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 1e-4)
     word = np.resize(sounds.spoken("yes"), round(length * sounds.RATE)) * np.float32(level)
@@ -27,37 +28,35 @@ def heard(start: float, level: float = 1.0, length: float = sounds.SPOKEN) -> np
 
 
 def test_a_good_take_is_trimmed_to_the_word() -> None:
-    take = take_of(heard(0.8), sounds.RATE)
+    take = trimmed(recording(0.8), sounds.RATE)
     assert not take.problems
     assert sounds.SPOKEN + 0.2 < len(take.samples) / sounds.RATE < sounds.SPOKEN + 0.5
-    # The word's loudest moments are in it.
-    assert np.abs(take.samples).max() == np.abs(heard(0.8)).max()
+    # The loudest sample of the word is in it.
+    assert np.abs(take.samples).max() == np.abs(recording(0.8)).max()
 
 
-@pytest.mark.parametrize(
-    ("samples", "problem"),
-    [
+def test_each_problem_is_named_alone() -> None:
+    for samples, problem in (
         (np.zeros(SECONDS * sounds.RATE, np.float32), "no speech was found"),
         (sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 0.05), "no speech was found"),
-        (heard(-0.1), "the beginning is cut off"),
-        (heard(SECONDS - 0.3), "the end is cut off"),
-        (heard(0.3, length=1.4), "it is longer than 1 s"),
-        (heard(0.8, level=0.004), "it is very quiet"),
-        (np.clip(heard(0.8, level=4.0), -1, 1), "it clips"),
-    ],
-)
-def test_what_is_wrong_is_named(samples: np.ndarray, problem: str) -> None:
-    (found,) = take_of(samples, sounds.RATE).problems
-    assert found.startswith(problem)
+        (recording(-0.1), "the beginning is cut off"),
+        (recording(SECONDS - 0.3), "the end is cut off"),
+        (recording(0.3, length=1.4), "it is longer than 1 s"),
+        (recording(0.8, level=0.004), "it is very quiet"),
+        (np.clip(recording(0.8, level=4.0), -1, 1), "it clips"),
+    ):
+        with case(problem):
+            (found,) = trimmed(samples, sounds.RATE).problems
+            assert found.startswith(problem)
 
 
-def test_files_are_a_corpus_that_keeps_speakers_apart(tmp_path: Path) -> None:
+def test_the_files_are_a_corpus_with_speakers(tmp_path: Path) -> None:
     for speaker in ("anna", "ben"):
-        files = TakeFiles(tmp_path, speaker, sounds.RATE, BEGAN)
+        files = TakeFiles(tmp_path, speaker, sounds.RATE, STARTED)
         for word in ("lamp", "music", "lamp"):
-            files.keep(word, sounds.clip("yes"))
+            files.save(word, sounds.clip("yes"))
         assert files.counts() == {"lamp": 2, "music": 1}
-        files.keep("_background_noise_", sounds.clip("no"))
+        files.save("_background_noise_", sounds.clip("no"))
     corpus = scan(tmp_path)
     assert [(clip.word, clip.path.name, clip.speaker) for clip in corpus.clips][:2] == [
         ("lamp", "anna_nohash_20260102T030405-001.wav", "anna"),
@@ -70,32 +69,33 @@ def test_files_are_a_corpus_that_keeps_speakers_apart(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples, sounds.clip("yes"), atol=2**-15)
 
 
-def test_the_last_take_is_taken_back_and_its_number_used_again(tmp_path: Path) -> None:
-    files = TakeFiles(tmp_path, "anna", sounds.RATE, BEGAN)
+def test_undo_deletes_the_last_take_and_its_number_is_used_again(tmp_path: Path) -> None:
+    files = TakeFiles(tmp_path, "anna", sounds.RATE, STARTED)
     assert files.undo() is None
-    first, second = (files.keep("lamp", sounds.clip("yes")) for _ in range(2))
+    first, second = (files.save("lamp", sounds.clip("yes")) for _ in range(2))
     assert files.undo() == second
     assert not second.exists()
     assert first.exists()
-    assert files.keep("lamp", sounds.clip("no")) == second
+    assert files.save("lamp", sounds.clip("no")) == second
     assert (files.undo(), files.undo(), files.undo()) == (second, first, None)
     assert files.counts() == {}
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    path = TakeFiles(tmp_path, "anna", sounds.RATE, BEGAN).keep("lamp", sounds.clip("yes"))
+    path = TakeFiles(tmp_path, "anna", sounds.RATE, STARTED).save("lamp", sounds.clip("yes"))
     before = path.read_bytes()
     with pytest.raises(StorageError, match="exists; give another --speaker"):
-        TakeFiles(tmp_path, "anna", sounds.RATE, BEGAN).keep("lamp", sounds.clip("no"))
+        TakeFiles(tmp_path, "anna", sounds.RATE, STARTED).save("lamp", sounds.clip("no"))
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["lamp", "two-words", "Größe", "a", "r2d2", "turn_on"])
-def test_names_that_can_be_files(name: str) -> None:
-    assert check_name("word", name) == name
+def test_names_of_letters_and_digits_are_accepted() -> None:
+    for name in ("lamp", "two-words", "Größe", "a", "r2d2", "turn_on"):
+        with case(name):
+            assert check_name("word", name) == name
 
 
-@pytest.mark.parametrize("name", ["", "../lamp", "a/b", "_silence_", ".hidden", "two words", "-x", "con:", "a\0"])
-def test_names_that_cannot(name: str) -> None:
-    with pytest.raises(SettingsError, match=r"the word .* cannot name a file"):
-        check_name("word", name)
+def test_names_that_cannot_be_file_names_are_refused() -> None:
+    for name in ("", "../lamp", "a/b", "_silence_", ".hidden", "two words", "-x", "con:", "a\0"):
+        with case(repr(name)), pytest.raises(SettingsError, match=r"the word .* cannot name a file"):
+            check_name("word", name)

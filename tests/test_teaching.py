@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_model_whatever_the_threads(
 
 def test_a_mislabelled_recording_is_reported(tiny_model: Model, tmp_path: Path) -> None:
     found = teach(tiny_model, recordings(tmp_path, mislabelled=True, left=8)).doubtful
-    assert (found[0].clip.path.name, found[0].clip.word, found[0].said) == ("0.wav", "left", "no")
+    assert (found[0].clip.path.name, found[0].clip.word, found[0].predicted) == ("0.wav", "left", "no")
     assert len(found) <= 2
     assert found[0].loss > 0.7
 

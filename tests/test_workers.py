@@ -1,4 +1,4 @@
-"""The same work in threads, processes and on a real cluster: in order, and as safe as the workers are not."""
+"""Work in threads, in processes and on a real cluster: results keep their order, and lost workers are handled."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from sayso.recognition.recognizer import Recognizer
 from sayso.system.workers import in_order, spread
 
 
-def test_threads_keep_the_order_and_take_few_items() -> None:
+def test_threads_keep_the_order_and_take_few_items_ahead() -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -30,14 +30,13 @@ def test_threads_keep_the_order_and_take_few_items() -> None:
 
     for threads in (1, 3):
         taken = 0
-        taken = 0
         for place, result in enumerate(in_order(lambda item: item * item, items(), threads)):
             assert result == place * place
             assert taken <= place + 10
 
 
 def signalled(number: int, item: int) -> int:
-    """Be killed at item 5 by signal `number`, if that is one."""
+    """Return the item, but at item 5 end by signal `number` unless that is 0."""
     if item == 5 and number:
         os.kill(os.getpid(), number)
     return item
@@ -52,7 +51,7 @@ def pid(_: None, item: int) -> int:
     return os.getpid()
 
 
-def test_only_work_that_pays_for_processes_is_done_in_them() -> None:
+def test_processes_are_started_only_for_more_than_a_few_items() -> None:
     here = {os.getpid()}
     for items, workers, few, alone in ((9, 1, 1, True), (1, 2, 1, True), (4, 2, 4, True), (5, 2, 4, False)):
         with spread(pid, None, range(items), workers, few=few) as results:
@@ -60,8 +59,8 @@ def test_only_work_that_pays_for_processes_is_done_in_them() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
-def test_a_process_that_is_killed_is_said_in_one_line() -> None:
-    message = "a worker process died, perhaps for want of memory; free some, use fewer, and --resume"
+def test_a_killed_process_is_reported_in_one_line() -> None:
+    message = "a worker process died, perhaps out of memory; free some memory or use fewer workers, then --resume"
     with pytest.raises(WorkerError, match=message), spread(signalled, signal.SIGKILL, range(20), 2) as results:
         list(results)
 
@@ -83,7 +82,7 @@ def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     import dask
 
-    # Others try for so long to reach a worker that was killed.
+    # The time for which the others try to reach a worker that was killed.
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
         distributed.LocalCluster(
@@ -93,7 +92,7 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
-def test_a_cluster_hears_the_same_though_a_worker_is_killed(
+def test_a_cluster_gives_the_same_results_even_if_a_worker_is_killed(
     cluster: Any, tiny_recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import distributed
@@ -106,7 +105,8 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
     soundfile.write(names[7], sounds.stream(["no", "up", "yes"])[0], sounds.RATE)
     Path(names[11]).write_text("no sound")
     names[20] = "missing.wav"
-    expected = classify.classify_files(classify.Job(tiny_recognizer), names)
+    with classify.classifying(tiny_recognizer, names, 1) as groups:
+        expected = [result for group in groups for result in group]
 
     def killing() -> Iterator[str]:
         for place, name in enumerate(names):
@@ -117,10 +117,10 @@ def test_a_cluster_hears_the_same_though_a_worker_is_killed(
             yield name
 
     with classify.classifying(tiny_recognizer, killing(), 1, cluster.scheduler_address) as groups:
-        assert [heard for group in groups for heard in group] == expected
+        assert [result for group in groups for result in group] == expected
 
 
-def test_the_command_gives_the_same_rows_by_a_cluster(
+def test_the_command_gives_the_same_bytes_on_a_cluster(
     cluster: Any, tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path, sayso: Callable[..., Result]
 ) -> None:
     command = ["classify", tiny_corpus / "yes", tiny_corpus / "nothing.wav", "-m", tiny_model_path, "-o"]
@@ -129,27 +129,23 @@ def test_the_command_gives_the_same_rows_by_a_cluster(
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
-def test_a_cluster_that_cannot_be_used_is_said_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_cluster_is_reported_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sayso.system.workers.PATIENCE", 1)
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        with (
+            pytest.raises(WorkerError, match=f"cannot reach a Dask scheduler at {address}"),
+            spread(signalled, 0, range(10), 1, address),
+        ):
+            pass
     with (
-        pytest.raises(WorkerError, match=r"cannot reach a Dask scheduler at tcp://127.0.0.1:9"),
-        spread(signalled, 0, range(10), 1, "tcp://127.0.0.1:9"),
-    ):
-        pass
-    with (
-        pytest.raises(WorkerError, match="cannot reach a Dask scheduler at nonsense"),
-        spread(signalled, 0, range(10), 1, "nonsense"),
-    ):
-        pass
-    with (
-        pytest.raises(WorkerError, match="lost its workers again and again"),
+        pytest.raises(WorkerError, match="lost its workers repeatedly"),
         spread(signalled, signal.SIGKILL, range(10), 1, cluster.scheduler_address) as results,
     ):
         list(results)
 
 
-def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dask_the_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     message = r'pip install "sayso\[dask\]"'
     with pytest.raises(WorkerError, match=message), spread(signalled, 0, range(10), 1, "tcp://x:1"):

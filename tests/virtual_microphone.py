@@ -1,7 +1,7 @@
-"""A microphone without hardware: a private PulseAudio whose sinks are heard as microphones.
+"""Microphones without hardware: a private PulseAudio server whose sinks serve as microphones.
 
-What is played into a sink comes out of its monitor, and ALSA's pulse plugin offers the monitor to PortAudio under a
-name. PortAudio, its real streams and its real failures are under test; nothing is mocked.
+Sound that is played into a sink comes out of its monitor, which ALSA's pulse plugin offers to PortAudio under a name.
+The tests use PortAudio with real streams and real failures; nothing is mocked.
 """
 
 import os
@@ -27,7 +27,7 @@ OTHER = 'pcm.{name} {{ type pulse device "{name}.monitor" hint {{ show on descri
 
 
 def missing() -> str:
-    """Say what this machine lacks for a virtual microphone; nothing if it lacks nothing."""
+    """Return what this machine lacks for virtual microphones; empty if it has everything."""
     try:
         import sounddevice  # noqa: F401
     except OSError:
@@ -40,7 +40,7 @@ def missing() -> str:
 
 
 def wait_until(condition: object, what: str, seconds: float = 20.0) -> None:
-    """Look again and again until something holds."""
+    """Poll a condition until it holds; fail the test after some seconds."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         if time.monotonic() > end:
@@ -49,7 +49,7 @@ def wait_until(condition: object, what: str, seconds: float = 20.0) -> None:
 
 
 class VirtualMicrophones:
-    """A private sound server with a microphone of each of `RATES`; the first is the default."""
+    """A private sound server with a microphone for each of `RATES`; the first is the default."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._server = folder, None
@@ -86,22 +86,22 @@ class VirtualMicrophones:
             self._server = None
 
     def unplug_all(self) -> None:
-        """Take all microphones away; as long as there is one, PulseAudio moves whoever listens to it."""
+        """Remove all microphones; if one remained, PulseAudio would move open streams to it."""
         self.control("unload-module", "module-null-sink")
 
     def plug_all(self) -> None:
-        """Bring all microphones back."""
+        """Restore all microphones."""
         for name, rate in RATES.items():
             self.control("load-module", "module-null-sink", f"sink_name={name}", f"rate={rate}")
 
     def play(self, name: str, samples: np.ndarray, rate: int) -> None:
-        """Play sound into a microphone, and return when it has been heard."""
+        """Play sound into a microphone, and return when it has ended."""
         path = self._folder / "played.wav"
         soundfile.write(path, samples, rate)
         self._run("paplay", f"--device={name}", str(path))
 
     def control(self, *arguments: str) -> str:
-        """Run pactl and return what it prints; nothing if the server does not answer."""
+        """Run pactl and return its output; empty if the server does not respond."""
         return self._run("pactl", *arguments)
 
     def _run(self, *command: str) -> str:
@@ -119,8 +119,8 @@ class VirtualMicrophones:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicrophones]:
     """Virtual microphones for the tests of one file."""
-    if lack := missing():
-        pytest.skip(f"no virtual microphone: {lack}")
+    if reason := missing():
+        pytest.skip(f"no virtual microphone: {reason}")
     microphones = VirtualMicrophones(tmp_path_factory.mktemp("pulse"))
     microphones.start()
     yield microphones
@@ -129,7 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicropho
 
 @pytest.fixture
 def microphones(server: VirtualMicrophones, monkeypatch: pytest.MonkeyPatch) -> VirtualMicrophones:
-    """The virtual microphones, being all that this process can see of sound."""
+    """The virtual microphones, as the only sound devices of this process."""
     from sayso.live import devices
 
     for name, value in server.environment.items():

@@ -1,10 +1,10 @@
-"""Run sayso on tens of thousands of spoiled inputs: none may end in a traceback, hang, fill memory or write outside.
+"""Run sayso on tens of thousands of damaged inputs: none may end in a traceback, hang, fill memory or write outside.
 
 Example: python scripts/robustness/fuzz.py --count 20000
 
-Sound files, models, checkpoints, settings, label lists, names and archives are spoiled, each by the random numbers of
-its own number, and given to every command that reads them, in processes that are watched. What is found can be run
-again with: python scripts/robustness/fuzz.py --first NUMBER --count 1. The exit status is 1 if anything was found.
+Sound files, models, checkpoints, settings, label lists, names and archives are damaged at random, each with the seed
+of its number, and given to every command that reads them, in a sandbox. A fault can be reproduced with: python
+scripts/robustness/fuzz.py --first NUMBER --count 1. The exit status is 1 if there was any.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-# A process that is deaf to the alarm is killed after so many times the time that a command may take.
+# A process that does not react to the alarm is killed after this many times the time limit of a command.
 PATIENCE = 12
 
 
 def work(folder: Path, numbers: range, kind: str | None, limits: tuple[float, float], pipe: Connection) -> None:
-    """Run cases and tell of each: that it begins, and what it was and was wrong with it."""
+    """Run cases, and send through the pipe when each begins, and its kind and faults when it ends."""
     import fuzz_cases
     from fuzz_sandbox import Sandbox
 
@@ -39,7 +39,7 @@ def work(folder: Path, numbers: range, kind: str | None, limits: tuple[float, fl
         before = time.monotonic()
         faults = list(sandbox.run(case.arguments, case.stdin))
         if any(fault.startswith("took too long") for fault in faults):
-            # Another program may have held up this one; what hangs, hangs again.
+            # Other programs may have slowed it down; a real hang happens again.
             sandbox.clear()
             name, case = cases.make(number, kind)
             faults = list(sandbox.run(case.arguments, case.stdin))
@@ -50,10 +50,10 @@ def work(folder: Path, numbers: range, kind: str | None, limits: tuple[float, fl
 
 
 def warm_up(sandbox: Any, cases: Any) -> None:
-    """Let every kind of command import what it needs, which counts for none of them."""
+    """Run every kind of command, so that later cases are not charged for the imports."""
     import fuzz_cases
 
-    # Looks for the sound library by running programs, the first time.
+    # The first time, it runs programs to find the sound library.
     sandbox.run(["doctor", "-m", "commands-tiny"])
     for kind in fuzz_cases.KINDS:
         for number in range(2):
@@ -63,14 +63,14 @@ def warm_up(sandbox: Any, cases: Any) -> None:
 
 
 def main() -> None:
-    """Start processes, watch over them, and say what was found."""
+    """Run the cases in processes, and print the faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=20_000, help="how many inputs (default: 20000)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first (default: 0)")
-    parser.add_argument("--kind", help="make all of one kind: audio, model, checkpoint, config, labels or archive")
-    parser.add_argument("--seconds", type=float, default=5.0, help="what a command may take (default: 5)")
-    parser.add_argument("--megabytes", type=float, default=500.0, help="memory that it may take (default: 500)")
-    parser.add_argument("--json", type=Path, help="write what was found into this file, too")
+    parser.add_argument("--count", type=int, default=20_000, help="number of inputs (default: 20000)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input (default: 0)")
+    parser.add_argument("--kind", help="only this kind: audio, model, checkpoint, config, labels or archive")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time limit of a command (default: 5)")
+    parser.add_argument("--megabytes", type=float, default=500.0, help="memory limit of a command (default: 500)")
+    parser.add_argument("--json", type=Path, help="also write the faults into this file")
     arguments = parser.parse_args()
     limits = (arguments.seconds, arguments.megabytes)
     end = arguments.first + arguments.count
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def watched(numbers: range, kind: str | None, limits: tuple[float, float]) -> Any:
-    """Yield what a process tells of its cases; one that dies or hangs is a fault of the case that it was at."""
+    """Yield the results of the cases in a process; if it dies or hangs, that is a fault of its current case."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="sayso-fuzz-") as folder:

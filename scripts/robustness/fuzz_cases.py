@@ -1,4 +1,4 @@
-"""The inputs of `fuzz.py`: for each number a command of sayso, and files that somebody spoiled."""
+"""The inputs of `fuzz.py`: for each number a command of sayso, and damaged files for it."""
 
 import io
 import itertools
@@ -74,7 +74,7 @@ rearm = 0.3
 
 
 class Case(NamedTuple):
-    """A command to run: its arguments, and what comes on standard input."""
+    """A command to run: its arguments, and its standard input."""
 
     arguments: list[str]
     stdin: bytes = b""
@@ -82,18 +82,18 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Material:
-    """What is spoiled.
+    """The intact files that are damaged.
 
     Attributes
     ----------
     sounds : tuple of (str, bytes)
-        Sound files by suffix.
+        Suffix and content of sound files.
     models : tuple of bytes
         Model files.
     checkpoint : bytes
         A checkpoint of a training on the corpus.
     corpus : Path
-        A folder of words, and `noise.wav` beside them.
+        A folder of words and background noise.
     """
 
     sounds: tuple[tuple[str, bytes], ...]
@@ -103,7 +103,7 @@ class Material:
 
     @classmethod
     def make(cls, folder: Path) -> "Material":
-        """Make everything in a folder: recordings of tones, and models that learned them in a moment."""
+        """Make everything in a folder: recordings of tones, and models trained on them for two epochs."""
         clip = sounds.clip("yes")[:12_000]
         files = []
         for container, subtype in FORMATS:
@@ -130,7 +130,7 @@ class Material:
             training.model().save(path)
             models.append(path.read_bytes())
         models.append(shipped.models()["commands-tiny"].read_bytes())
-        # A checkpoint that `sayso train` can go on from: its first model is that of TOML, after one of two epochs.
+        # A checkpoint that `sayso train` can resume from: settings as in TOML, after one of two epochs.
         (folder / "tiny.toml").write_text(TOML)
         settings = Settings.from_toml(folder / "tiny.toml")
         settings = replace(settings, training=replace(settings.training, epochs=2))
@@ -140,7 +140,7 @@ class Material:
 
 
 def make_corpus(root: Path) -> Path:
-    """Write a few clips of four words, of speakers that fall to every split, and a noise."""
+    """Write a few clips of four words, by a speaker of each split, and a noise."""
     voices: dict[str, str] = {}
     for number in itertools.count():
         voices.setdefault(official_split(f"{number:04x}"), f"{number:04x}")
@@ -162,9 +162,9 @@ class Cases:
     Parameters
     ----------
     material : Material
-        What is spoiled.
+        The files to damage.
     work : Path
-        The folder in which the files of a case are written, and the command runs.
+        The folder in which the files of a case are written and its command runs.
     """
 
     def __init__(self, material: Material, work: Path) -> None:
@@ -172,14 +172,14 @@ class Cases:
         self._server: FileServer | None = None
 
     def make(self, number: int, kind: str | None = None) -> tuple[str, Case]:
-        """Return the kind of a case and the case; its files are written."""
+        """Write the files of a case, and return its kind and the case."""
         rng = np.random.default_rng([number, 2_024])
         drawn = pick(rng, [name for name, (weight, _) in KINDS.items() for _ in range(weight)])
         chosen = kind or drawn
         return chosen, KINDS[chosen][1](self, rng)
 
     def close(self) -> None:
-        """Stop the server, if one was needed."""
+        """Stop the server, if one was started."""
         if self._server:
             self._server.stop()
 
@@ -197,17 +197,17 @@ class Cases:
         return self._work / "corpus"
 
     def _sound(self, rng: Rng) -> tuple[str, bytes]:
-        """Spoil a sound file; return a suffix, mostly the right one, and the bytes."""
+        """Damage a sound file; return a suffix, mostly the correct one, and the bytes."""
         suffix, content = pick(rng, self._material.sounds)
         if rng.random() < 0.3:
             noise = rng.normal(0, 2_000, int(rng.integers(1, 9_000))).astype("<i2").tobytes()
             suffix, content = ".wav", mutations.wav(rng, noise)
         if suffix != ".wav" or rng.random() < 0.5:
-            content = mutations.spoiled(rng, content)
+            content = mutations.damaged(rng, content)
         return (pick(rng, SUFFIXES) if rng.random() < 0.2 else suffix), content
 
     def audio(self, rng: Rng) -> Case:
-        """Spoil a sound and let some command read it."""
+        """Damage a sound file, and let some command read it."""
         suffix, content = self._sound(rng)
         model, way = self._model(rng), float(rng.random())
         if way < 0.35:
@@ -250,7 +250,7 @@ class Cases:
         return ["train", str(corpus), "-o", "new.safetensors", "--config", self._write("tiny.toml", TOML)]
 
     def model(self, rng: Rng) -> Case:
-        """Spoil a model and use it in every way."""
+        """Damage a model, and use it in some command."""
         base = self._material.models[pick(rng, (0, 0, 1, 1, 2))]
         model = self._write("bad.safetensors", mutations.safetensors(rng, base))
         way = float(rng.random())
@@ -281,18 +281,18 @@ class Cases:
         return Case(["teach", str(corpus), "-o", "taught", "--from", model])
 
     def checkpoint(self, rng: Rng) -> Case:
-        """Go on from a spoiled checkpoint."""
+        """Resume from a damaged checkpoint."""
         self._write("new.safetensors.checkpoint", mutations.safetensors(rng, self._material.checkpoint))
         return Case([*self._train(self._corpus_folder()), "--epochs", "2", "--resume"])
 
     def config(self, rng: Rng) -> Case:
-        """Train with spoiled settings."""
+        """Train with damaged settings."""
         config = self._write("bad.toml", mutations.toml(rng, TOML))
         corpus = self._corpus_folder()
         return Case(["train", str(corpus), "-o", "new.safetensors", "--config", config, "--epochs", "1"])
 
     def labels(self, rng: Rng) -> Case:
-        """Give label files, lists of splits, names of words and actions that are odd."""
+        """Use odd label files, lists of splits, names of words, and actions."""
         way, model = float(rng.random()), self._model(rng)
         if way < 0.35:
             labels = self._write("labels.txt", mutations.text_lines(rng, ("0.1\t0.4\tyes", "0.2\t0.3\tno", "\\\t1\t2")))
@@ -327,7 +327,7 @@ class Cases:
         return Case(command)
 
     def archive(self, rng: Rng) -> Case:
-        """Download an archive that cannot be trusted, upon what a download left behind."""
+        """Download a hostile or damaged archive, sometimes on top of an unfinished download."""
         content = mutations.archive(rng, self._material.sounds[0][1])
         if not self._server:
             self._server = FileServer()
@@ -335,7 +335,7 @@ class Cases:
         KNOWN["fuzz"] = DataSet("fuzz", "odd things", self._server.address, "fuzz.bin", len(content), None, 100_000)
         if rng.random() < 0.2:
             self._write("data/fuzz.bin.part", content[: int(rng.integers(len(content) + 1))])
-            self._write("data/fuzz.bin.part.json", mutations.spoiled(rng, json.dumps({"url": "x"}).encode()))
+            self._write("data/fuzz.bin.part.json", mutations.damaged(rng, json.dumps({"url": "x"}).encode()))
         return Case(["data", "download", "fuzz", "--dir", str(self._work / "data")])
 
 

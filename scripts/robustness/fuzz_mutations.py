@@ -1,4 +1,4 @@
-"""Spoil bytes, numbers and texts, the raw material of `fuzz.py`, as the generator that is given draws it."""
+"""Damage bytes, numbers and texts at random, for the inputs of `fuzz.py`."""
 
 import io
 import json
@@ -31,20 +31,20 @@ NAMES = (
 
 
 def pick(rng: Rng, things: Sequence[T]) -> T:
-    """Choose one thing."""
+    """Choose one item."""
     return things[int(rng.integers(len(things)))]
 
 
-def spoiled(rng: Rng, content: bytes) -> bytes:
-    """Spoil bytes in one to three ways."""
+def damaged(rng: Rng, content: bytes) -> bytes:
+    """Damage bytes in one to three ways."""
     for _ in range(int(rng.integers(1, 4))):
-        spoil: Callable[[Rng, bytes], bytes] = pick(rng, SPOILERS)
-        content = spoil(rng, content)
+        damage: Callable[[Rng, bytes], bytes] = pick(rng, DAMAGES)
+        content = damage(rng, content)
     return content
 
 
 def _place(rng: Rng, content: bytes) -> int:
-    """Choose a place, as often as not among the first bytes, where headers stand."""
+    """Choose a position, half of the time among the first bytes, where headers are."""
     end = len(content) + 1
     return int(rng.integers(min(end, 64) if rng.random() < 0.5 else end))
 
@@ -87,7 +87,7 @@ def _overwrite(rng: Rng, content: bytes) -> bytes:
     return content[:place] + pick(rng, (bytes(size), b"\xff" * size, rng.bytes(size))) + content[place + size :]
 
 
-SPOILERS: tuple[Callable[[Rng, bytes], bytes], ...] = (
+DAMAGES: tuple[Callable[[Rng, bytes], bytes], ...] = (
     _truncate, _flip, _flip, _number, _number, _cut_out, _repeat, _insert, _overwrite,
 )  # fmt: skip
 
@@ -112,7 +112,7 @@ def wav(rng: Rng, samples: bytes) -> bytes:
 
 
 def tree(rng: Rng, root: Any) -> Any:
-    """Put an unlikely value somewhere into nested mappings and lists, or take something away, or repeat it."""
+    """Put an unlikely value somewhere into nested mappings and lists, or remove or repeat an item."""
     node: Any = {"": root}
     whole, key = node, ""
     while isinstance(node[key], dict | list) and node[key] and rng.random() < 0.85:
@@ -133,10 +133,10 @@ def tree(rng: Rng, root: Any) -> Any:
 
 
 def safetensors(rng: Rng, content: bytes) -> bytes:
-    """Spoil a model or a checkpoint: its bytes, its description of the arrays, its header, or its numbers."""
+    """Damage a model or a checkpoint: its bytes, its description of the arrays, its header, or its numbers."""
     way = int(rng.integers(5))
     if way == 0:
-        return spoiled(rng, content)
+        return damaged(rng, content)
     (size,) = struct.unpack("<Q", content[:8])
     description, body = json.loads(content[8 : 8 + size]), content[8 + size :]
     if way == 1:
@@ -160,7 +160,7 @@ def safetensors(rng: Rng, content: bytes) -> bytes:
 
 
 def toml(rng: Rng, content: str) -> str:
-    """Spoil a file of settings: a value, a line, or a few characters."""
+    """Damage a file of settings: a value, a line, or a few characters."""
     lines = content.splitlines()
     for _ in range(int(rng.integers(1, 3))):
         place = int(rng.integers(len(lines)))
@@ -186,16 +186,16 @@ def text_lines(rng: Rng, good: Sequence[str]) -> bytes:
     lines = [pick(rng, LINES) if rng.random() < 0.3 else pick(rng, good) for _ in range(int(rng.integers(0, 12)))]
     encoding = pick(rng, ("utf-8", "utf-8", "utf-8", "utf-16", "latin-1"))
     content = str(pick(rng, ("\n", "\n", "\r\n", "\r", "\x00"))).join(lines).encode(encoding, "replace")
-    return spoiled(rng, content) if rng.random() < 0.2 else content
+    return damaged(rng, content) if rng.random() < 0.2 else content
 
 
 def archive(rng: Rng, clip: bytes) -> bytes:
-    """Write a zip or tar.gz archive of odd entries, and maybe spoil it."""
+    """Write a zip or tar.gz archive of odd entries, and sometimes damage it."""
     names = [
         pick(rng, NAMES) if rng.random() < 0.3 else f"yes/{number}.wav" for number in range(int(rng.integers(1, 6)))
     ]
     content = (_tar if rng.random() < 0.5 else _zip)(rng, names, clip)
-    return spoiled(rng, content) if rng.random() < 0.6 else content
+    return damaged(rng, content) if rng.random() < 0.6 else content
 
 
 def _tar(rng: Rng, names: Sequence[str], clip: bytes) -> bytes:

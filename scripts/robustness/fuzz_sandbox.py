@@ -1,4 +1,4 @@
-"""Run a command of sayso in this process, where nothing that it does goes unseen; the watchman of `fuzz.py`."""
+"""Run a command of sayso in this process and check everything that it does; the sandbox of `fuzz.py`."""
 
 import contextlib
 import io
@@ -18,20 +18,18 @@ from types import FrameType
 from typing import Any
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Events of Python's audit hooks that change files: how many of their arguments are paths.
+# Audit events of Python that change files, and how many of their arguments are paths.
 _CHANGES = {
     "os.mkdir": 1, "os.rmdir": 1, "os.remove": 1, "os.truncate": 1, "os.chmod": 1, "os.chown": 1, "os.utime": 1,
     "os.rename": 2, "os.link": 2, "os.symlink": 2,
 }  # fmt: skip
 _PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "pty.spawn", "pickle.find_class"}
-
-
-# How many times as long as it may work a command may wait.
+# The limit of the elapsed time, as a multiple of that of the processor time.
 WAITING = 5
 
 
 class TooLong(BaseException):
-    """Breaks a command off, through whatever it catches."""
+    """Stops a command, even if it catches all exceptions."""
 
 
 class _Pipe(io.BytesIO):
@@ -46,14 +44,14 @@ class _Pipe(io.BytesIO):
 
 
 class Sandbox:
-    """A folder in which commands run, and what they must not do.
+    """A folder in which commands run, and checks of what they do.
 
     Parameters
     ----------
     root : Path
-        An empty folder; commands run in `work` within it, and find their home in `home`.
+        An empty folder; commands run in `work` within it, and their home folder is `home`.
     seconds, megabytes : float
-        What a command may take at most: time, and memory of the whole process.
+        Limits of a command: time, and memory of the whole process.
     """
 
     def __init__(self, root: Path, seconds: float, megabytes: float) -> None:
@@ -76,25 +74,25 @@ class Sandbox:
         sys.addaudithook(self._audit)
 
     def run(self, arguments: Sequence[str], stdin: bytes = b"") -> list[str]:
-        """Run `sayso ARGUMENTS` and return what was wrong with it; nothing if all is well."""
+        """Run `sayso ARGUMENTS` and return its faults, none if all is well."""
         before = self._surroundings()
         self._faults = []
         reset_peak()
-        status, said = self._call(arguments, stdin)
-        text = said.decode("utf-8", "replace")
+        status, printed = self._call(arguments, stdin)
+        text = printed.decode("utf-8", "replace")
         peak = peak_megabytes()
         if peak > self.megabytes:
             self._faults.append(f"memory of {peak:.0f} MB")
         if status not in (0, 1, 2):
             self._faults.append(f"ended with {status}")
         if status and not text.strip():
-            self._faults.append(f"status {status} without a word")
+            self._faults.append(f"status {status} without a message")
         if "Traceback" in text or "RuntimeWarning" in text:
-            self._faults.append(f"says {text[-3_000:]}")
+            self._faults.append(f"prints {text[-3_000:]}")
         if odd := {character for character in text if not character.isprintable() and character != "\n"} - {"\r"}:
             self._faults.append(f"prints {sorted(odd)} in {text[:500]!r}")
         if self._surroundings() != before:
-            self._faults.append("changed what lies outside its folder")
+            self._faults.append("changed files outside its folder")
         return self._faults
 
     def clear(self) -> None:
@@ -110,9 +108,9 @@ class Sandbox:
         streams = sys.stdin, sys.stdout, sys.stderr, sys.argv
         # A file on standard input can seek, a pipe cannot.
         sys.stdin = io.TextIOWrapper(io.BufferedReader((io.BytesIO if len(stdin) % 2 else _Pipe)(stdin)))
-        # Named here, for a stream that nobody holds closes what lies below it.
-        said = io.TextIOWrapper(printed, "utf-8", errors="backslashreplace", write_through=True)
-        sys.stdout = sys.stderr = said
+        # Kept in a variable, as a stream without a reference closes the buffer below it.
+        output = io.TextIOWrapper(printed, "utf-8", errors="backslashreplace", write_through=True)
+        sys.stdout = sys.stderr = output
         sys.argv = ["sayso", *arguments]
         os.chdir(self.work)
         status: object = 0
@@ -142,16 +140,16 @@ class Sandbox:
             self._running = False
 
     def _alarm(self, number: int, frame: FrameType | None) -> None:
-        """Break off what has worked too long; or waited, but much longer, for other programs may be in its way."""
+        """Stop a command over its limit of processor time, or of elapsed time, which other programs may use up."""
         waited, worked = time.monotonic() - self._begun[0], time.process_time() - self._begun[1]
         if self._running and (worked > self.seconds or waited > WAITING * self.seconds):
             raise TooLong
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """See what Python is about to do to files and programs."""
+        """Check what Python is about to do with files, programs and sockets."""
         if not self._running:
             return
-        # What libsndfile cannot read goes to ffmpeg.
+        # ffmpeg decodes what libsndfile cannot read.
         decodes = event == "subprocess.Popen" and Path(os.fsdecode(arguments[0])).name == "ffmpeg"
         if event in _PROGRAMS and not decodes:
             self._faults.append(f"{event} {arguments[:2]!r}")
@@ -167,8 +165,8 @@ class Sandbox:
     def _check(self, paths: Sequence[Any], event: str) -> None:
         for path in paths:
             if isinstance(path, int):
-                continue  # opened before, and seen then
-            # The name itself may be a link, which is what is changed; the folders before it are followed.
+                continue  # a descriptor, whose path was checked when it was opened
+            # A link in the last part is itself what is changed; links in the folders before it are followed.
             given = Path(os.fsdecode(path)).absolute()
             place = given if given in (self.work, self.home) else given.parent.resolve()
             inside = place.is_relative_to(self.work) or place.is_relative_to(self.home)
@@ -176,7 +174,7 @@ class Sandbox:
                 self._faults.append(f"{event} {path!r}")
 
     def _surroundings(self) -> list[tuple[str, int]]:
-        """List everything in the sandbox but what lies in the folders that commands may write to."""
+        """List everything in the sandbox except the folders that commands may write to, with its time of change."""
         inside = (self.work, self.home)
         places = [self.root, self.root / "canary"]
         return sorted(
@@ -185,13 +183,13 @@ class Sandbox:
 
 
 def reset_peak() -> None:
-    """Let Linux measure the peak of this process's memory anew."""
+    """Reset the peak memory of this process, on Linux."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_megabytes() -> float:
-    """Return the peak since then, in MB; elsewhere than on Linux, that since the start."""
+    """Return the peak memory in MB since `reset_peak`; on other systems than Linux, since the start."""
     try:
         (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import hashes
-from sayso.cli.console import tell_skipped, warn
+from sayso.cli.console import report_skipped, warn
 from sayso.cli.tables import accuracy_line, noise_table, percent, word_table
 from sayso.cli.training_progress import watch
 from sayso.config import COMMANDS, Settings, recipe
@@ -109,7 +109,7 @@ def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: 
     clips, skipped = clips_to_measure(recognizer, test, "testing")
     evaluation = evaluate(recognizer, clips)
     noises, unread = load_noises(data.noises("testing"), model.features)
-    tell_skipped(skipped + unread)
+    report_skipped(skipped + unread)
     in_noise = evaluate_in_noise(recognizer, clips, noises, RATIOS) if noises else {}
     scores = {folder.name: _score(evaluation)} | {
         f"{folder.name}, noise at {ratio:g} dB": _score(noisy) for ratio, noisy in in_noise.items()

@@ -1,6 +1,6 @@
-"""A feed-forward network for anybody's numbers, in scikit-learn's conventions.
+"""A feed-forward network as a general classifier, following scikit-learn's conventions.
 
-It learns by `sayso.nn` from any table of numbers with a class for each row, and knows nothing of sound.
+It is trained by `sayso.nn` on any table of numbers with a class for each row, and is independent of sound.
 """
 
 import math
@@ -31,29 +31,33 @@ _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
 _MOMENTUM = 0.9
 
 
-def _whole(number: Any) -> bool:
+def _is_positive_integer(number: Any) -> bool:
     return isinstance(number, Integral) and int(number) >= 1
 
 
-def _part(number: float) -> bool:
+def _is_fraction(number: float) -> bool:
     return 0 <= number < 1
 
 
-# Type and test of each parameter, and the words for it in an error; NaN fails every comparison.
+# Type and test of each parameter, and how an error describes it; NaN fails every comparison.
 _POSSIBLE: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
-    "hidden_layer_sizes": (Iterable, lambda sizes: all(map(_whole, sizes)), "whole numbers above 0, such as (100,)"),
+    "hidden_layer_sizes": (
+        Iterable,
+        lambda sizes: all(map(_is_positive_integer, sizes)),
+        "whole numbers above 0, such as (100,)",
+    ),
     "activation": (str, lambda name: name in ("relu", "tanh"), "'relu' or 'tanh'"),
     "batch_norm": (bool | np.bool_, lambda _: True, "True or False"),
-    "dropout": (Real, lambda part: 0 <= part < 0.99, "at least 0 and below 0.99"),
+    "dropout": (Real, lambda rate: 0 <= rate < 0.99, "at least 0 and below 0.99"),
     "optimizer": (str, lambda name: name in ("adam", "sgd"), "'adam' or 'sgd'"),
     "learning_rate": (Real, lambda rate: 0 < rate < math.inf, "a number above 0"),
     "schedule": (str, lambda name: name in _SCHEDULES, f"one of {', '.join(map(repr, _SCHEDULES))}"),
     "weight_decay": (Real, lambda decay: 0 <= decay < math.inf, "0 or more"),
-    "label_smoothing": (Real, _part, "at least 0 and below 1"),
-    "batch_size": (Integral, _whole, "a whole number above 0"),
-    "max_epochs": (Integral, _whole, "a whole number above 0"),
-    "validation_fraction": (Real, _part, "at least 0 and below 1"),
-    "patience": (Integral, _whole, "a whole number above 0"),
+    "label_smoothing": (Real, _is_fraction, "at least 0 and below 1"),
+    "batch_size": (Integral, _is_positive_integer, "a whole number above 0"),
+    "max_epochs": (Integral, _is_positive_integer, "a whole number above 0"),
+    "validation_fraction": (Real, _is_fraction, "at least 0 and below 1"),
+    "patience": (Integral, _is_positive_integer, "a whole number above 0"),
     "tolerance": (Real, lambda size: 0 <= size < math.inf, "0 or more"),
 }
 
@@ -61,7 +65,7 @@ _POSSIBLE: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
 class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Multi-layer perceptron, trained by the backpropagation of `sayso.nn`.
 
-    It computes in double precision. Columns of very different scale are best standardised before, for instance by
+    It computes in double precision. Columns of very different scale should be standardised, for instance by
     scikit-learn's `StandardScaler` in a pipeline.
 
     Parameters
@@ -69,33 +73,33 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     hidden_layer_sizes : sequence of int, default (100,)
         Units of the hidden layers; an empty sequence makes the model logistic regression.
     activation : {"relu", "tanh"}, default "relu"
-        What follows each hidden layer.
+        Activation after each hidden layer.
     batch_norm : bool, default True
-        Whether batch normalisation stands before each activation; the scale of the data then matters less.
+        Whether batch normalisation precedes each activation; the scale of the data then matters less.
     dropout : float, default 0.0
-        Part of each hidden layer's outputs that is silenced while learning, below 0.99.
+        Fraction of each hidden layer's outputs that is set to zero during training, below 0.99.
     optimizer : {"adam", "sgd"}, default "adam"
-        The rule of gradient descent; "sgd" has the momentum 0.9.
+        Optimiser; "sgd" has a momentum of 0.9.
     learning_rate : float, default 0.003
-        Highest learning rate.
+        Highest learning rate of the schedule.
     schedule : {"constant", "cosine", "one-cycle", "step"}, default "cosine"
-        Course of the learning rate over `max_epochs`.
+        Schedule of the learning rate over `max_epochs`.
     weight_decay : float, default 0.0
         Decoupled weight decay ("adam" only).
     label_smoothing : float, default 0.0
-        Probability that the target moves from the right class to all classes alike, below 1.
+        Probability that is moved from the correct class to all classes uniformly, below 1.
     batch_size : int, default 32
-        Examples for one step of gradient descent; all steps of an epoch get nearly the same number, at least this one.
+        Examples per step of gradient descent; all batches of an epoch have nearly the same size, at least this one.
     max_epochs : int, default 100
-        Most passes over the examples.
+        Maximum number of passes over the examples.
     validation_fraction : float, default 0.0
-        Part of the examples that is held out to choose the best epoch by; 0 learns from all and keeps the last epoch.
+        Fraction of the examples that is held out to select the best epoch; 0 trains on all and keeps the last epoch.
     patience : int, default 10
-        Epochs after which learning stops if the loss (of the held-out examples, if there are any) did not improve.
+        Epochs after which training stops if the loss (on the held-out examples, if any) did not improve.
     tolerance : float, default 1e-4
         Smaller improvements of the loss do not count.
     random_state : int, RandomState or None, default None
-        Source of randomness; a number makes the result reproducible.
+        Source of randomness; an integer makes the result reproducible.
 
     Attributes
     ----------
@@ -104,15 +108,15 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        Names of the columns, if they had names in `fit`.
+        Names of the columns, if `fit` was given names.
     n_iter_ : int
-        Epochs done.
+        Number of epochs run.
     loss_curve_ : list of float
-        Mean loss of each epoch in nats, on the examples learned from.
+        Mean training loss of each epoch, in nats.
     validation_curve_ : list of float
-        Mean loss after each epoch on the held-out examples; empty if there are none.
+        Mean loss after each epoch on the held-out examples; empty without any.
     network_ : sayso.nn.Network
-        The network with what it learned.
+        The trained network.
 
     Examples
     --------
@@ -159,14 +163,14 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn from examples, from scratch each time.
+        """Train on examples, from scratch each time.
 
         Parameters
         ----------
         X : array-like, shape (examples, features)
             Examples.
         y : array-like, shape (examples,)
-            The class of each, as numbers or strings.
+            Their classes, as numbers or strings.
 
         Returns
         -------
@@ -178,32 +182,32 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         SettingsError
             If a parameter has an impossible value.
         ValueError
-            If the data cannot be learned from.
+            If the data cannot be used for training.
         """
         self._check_parameters()
         x, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32))
-        learned, held_out = self._split(labels, rng)
+        training, held_out = self._split(labels, rng)
         sizes = tuple(int(units) for units in self.hidden_layer_sizes)
         layers = hidden_layers(sizes, self.activation, self.batch_norm, float(self.dropout))
         self.network_ = Network([*layers, Dense(len(self.classes_))], x.shape[1:], np.float64).initialise(rng)
-        self._learn(x[learned], labels[learned], x[held_out], labels[held_out], rng)
+        self._train(x[training], labels[training], x[held_out], labels[held_out], rng)
         return self
 
     def _split(self, labels: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Choose the examples to learn from and those held out, with the same share of each class."""
-        everything = np.arange(len(labels))
+        """Return the positions of the training and of the held-out examples, stratified by class."""
+        positions = np.arange(len(labels))
         if not self.validation_fraction:
-            return everything, everything[:0]
+            return positions, positions[:0]
         seed = int(rng.integers(2**31))
-        learned, held_out = train_test_split(
-            everything, test_size=self.validation_fraction, stratify=labels, random_state=seed
+        training, held_out = train_test_split(
+            positions, test_size=self.validation_fraction, stratify=labels, random_state=seed
         )
-        return learned, held_out
+        return training, held_out
 
-    def _learn(
+    def _train(
         self,
         x: FloatArray,
         labels: NDArray[np.intp],
@@ -211,12 +215,12 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         validation_labels: NDArray[np.intp],
         rng: np.random.Generator,
     ) -> None:
-        """Train the network until the epochs or the patience are used up."""
+        """Train the network until `max_epochs` or `patience` is reached."""
         optimizer = SGD(_MOMENTUM) if self.optimizer == "sgd" else AdamW(weight_decay=float(self.weight_decay))
         schedule = _SCHEDULES[self.schedule](float(self.learning_rate))
         trainer = Trainer(self.network_, optimizer, schedule, self.label_smoothing)
         vector = self.network_.parameters.vector
-        # No small batch is left over: one of a single example would spoil a batch normalisation's statistics.
+        # No small batch is left over: a single example would distort the statistics of batch normalisation.
         batches = max(len(x) // self.batch_size, 1)
         best, best_vector, best_epoch = math.inf, vector.copy(), 0
         self.loss_curve_: list[float] = []
@@ -230,8 +234,8 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             self.loss_curve_.append(loss)
             if len(validation_x):
                 probabilities = self.network_.probabilities(validation_x)
-                right = probabilities[np.arange(len(validation_x)), validation_labels]
-                loss = float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean())
+                correct = probabilities[np.arange(len(validation_x)), validation_labels]
+                loss = float(-np.log(np.maximum(correct, np.finfo(np.float64).tiny)).mean())
                 self.validation_curve_.append(loss)
             if loss < best - self.tolerance:
                 best, best_epoch = loss, epoch
@@ -248,7 +252,7 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return logits
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the likeliest class of each example, shape (examples,)."""
+        """Return the most probable class of each example, shape (examples,)."""
         labels = self._logits(X).argmax(axis=1)
         return np.asarray(self.classes_[labels])
 
@@ -257,7 +261,7 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return softmax(self._logits(X).T).T
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
-        """Return the logits, shape (examples, classes); of two classes, the difference in favour of the second."""
+        """Return the logits, shape (examples, classes); for two classes, the second minus the first."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -268,6 +272,6 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             if not isinstance(value, kind) or not possible(value):
                 raise SettingsError(f"{name} is {value!r}; expected {expected}")
         if self.weight_decay and self.optimizer == "sgd":
-            raise SettingsError(f"weight_decay is {self.weight_decay!r}; expected 0 for 'sgd', or take 'adam'")
+            raise SettingsError(f"weight_decay is {self.weight_decay!r}; expected 0 with 'sgd', or use 'adam'")
         if self.batch_size == 1 and self.batch_norm:
-            raise SettingsError("batch_size is 1; expected at least 2 with batch_norm, or turn that off")
+            raise SettingsError("batch_size is 1; expected at least 2 with batch_norm, or turn batch_norm off")

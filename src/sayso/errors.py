@@ -1,11 +1,11 @@
-"""The errors sayso raises on purpose.
+"""The exceptions that sayso raises deliberately.
 
 Every message says what was given, what was expected and what to do; the command line prints it as one line.
 """
 
 
 class SaysoError(Exception):
-    """Root of all errors that a user can cause and mend."""
+    """Base class of all errors that a user can cause and correct."""
 
 
 class AudioError(SaysoError):
@@ -17,11 +17,11 @@ class FormatError(AudioError):
 
 
 class CorpusError(SaysoError):
-    """A folder of recordings that cannot be trained or measured on."""
+    """A folder of recordings that cannot be used for training or evaluation."""
 
 
 class DownloadError(SaysoError):
-    """A data set that is not on this machine, or cannot be fetched whole and unpacked safely."""
+    """A data set that is not on this machine, or cannot be downloaded completely and unpacked safely."""
 
 
 class MicrophoneError(SaysoError):
@@ -29,11 +29,11 @@ class MicrophoneError(SaysoError):
 
 
 class ModelError(SaysoError):
-    """A file that is not a usable model, or a name that no shipped model bears."""
+    """A file that is not a usable model, or a name that is not that of a shipped model."""
 
 
 class SettingsError(SaysoError, ValueError):
-    """A setting that is unknown, out of range or contradicts another; it is a ValueError, too, as usual in Python."""
+    """A setting that is unknown, out of range or contradicts another; also a ValueError, as is usual in Python."""
 
 
 class StorageError(SaysoError):
@@ -41,4 +41,4 @@ class StorageError(SaysoError):
 
 
 class WorkerError(SaysoError):
-    """Processes or machines that were to share the work, and cannot."""
+    """Processes or machines that the work cannot be distributed to."""

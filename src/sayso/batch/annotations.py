@@ -1,23 +1,23 @@
-"""Labels of long files for Audacity and Praat."""
+"""Write the words detected in long files as labels for Audacity and Praat."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
 from sayso.batch.classify import FileResult
-from sayso.batch.sorting import _names, base_name
+from sayso.batch.sorting import base_name, candidate_names
 from sayso.recognition.decision import Detection
 from sayso.system.atomic_files import write_atomically
 
 
 def audacity_labels(result: FileResult) -> str:
-    """Write the words of a file as a label track that Audacity imports: start, end and label, separated by tabs."""
+    """Return the words of a file as a label track for Audacity: start, end and label, separated by tabs."""
     return "".join(f"{word.start:.3f}\t{word.end:.3f}\t{word.label}\n" for word in result.detections)
 
 
 def text_grid(result: FileResult) -> str:
-    """Write the words of a file as a Praat TextGrid: one tier of intervals, which is empty between the words.
+    """Return the words of a file as a TextGrid for Praat: one tier of intervals, with empty ones between the words.
 
-    Windows of words said in quick succession overlap, and intervals cannot: there each word ends where the next begins.
+    The windows of words in quick succession overlap, but intervals must not: each word ends where the next one starts.
     """
     intervals = list(_intervals(result.detections, result.seconds))
     lines = [
@@ -36,7 +36,7 @@ def text_grid(result: FileResult) -> str:
 
 
 def _intervals(words: Sequence[Detection], seconds: float) -> Iterable[tuple[float, float, str]]:
-    """Yield stretches that fill the time from 0 to the end without a gap."""
+    """Yield intervals that cover the time from 0 to the end without a gap."""
     at = 0.0
     for place, word in enumerate(words):
         after = words[place + 1].start if place + 1 < len(words) else seconds
@@ -50,7 +50,7 @@ def _intervals(words: Sequence[Detection], seconds: float) -> Iterable[tuple[flo
         yield at, seconds, ""
 
 
-# By the name of the option: the suffix of the files, and what is in them.
+# By the name of the option: the suffix of the files, and the function that returns their text.
 ANNOTATIONS: dict[str, tuple[str, Callable[[FileResult], str]]] = {
     "audacity": (".txt", audacity_labels),
     "textgrid": (".TextGrid", text_grid),
@@ -58,9 +58,9 @@ ANNOTATIONS: dict[str, tuple[str, Callable[[FileResult], str]]] = {
 
 
 def annotate(folder: Path, name: str, suffix: str, text: str) -> Path:
-    """Write a text that belongs to a sound into a folder, under the name of the sound; never over another text."""
+    """Write a text about a sound into a folder, under the name of the sound; other files are never overwritten."""
     content = text.encode("utf-8", "surrogateescape")
-    for place in _names(folder, PurePath(base_name(name)).stem + suffix):
+    for place in candidate_names(folder, PurePath(base_name(name)).stem + suffix):
         if not place.exists():
             write_atomically(place, content)
         elif place.read_bytes() != content:

@@ -1,6 +1,8 @@
-"""Many files: what is heard in each, worked out in groups that any number of workers may share.
+"""Classify many files in groups, which any number of workers share.
 
-Which group a file falls into, and who works on it, changes nothing in what is heard.
+The groups depend on the list of files and their sizes alone. So a file gets the same probabilities, to the last bit, on
+any number of workers, and also after an interruption: a journal is saved between two groups, and grouping the rest of
+the list from there gives the groups that are still missing.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ from sayso.sound.stream import Samples
 from sayso.system.memory import keep_freed_memory
 from sayso.system.workers import spread
 
-# What one worker gets at a time: so many files, or fewer if they are large.
+# One worker gets this many files at a time, or fewer if they are large.
 GROUP_FILES = 64
 GROUP_BYTES = 16_000_000
 # With less to do than this, starting workers takes longer than the work.
@@ -31,16 +33,16 @@ FEW_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was heard in a file.
+    """One line of the output: a detection in a file, an error, or neither.
 
     Attributes
     ----------
     path : str
         The file.
     detection : Detection or None
-        What was heard; None if there was no word, or the file could not be read.
+        None if no word was detected, or the file could not be read.
     error : str
-        Why the file could not be read, or nothing.
+        Why the file could not be read; empty if it could.
     """
 
     path: str
@@ -50,18 +52,18 @@ class Row:
 
 @dataclass(frozen=True)
 class FileResult:
-    """All that was heard in a file.
+    """The result for one file.
 
     Attributes
     ----------
     path : str
         The file.
     detections : tuple of Detection
-        Of a clip, the one decision; of a longer file, the words.
+        The one decision for a clip, or the words detected in a longer file.
     seconds : float
-        How long the sound is, as far as it could be read.
+        Duration of the sound, as far as it could be read.
     error : str
-        Why the file, or the rest of it, could not be read, or nothing.
+        Why the file, or the rest of it, could not be read; empty if all of it could.
     """
 
     path: str
@@ -71,11 +73,11 @@ class FileResult:
 
     @property
     def is_clip(self) -> bool:
-        """Whether it was taken as one clip."""
+        """Whether the file was classified as one clip."""
         return self.seconds <= LONGEST_CLIP
 
     def rows(self) -> list[Row]:
-        """Return a row for each detection and for the error; one in any case."""
+        """Return a row for each detection and one for an error; at least one row."""
         rows = [Row(self.path, detection) for detection in self.detections]
         if self.error or not rows:
             rows.append(Row(self.path, error=self.error))
@@ -83,7 +85,7 @@ class FileResult:
 
 
 class Group(NamedTuple):
-    """Consecutive files that one worker gets, and their bytes as far as they are known."""
+    """Consecutive files that one worker gets, and their total size in bytes as far as it is known."""
 
     files: tuple[str, ...]
     size: int
@@ -95,11 +97,11 @@ class Job(NamedTuple):
     Attributes
     ----------
     recognizer : Recognizer
-        What job.
+        The recogniser to classify with.
     threads : int
         Threads for the network within one long file.
     folder : str
-        Where relative paths begin; where the worker stands, if empty.
+        The folder that relative paths start from; if empty, the worker's current folder.
     """
 
     recognizer: Recognizer
@@ -108,7 +110,7 @@ class Job(NamedTuple):
 
 
 def grouped(files: Iterable[str]) -> Iterator[Group]:
-    """Gather files, in their order, into groups."""
+    """Gather files, in their order, into groups; from the end of any group on, the groups are the same again."""
     group: list[str] = []
     size = 0
     for file in files:
@@ -132,23 +134,23 @@ def _size(file: str) -> int:
 def classifying(
     recognizer: Recognizer, files: Iterable[str], workers: int, scheduler: str | None = None
 ) -> Iterator[Iterator[list[FileResult]]]:
-    """Hear any number of files.
+    """Classify any number of files.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What job.
+        The recogniser to classify with.
     files : iterable of str
-        The files; no more of them are taken than are in work.
+        The files; they are taken from the iterable only as workers need them.
     workers : int
-        How many processes of this machine share the work, if there is enough of it.
+        Number of processes on this machine that share the work, if there is enough of it.
     scheduler : str, optional
-        Address of a Dask scheduler, whose workers do it instead.
+        Address of a Dask scheduler, whose workers do the work instead.
 
     Yields
     ------
     groups : iterator of list of FileResult
-        What is heard in each file, in their order, group by group.
+        The results in the order of the files, group by group.
 
     Raises
     ------
@@ -161,7 +163,7 @@ def classifying(
     if scheduler:
         job, few = Job(recognizer, folder=str(Path.cwd())), 0
     else:
-        # A single file is worked on by one process, but with all cores.
+        # One process works on a single file, but with all cores.
         job = Job(recognizer, threads=max(workers // max(len(first), 1), 1))
         few = 1 if sum(group.size for group in first) >= FEW_BYTES else FEW_GROUPS - 1
     with spread(classify_files, job, names, workers, scheduler, few) as results:
@@ -169,19 +171,22 @@ def classifying(
 
 
 def classify_files(job: Job, files: Sequence[str]) -> list[FileResult]:
-    """Hear a group of files: the clips among them together, each longer one by itself.
+    """Classify a group of files: the clips among them in batches, each longer file on its own.
+
+    A clip's probabilities may differ in the last bits (by less than 1e-5) with its place in a batch, and so with the
+    other files of the group.
 
     Parameters
     ----------
     job : Job
-        What job, and how.
+        The recogniser and its settings.
     files : sequence of str
         The files.
 
     Returns
     -------
     results : list of FileResult
-        What was heard in each; it is told there, too, if a file could not be read.
+        One result per file, in their order; a file that could not be read has an error.
     """
     from threadpoolctl import threadpool_limits
 
@@ -190,7 +195,7 @@ def classify_files(job: Job, files: Sequence[str]) -> list[FileResult]:
     rate = recognizer.model.features.sample_rate
     results: list[FileResult] = []
     clips: dict[int, Samples] = {}
-    # Others work on the other cores.
+    # The other cores are busy with other workers.
     with threadpool_limits(1, "blas"):
         for name in files:
             sound = _Sound(name, job)
@@ -202,8 +207,7 @@ def classify_files(job: Job, files: Sequence[str]) -> list[FileResult]:
                         break
                 detections: tuple[Detection, ...] = ()
                 if sound.samples > LONGEST_CLIP * rate:
-                    sought = recognizer.detect(chain(beginning, chunks), TOGETHER, job.threads)
-                    detections = tuple(sought)
+                    detections = tuple(recognizer.detect(chain(beginning, chunks), TOGETHER, job.threads))
                 elif not sound.error:
                     clips[len(results)] = np.concatenate(beginning)
             results.append(FileResult(name, detections, sound.samples / rate, sound.error))
@@ -213,25 +217,25 @@ def classify_files(job: Job, files: Sequence[str]) -> list[FileResult]:
 
 
 class _Sound:
-    """The sound of a file as far as it can be read: an error ends it, and is remembered.
+    """The sound of a file as far as it can be read: an error ends it and is kept.
 
     Attributes
     ----------
     samples : int
-        How many have been read.
+        Number of samples read so far.
     error : str
-        What ended the reading, or nothing.
+        What ended the reading; empty if nothing did.
     """
 
     def __init__(self, name: str, job: Job) -> None:
         self.samples, self.error = 0, ""
         self._name = name
-        # A path where the worker stands is left as it is.
+        # Without a folder, the path is left as the user gave it.
         joined = job.folder and not is_remote(name)
         self._path = str(Path(job.folder, name)) if joined else name
 
     def chunks(self, rate: int) -> Generator[Samples, None, None]:
-        """Yield the samples at some rate."""
+        """Yield the samples at `rate` samples a second."""
         try:
             # A clip is read in one go.
             for chunk in read_chunks(self._path, rate, LONGEST_CLIP):

@@ -1,4 +1,4 @@
-"""Where the results of a batch go: rows, labels of long files, files sorted by word."""
+"""Write the results of a batch: rows, labels of long files, files sorted by word."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from sayso.batch.classify import FileResult, Row
 from sayso.batch.journal import Journal, Tally
 from sayso.batch.sorting import sort_into
 
-# Columns of a terminal that the paths leave to the others.
+# Columns of a terminal that are kept free for everything but the path.
 OTHER_COLUMNS = 70
 
 
 class Delivery:
-    """Where the rows go, and what else becomes of what is heard.
+    """Writes results as rows, as labels, and as files sorted by word.
 
     Parameters
     ----------
     style : str
-        How rows are written.
+        Format of the rows.
     journal : Journal or None
-        The output; stdout if there is none.
+        The output file; None for stdout.
     min_confidence : float
-        What is less likely is left out.
+        Detections with less confidence are left out.
     annotations : dict of str to Path
-        Folders for labels of long files, by the kind of the labels.
+        Folders for the labels of long files, by the kind of labels.
     sort_folder : Path or None
-        Where files are sorted by word.
+        Folder in which files are sorted by word.
     copy : bool
-        Whether they are copied in any case.
+        Whether sorted files are always copied instead of linked.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class Delivery:
 
     @property
     def tally(self) -> Tally:
-        """What the batch has come to."""
+        """Counts of the batch so far."""
         return self.journal.tally if self.journal else self._tally
 
     def take(self, group: Sequence[FileResult]) -> Tally:
-        """Deliver what was heard in some files, and return what the batch has come to."""
+        """Write the results of a group of files, and return the counts of the batch so far."""
         if self._min_confidence:
             group = [
                 replace(each, detections=tuple(d for d in each.detections if d.confidence >= self._min_confidence))
                 for each in group
             ]
-        # Before the rows: what is done twice after an interruption changes nothing here.
+        # Before the rows, as after an interruption this is done again, which changes nothing.
         for result in group:
             self._place(result)
         header = "" if self.tally.files else self._header([result.path for result in group])
@@ -78,7 +78,7 @@ class Delivery:
         return self.tally
 
     def end(self) -> None:
-        """Write the header if there was not even one file."""
+        """Write the header if there were no files."""
         if self.journal and not self.tally.files:
             self.journal.write(self._header([]))
 
@@ -93,7 +93,7 @@ class Delivery:
         return rows.table_line(row, self._width) if self._style == "table" else rows.jsonl_line(row)
 
     def _columns(self, paths: Sequence[str]) -> int:
-        """Choose the width of the paths from the first of them, and on a terminal from its width, too."""
+        """Choose the width of the path column from the first paths, and on a terminal also from its width."""
         self._width = max((len(path) for path in paths), default=0)
         if not self.journal and sys.stdout.isatty():
             self._width = min(self._width, max(shutil.get_terminal_size().columns - OTHER_COLUMNS, 20))

@@ -1,4 +1,4 @@
-"""Which files a user means by files, folders, patterns and lists, one after the other however many there are."""
+"""Find the files that are given as files, folders, patterns, addresses and lists, without a list of all in memory."""
 
 import glob
 import os
@@ -12,15 +12,15 @@ from sayso.sound.sources import STDIN, is_remote
 
 
 def sound_files(places: Sequence[str]) -> Iterator[str]:
-    """Yield the files that are meant by files, folders (with all sound files below) and patterns, each once, in order.
+    """Yield the files given as files, folders (all sound files below them) and patterns, each once, in order.
 
-    A place where nothing is found is yielded itself, so that reading it tells what is wrong. Folders are walked as
-    they are asked for: of a large archive, only the names in the folders on the way lie in memory.
+    A place where no file is found is yielded itself, so that reading it reports what is wrong. Folders are walked
+    lazily: of a large archive, only the names in the folders on the way are in memory.
 
     Parameters
     ----------
     places : sequence of str
-        Paths, patterns, or addresses that fsspec knows; one that ends in a slash is a folder.
+        Paths, patterns, or addresses that fsspec understands; an address that ends in a slash is a folder.
     """
     single: set[str] = set()
     folders: list[str] = []
@@ -49,14 +49,14 @@ def sound_files(places: Sequence[str]) -> Iterator[str]:
 
 
 def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
-    """Yield the files that are meant by places, then those of a list, each as often as it stands there.
+    """Yield the files given as places, then those of a list, each as often as the list has it.
 
     Parameters
     ----------
     places : sequence of str
         As for `sound_files`.
     listing : str or None
-        A file with a path a line, or "-" for standard input.
+        A file with one path per line, or "-" for standard input.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
             lines = Path(listing).open("rb")  # noqa: SIM115 - the next line closes it
         except OSError as error:
             raise AudioError(
-                f"cannot read the list {listing}: {error.strerror}; give a file with a path a line"
+                f"cannot read the list {listing}: {error.strerror}; give a file with one path per line"
             ) from error
         with lines:
             yield from _names(lines)
@@ -80,12 +80,12 @@ def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
 def _names(lines: Iterable[bytes]) -> Iterator[str]:
     for line in lines:
         if name := line.rstrip(b"\r\n"):
-            # In a list, - is a file like any other.
+            # In a list, - is an ordinary file name.
             yield "./-" if name == b"-" else os.fsdecode(name)
 
 
 def _is_below(file: str, folders: Sequence[str]) -> bool:
-    """Tell whether a walk through one of the folders has passed this file."""
+    """Return whether a walk through one of the folders has yielded this file."""
     if not is_sound(file):
         return False
     parents = [str(parent) for parent in Path(file).parents]
@@ -93,7 +93,7 @@ def _is_below(file: str, folders: Sequence[str]) -> bool:
 
 
 def _remote(place: str) -> Iterator[str]:
-    """Yield the files that an address means, which may be a folder or a pattern."""
+    """Yield the files at an address, which may be a folder or a pattern."""
     if not (place.endswith("/") or glob.has_magic(place)):
         return iter([place])
     try:
@@ -103,6 +103,6 @@ def _remote(place: str) -> Iterator[str]:
     try:
         system, path = fsspec.core.url_to_fs(place)
         names = system.find(path) if place.endswith("/") else system.glob(path)
-    except Exception as error:  # each kind of store has errors of its own
+    except Exception as error:  # each kind of storage has its own errors
         raise AudioError(f"cannot list {place}: {error or type(error).__name__}; correct the address") from error
     return (system.unstrip_protocol(name) for name in sorted(names) if not place.endswith("/") or is_sound(name))

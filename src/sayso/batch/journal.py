@@ -1,8 +1,11 @@
-"""A file of rows that grows for hours, and goes on after an interruption as if there had been none.
+"""An output file that grows for hours and can be resumed after an interruption, with the same bytes in the end.
 
-Until it is whole it bears another name, OUTPUT.part. Now and then what was written is forced to the disk, and then its
-length and the number of files done so far go into OUTPUT.resume.json. To resume is to cut the file to that length, pass
-over as many files, and go on: whatever was written after, or half written, is written again.
+Until it is complete, the file is called OUTPUT.part. About once a second it is flushed to disk; then its length and the
+number of files done so far are saved in OUTPUT.resume.json. To resume, the file is cut to that length, that many files
+are skipped, and the work goes on: rows after that point, complete or not, are written again.
+
+The rows of a group of files are written in one call, so the number of files that is saved always ends a group, and the
+groups after it are those of a run without interruption (see `sayso.batch.classify`).
 """
 
 import hashlib
@@ -20,20 +23,20 @@ from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import SettingsError, StorageError
 from sayso.system.atomic_files import check_writable, write_atomically
 
-# Seconds of work that an interruption costs at most.
+# Seconds between two saves: about as much work is lost by a kill.
 SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What a batch has come to.
+    """Counts of a batch.
 
     Attributes
     ----------
     files, words, errors : int
-        Files done, words heard in them (silence and unknown speech are none), files with an error.
+        Files done, words detected in them (not counting silence and unknown speech), files with an error.
     seconds : float
-        Length of all sound.
+        Total duration of the sound.
     """
 
     files: int = 0
@@ -42,7 +45,7 @@ class Tally:
     seconds: float = 0.0
 
     def plus(self, results: Sequence[FileResult]) -> Self:
-        """Count more files."""
+        """Return the counts with those of more files added."""
         detections = [detection for each in results for detection in each.detections]
         return replace(
             self,
@@ -55,7 +58,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class _State:
-    """What the side file holds."""
+    """Content of OUTPUT.resume.json."""
 
     identity: dict[str, Any]
     length: int = 0
@@ -64,37 +67,37 @@ class _State:
 
 
 def is_whole(output: Path) -> bool:
-    """Tell whether a file of rows is there and no interrupted batch for it."""
-    return output.exists() and not _side(output).exists()
+    """Return whether the output exists and is complete, that is, no interrupted batch is left for it."""
+    return output.exists() and not _state_path(output).exists()
 
 
-def _side(output: Path) -> Path:
+def _state_path(output: Path) -> Path:
     return output.with_name(output.name + ".resume.json")
 
 
 class Journal:
-    """The output of a batch, as a context manager; it is kept for a resumption if the context fails.
+    """The output of a batch, as a context manager; if the context fails, it is kept so that it can be resumed.
 
     Parameters
     ----------
     output : Path
-        Where the rows shall stand once they are whole.
+        Path of the complete output.
     identity : mapping
-        Plain values on which the rows depend; a batch can only be resumed with the same.
+        Plain values on which the rows depend; a batch can only be resumed with the same values.
     resume : bool
-        Whether to go on where an earlier batch stopped.
+        Whether to resume an interrupted batch.
     finish : callable, optional
-        Turns the file of rows, its first argument, into the output, its second; it is renamed if there is none.
+        Converts the file of rows, its first argument, into the output, its second; by default the file is renamed.
 
     Attributes
     ----------
     before : Tally
-        What an earlier, interrupted part of the batch had come to.
+        Counts of the interrupted batch that is resumed.
 
     Raises
     ------
     SettingsError
-        If there is nothing to resume, or it was another batch.
+        If the interrupted batch was another one, or its files are damaged.
     StorageError
         If the output cannot be written.
     """
@@ -109,7 +112,7 @@ class Journal:
         check_writable(output)
         self._output, self._finish = output, finish
         self._part = output.with_name(output.name + ".part")
-        self._side = _side(output)
+        self._state_path = _state_path(output)
         self._state = _State(dict(identity))
         self._names = hashlib.sha256()
         if resume:
@@ -119,24 +122,26 @@ class Journal:
 
     @property
     def tally(self) -> Tally:
-        """What the batch has come to, the part before an interruption included."""
+        """Counts of the batch so far, including the part before an interruption."""
         return self._state.tally
 
     @property
     def left_over(self) -> bool:
         """Whether an earlier batch was interrupted."""
-        return self._side.exists()
+        return self._state_path.exists()
 
     def _read(self) -> None:
-        if not self._side.exists():
-            # It was stopped before it had begun.
+        if not self._state_path.exists():
+            # The batch was stopped before the first save.
             return
         try:
-            content = json.loads(self._side.read_text(encoding="utf-8"))
+            content = json.loads(self._state_path.read_text(encoding="utf-8"))
             state = _State(content["identity"], content["length"], content["digest"], Tally(**content["tally"]))
             size = self._part.stat().st_size
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"{self._side} or {self._part} is damaged; start afresh without --resume") from error
+            raise SettingsError(
+                f"{self._state_path} or {self._part} is damaged; start afresh without --resume"
+            ) from error
         for name, ours in self._state.identity.items():
             if state.identity.get(name) != ours:
                 raise SettingsError(
@@ -147,11 +152,11 @@ class Journal:
         self._state = state
 
     def __enter__(self) -> Self:
-        """Open the file of rows."""
+        """Open OUTPUT.part at the position to resume from."""
         try:
             if not self._state.length:
-                # What it says of an earlier batch must not be believed of this one.
-                self._side.unlink(missing_ok=True)
+                # After a kill, it would pass for the state of this batch.
+                self._state_path.unlink(missing_ok=True)
             self._file: BinaryIO = self._part.open("r+b" if self._state.length else "wb")
             self._file.truncate(self._state.length)
             self._file.seek(self._state.length)
@@ -160,32 +165,32 @@ class Journal:
         return self
 
     def left(self, files: Iterable[str]) -> Iterator[str]:
-        """Pass over the files that are done, and yield the others.
+        """Skip the files that are done, and return the others.
 
         Raises
         ------
         SettingsError
-            If those passed over are not those that were done.
+            If the files skipped are not those that were done.
         """
         files = iter(files)
         for _, name in zip(range(self.before.files), files, strict=False):
             self._names.update(_noted(name))
         if self.before.files and self._names.hexdigest() != self._state.digest:
             raise SettingsError(
-                f"{self._part} was begun with other files: the first {self.before.files} are not what they were; "
+                f"{self._part} was begun with other files: the first {self.before.files} are not the same; "
                 "give the same, or start afresh without --resume"
             )
         return files
 
     def write(self, text: str, results: Sequence[FileResult] = ()) -> None:
-        """Append the rows of some files."""
+        """Append the rows of a group of files."""
         try:
             self._file.write(text.encode("utf-8", "surrogateescape"))
             names = self._names.copy()
             for each in results:
                 names.update(_noted(each.path))
             tally = self.tally.plus(results)
-            # In one go, so that Ctrl-C finds either all of it or nothing.
+            # In one statement, so that Ctrl-C cannot come between.
             self._names, self._state = (
                 names,
                 replace(self._state, length=self._file.tell(), digest=names.hexdigest(), tally=tally),
@@ -198,29 +203,29 @@ class Journal:
     def _save(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        write_atomically(self._side, json.dumps(asdict(self._state)).encode())
+        write_atomically(self._state_path, json.dumps(asdict(self._state)).encode())
         self._saved = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the file its name if it is whole; else note how far it is."""
+        """Give the file its final name if it is complete; otherwise save the position to resume from."""
         try:
             with self._file:
                 self._save()
             if error:
                 if not self._state.length:
                     self._part.unlink()
-                    self._side.unlink()
+                    self._state_path.unlink()
                 return
             if self._finish:
                 self._finish(self._part, self._output)
                 self._part.unlink()
             else:
                 self._part.replace(self._output)
-            self._side.unlink()
+            self._state_path.unlink()
         except (OSError, StorageError) as trouble:
-            # What went wrong first is what matters.
+            # If the context failed, report that error, not this one.
             if not error:
                 raise trouble if isinstance(trouble, StorageError) else _unwritable(self._output, trouble) from trouble
 

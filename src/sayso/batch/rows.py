@@ -1,4 +1,4 @@
-"""Rows as text for people and programs, and words as labels for editors of sound."""
+"""Format rows as a table, CSV, JSON lines or Parquet."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from sayso.system.atomic_files import replacing
 from sayso.system.text import printable
 
 COLUMNS = ("path", "label", "confidence", "start", "end", "runners_up", "error")
-# Rows that are turned into Parquet at a time, each such part one row group of the file.
+# Rows in one row group of a Parquet file, which are converted at a time.
 ROW_GROUP = 65_536
 
 
@@ -33,20 +33,20 @@ def row_to_dict(row: Row) -> dict[str, Any]:
 
 
 def jsonl_line(row: Row) -> str:
-    """Write a row as one line of JSON."""
-    # What is not ASCII is escaped, so that no name can command a terminal.
+    """Return a row as one line of JSON."""
+    # Everything but ASCII is escaped, so that no file name can control a terminal.
     return json.dumps(row_to_dict(row)) + "\n"
 
 
 def csv_line(row: Row) -> str:
-    """Write a row as CSV (RFC 4180), empty where there is nothing to say."""
+    """Return a row as CSV (RFC 4180); missing values are empty."""
     values = row_to_dict(row)
     values["runners_up"] = " ".join(f"{label}={probability}" for label, probability in values["runners_up"].items())
     return _csv(values[column] for column in COLUMNS)
 
 
 def csv_header() -> str:
-    """Return the line that names the columns."""
+    """Return the header line of a CSV file."""
     return _csv(COLUMNS)
 
 
@@ -57,19 +57,18 @@ def _csv(values: Iterable[Any]) -> str:
 
 
 def table_header(width: int) -> str:
-    """Return the line above a table whose paths are so wide."""
+    """Return the header line of a table whose path column has this width."""
     return f"{'path':<{width}}  {'label':<12} {'conf.':>7} {'start':>8} {'end':>8}  runners-up\n"
 
 
 def table_line(row: Row, width: int) -> str:
-    """Write a row in columns; a path that is wider than its column moves the others."""
+    """Return a row as a line of a table; a path wider than its column shifts the others."""
     path = printable(row.path)
     if row.error:
-        # The error names the file itself.
         return f"{path:<{width}}  error: {printable(row.error)}\n"
     detection = row.detection
     if not detection:
-        return f"{path:<{width}}  (no word heard)\n"
+        return f"{path:<{width}}  (no word detected)\n"
     others = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in detection.runners_up)
     confidence = f"{100 * detection.confidence:.1f} %"
     times = f"{detection.start:>8.2f} {detection.end:>8.2f}"
@@ -77,12 +76,12 @@ def table_line(row: Row, width: int) -> str:
 
 
 def check_parquet() -> None:
-    """Make sure, before hours of work, that Parquet can be written.
+    """Check before hours of work that Parquet can be written.
 
     Raises
     ------
     StorageError
-        If what it needs is not installed.
+        If pyarrow is not installed.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -91,19 +90,19 @@ def check_parquet() -> None:
 
 
 def to_parquet(rows: Path, output: Path) -> None:
-    """Turn a file of JSON lines into one of Parquet, piece by piece.
+    """Convert a file of JSON lines to Parquet, one row group at a time.
 
     Parameters
     ----------
     rows : Path
-        The lines, as `jsonl_line` writes them.
+        File of lines as `jsonl_line` returns them.
     output : Path
-        Where the Parquet file shall stand.
+        Path of the Parquet file.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -120,6 +119,6 @@ def to_parquet(rows: Path, output: Path) -> None:
         while part := [json.loads(line) for line in islice(lines, ROW_GROUP)]:
             for row in part:
                 row["runners_up"] = list(row["runners_up"].items())
-                # Arrow holds valid text only, and Linux has names that are none.
+                # Arrow takes valid Unicode only, but file names on Linux may be any bytes.
                 row["path"] = row["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             writer.write_table(pa.Table.from_pylist(part, schema))

@@ -1,10 +1,11 @@
-"""Files by word: links or copies in a folder for each word, of which none ever takes the place of another file."""
+"""Sort files by word: link or copy them into one folder per word, and never overwrite another file."""
 
 import filecmp
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path, PurePath
 from urllib.parse import unquote
@@ -14,40 +15,42 @@ from sayso.sound.sources import is_remote, local, on_disk
 
 
 def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
-    """Put a sound into the folder of a word.
+    """Put a sound file into the folder of a word.
 
     Parameters
     ----------
     folder : Path
-        Where the folders of the words stand.
+        Parent of the folders of the words.
     word : str
         The word.
     name : str
-        The sound: a path or an address.
+        The sound file: a path or an address.
     copy : bool
-        Whether to copy it in any case; else it is a hard link where file and folder share a disk, and needs no space.
+        Whether to copy the file. Otherwise it is hard-linked if it is on the same disk as the folder, which takes no
+        space.
 
     Returns
     -------
     place : Path
-        Where it is now; where it was already, if it was sorted before.
+        Path of the link or copy, which may be there from an earlier run.
 
     Raises
     ------
     StorageError
-        If it cannot be put there.
+        If the file cannot be linked or copied.
     """
-    # A word is what the makers of a model call it; it names a folder here, and never a way out of this one.
-    shelf = folder / (re.sub(r"[^\w -]", "_", word).strip() or "_")
+    # Labels come from the model file: whatever they hold, the folder must not lie outside the parent.
+    word_folder = folder / (re.sub(r"[^\w -]", "_", word).strip() or "_")
     try:
-        shelf.mkdir(parents=True, exist_ok=True)
-        with local(name) as sound, on_disk(sound) as source:
-            for place in _names(shelf, base_name(name)):
+        word_folder.mkdir(parents=True, exist_ok=True)
+        # A path is not read here: what is a pipe was read when it was classified.
+        with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
+            for place in candidate_names(word_folder, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place
     except OSError as error:
         reason = error.strerror or error
-        raise StorageError(f"cannot sort {name} into {shelf}: {reason}; choose another place") from error
+        raise StorageError(f"cannot sort {name} into {word_folder}: {reason}; choose another place") from error
     raise AssertionError("names never run out")
 
 
@@ -59,7 +62,7 @@ def base_name(name: str) -> str:
     return PurePath(name).name
 
 
-def _names(folder: Path, name: str) -> Iterator[Path]:
+def candidate_names(folder: Path, name: str) -> Iterator[Path]:
     """Yield the name, then `name (2)`, `name (3)` and so on."""
     first = folder / name
     yield first
@@ -68,7 +71,10 @@ def _names(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _put(source: Path, place: Path, copy: bool) -> bool:
-    """Link or copy a file, unless another one is there; an earlier, interrupted batch may have put this one."""
+    """Link or copy a file and return True; False if another file has that name.
+
+    An interrupted batch may have put the same file there before.
+    """
     if place.exists():
         return place.samefile(source) or filecmp.cmp(source, place, shallow=False)
     if not copy:
@@ -77,11 +83,11 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            # Another disk, or one that knows no links.
+            # On another disk, or one without links: copy.
             pass
         else:
             return True
-    # Whole or not at all under its name.
+    # Rename it when it is complete.
     part = place.with_name(f".sayso.{os.getpid()}.part")
     shutil.copyfile(source, part)
     part.replace(place)

@@ -1,4 +1,4 @@
-"""`sayso classify`: tell the words in files."""
+"""`sayso classify`: recognise the words in sound files."""
 
 from __future__ import annotations
 
@@ -26,32 +26,30 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 @model_option
 @click.option(
     "--format", "style", type=click.Choice(STYLES),
-    help="A table for people, the others for programs. [default: as the suffix of --output says, else table]",
+    help="A table for people, the others for programs. [default: from the suffix of --output, else table]",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the rows to a file.")
 @click.option(
-    "--files-from", "listing", metavar="FILE|-", help="Take the paths in a list, one a line, or on standard input."
+    "--files-from", "listing", metavar="FILE|-", help="Read paths from a file or standard input, one per line."
 )
 @click.option(
-    "--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out what is less likely than this."
+    "--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out detections with less confidence."
 )
 @click.option(
     "--sort-into", type=click.Path(path_type=Path), metavar="DIR",
-    help="Link the files into a folder for each word; they are copied where they cannot be linked.",
+    help="Link each file into a folder named after its word; copy it where linking is not possible.",
 )  # fmt: skip
-@click.option("--copy", is_flag=True, help="Let --sort-into copy in any case.")
+@click.option("--copy", is_flag=True, help="Let --sort-into always copy.")
 @click.option(
     "--audacity", type=click.Path(path_type=Path), metavar="DIR",
-    help="Write a label track for Audacity into a folder for each long file.",
+    help="Write a label track for Audacity into this folder for each long file.",
 )  # fmt: skip
 @click.option(
     "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
-    help="Write a TextGrid for Praat into a folder for each long file.",
+    help="Write a TextGrid for Praat into this folder for each long file.",
 )  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on where an interrupted batch with this --output stopped.")
-@click.option(
-    "--workers", type=click.IntRange(1, 1_000), help="How many processes share the work. [default: one a core]"
-)
+@click.option("--resume", is_flag=True, help="Continue an interrupted batch with the same --output.")
+@click.option("--workers", type=click.IntRange(1, 1_000), help="Number of processes. [default: one per core]")
 @click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
 @click.pass_context
 def classify(
@@ -59,13 +57,13 @@ def classify(
     listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
     textgrid: Path | None, resume: bool, workers: int | None, scheduler: str | None,
 ) -> None:  # fmt: skip
-    """Tell the words in sound files, in all files of folders, and in files that match a pattern.
+    """Recognise the words in sound files, in all files below folders, and in files that match a pattern.
 
-    A file of up to 2 seconds is one clip and gets one row. A longer one gets a row for each word heard in it, or one
-    row without a label if there was none. A file that cannot be read gets a row with its error, and the exit status is
-    1. A PATH may be - for sound on standard input, or an address such as s3://bucket/folder/.
+    A file of up to 2 seconds is one clip and gets one row. A longer file gets a row for each word detected in it, or
+    one row without a label if there is none. A file that cannot be read gets a row with its error, and the exit status
+    is 1. A PATH may be - for sound on standard input, or an address such as s3://bucket/folder/.
 
-    Until it is whole, the output is called OUTPUT.part.
+    Until it is complete, the output is called OUTPUT.part.
 
     Example: sayso classify recordings -o words.csv
     """
@@ -82,8 +80,8 @@ def classify(
     style = style or (suffix if suffix in STYLES else "table")
     _check_usage(paths, listing, style, output, resume, scheduler, sort_into, copy)
     if output and resume and is_whole(output):
-        # A kill may come just after the end: what calls until it succeeds shall succeed then.
-        note(f"{output} is whole, there is nothing to resume; without --resume it is made anew")
+        # After a kill just after the end, a script that retries until success must succeed.
+        note(f"{output} is complete, there is nothing to resume; without --resume it is written again")
         return
     annotations = {name: folder for name, folder in (("audacity", audacity), ("textgrid", textgrid)) if folder}
     file = find(model or DEFAULT)
@@ -96,14 +94,13 @@ def classify(
             files = journal.left(files)
         delivery = Delivery(style, journal, min_confidence, annotations, sort_into, copy)
         groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler))
-        # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
         advance = stack.enter_context(_progress(paths, listing, delivery))
         try:
             for group in groups:
                 advance(delivery.take(group))
             delivery.end()
         except KeyboardInterrupt:
-            note(f"stopped; {output}.part is kept, and --resume goes on from it" if output else "stopped")
+            note(f"stopped; {output}.part is kept, and --resume continues from it" if output else "stopped")
             context.exit(1)
     if output or (style == "table" and delivery.tally.files > 1):
         note(_summary(delivery, time.perf_counter() - start))
@@ -117,23 +114,21 @@ def _check_usage(
     paths: tuple[str, ...], listing: str | None, style: str, output: Path | None, resume: bool, scheduler: str | None,
     sort_into: Path | None, copy: bool,
 ) -> None:  # fmt: skip
-    """Refuse what does not go together."""
+    """Refuse options that exclude each other."""
     if not paths and listing is None:
         raise click.UsageError("nothing to classify: give a PATH, or a list with --files-from")
     if "-" in paths and (len(paths) > 1 or listing is not None):
-        raise click.UsageError(
-            "- stands for sound on standard input, and for itself alone; give the others by themselves"
-        )
+        raise click.UsageError("- means sound on standard input and must be the only PATH; classify the others apart")
     if "-" in paths and (scheduler or sort_into):
-        raise click.UsageError("sound on standard input can neither be sorted nor go to a scheduler; give a file")
+        raise click.UsageError("sound on standard input can neither be sorted nor sent to a scheduler; give a file")
     if copy and not sort_into:
-        raise click.UsageError("--copy says how to sort; give --sort-into, too")
+        raise click.UsageError("--copy needs --sort-into DIR")
     if not output and (resume or style == "parquet"):
         raise click.UsageError(f"{'--resume' if resume else '--format parquet'} needs --output FILE")
 
 
 def _journal_of(output: Path, style: str, model: Path, min_confidence: float, resume: bool) -> Journal:
-    """Prepare the output of a batch, and say what becomes of an earlier one."""
+    """Open the journal of the output, and report what happens to an interrupted batch."""
     import hashlib
 
     from sayso.batch import rows
@@ -150,13 +145,13 @@ def _journal_of(output: Path, style: str, model: Path, min_confidence: float, re
     if journal.before.files:
         note(f"resuming after {journal.before.files:,} files")
     elif journal.left_over and not resume:
-        note(f"starting afresh; {output}.part of an earlier batch is replaced (--resume would go on from it)")
+        note(f"starting afresh; {output}.part of an interrupted batch is replaced (--resume would continue from it)")
     return journal
 
 
 @contextmanager
 def _progress(places: Sequence[str], listing: str | None, delivery: Delivery) -> Iterator[Callable[[Tally], None]]:
-    """Show a bar on stderr, unless rows go to the same terminal; yield what moves it on."""
+    """Show a progress bar on stderr, unless rows go to the same terminal; yield the function that advances it."""
     if not sys.stderr.isatty() or (not delivery.journal and sys.stdout.isatty()):
         yield lambda tally: None
         return
@@ -169,7 +164,7 @@ def _progress(places: Sequence[str], listing: str | None, delivery: Delivery) ->
         task = bar.add_task("", total=None, completed=done.files, of="?", speed="")
 
         def count() -> None:
-            # Beside the work, which it need not wait for.
+            # In a thread, so that the work need not wait for it.
             total = sum(1 for _ in all_files(places, listing))
             bar.update(task, total=total, of=f"{total:,}")
 
@@ -189,7 +184,7 @@ def _speed(tally: Tally, before: Tally, seconds: float) -> str:
 
 
 def _summary(delivery: Delivery, seconds: float) -> str:
-    """Say in a line what a batch has come to."""
+    """Return the counts and the speed of a batch in one line."""
     from sayso.batch.journal import Tally
 
     tally, before = delivery.tally, delivery.journal.before if delivery.journal else Tally()

@@ -1,6 +1,6 @@
-"""What the commands share in talking to people: numbers, tables, notes about what was skipped, progress on stderr.
+"""Print results on stdout, and notes, warnings and progress on stderr.
 
-Names of files and words come from anywhere, and some would command a terminal; all text for people goes through
+File names and words are untrusted and may contain control sequences of a terminal, so all text for people goes through
 `printable`.
 """
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     from sayso.corpus.corpus import Skipped
 
-# More than this many skipped files are counted, not listed; --debug or the log shows them all.
+# Of skipped files and the like, this many are listed and the others counted.
 LISTED = 10
 
 
 def say(text: str, err: bool = False, **style: Any) -> None:
-    """Print lines of text on stdout, made printable; `style` as `click.style` takes it."""
+    """Print lines of text on stdout, with escapes for what is not printable; `style` as for `click.style`."""
     click.secho("\n".join(map(printable, text.split("\n"))), err=err, **style)
 
 
 def note(text: str, **style: Any) -> None:
-    """Say something beside the results, on stderr."""
+    """Print a note on stderr."""
     say(text, err=True, **style)
 
 
 def warn(text: str) -> None:
-    """Warn on stderr."""
+    """Print a warning on stderr."""
     note(f"warning: {text}")
 
 
-def tell_skipped(skipped: Sequence[Skipped]) -> None:
-    """List what was left out and why, the first few by name."""
+def report_skipped(skipped: Sequence[Skipped]) -> None:
+    """Report on stderr which files were skipped and why; the first few are listed."""
     if not skipped:
         return
     warn("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
@@ -51,7 +51,7 @@ def tell_skipped(skipped: Sequence[Skipped]) -> None:
 
 @contextmanager
 def progress_bar(*columns: str) -> Iterator[Progress]:
-    """Show a bar on stderr with some fields of the task before it; nothing if stderr is no terminal."""
+    """Show a progress bar on stderr, after some fields of its task; nothing if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""`sayso data`: get data sets, and see what one holds."""
+"""`sayso data`: download data sets, and report what a corpus contains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS = ("training", "validation", "testing")
 
 @click.group()
 def data() -> None:
-    """Get data sets, and see what one holds.
+    """Download data sets, and report what a corpus contains.
 
     Example: sayso data download speech-commands
     """
@@ -32,11 +32,11 @@ def data() -> None:
 @data.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_sets(as_json: bool) -> None:
-    """List the data sets that sayso can download, and where they are.
+    """List the data sets that sayso can download, and where those already downloaded are.
 
     Example: sayso data list
     """
-    from sayso.download.catalogue import KNOWN, data_folder, is_whole
+    from sayso.download.catalogue import KNOWN, data_folder, is_complete
 
     facts: list[dict[str, Any]] = []
     for known in KNOWN.values():
@@ -48,7 +48,7 @@ def list_sets(as_json: bool) -> None:
             "bytes": known.size,
             "sha256": known.sha256,
             "unpacked_bytes": known.unpacked,
-            "folder": str(folder) if is_whole(folder) else None,
+            "folder": str(folder) if is_complete(folder) else None,
         })  # fmt: skip
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -57,13 +57,13 @@ def list_sets(as_json: bool) -> None:
         (
             fact["name"],
             fact["about"],
-            fact["folder"] or "not here",
+            fact["folder"] or "not downloaded",
             f"{fact['bytes'] / 1e6:,.0f} MB",
             f"{fact['unpacked_bytes'] / 1e6:,.0f} MB",
         )
         for fact in facts
     ]
-    say(table(("name", "what it is", "folder", "download", "unpacked"), rows, left=3))
+    say(table(("name", "content", "folder", "download", "unpacked"), rows, left=3))
 
 
 @data.command()
@@ -71,26 +71,26 @@ def list_sets(as_json: bool) -> None:
 @click.option("--version", type=click.IntRange(1, 2), help="Version of speech-commands. [default: 2]")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path),
-    help="Where to make the folder NAME. [default: sayso's folder in your home, where it is found by its name]",
+    help="Where to create the folder NAME. [default: sayso's data folder, where it is found by its name]",
 )  # fmt: skip
-@click.option("--mirror", help="Address of a folder that holds the archive, instead of the usual one.")
+@click.option("--mirror", help="URL of another folder that holds the archive.")
 def download(name: str, version: int | None, folder: Path | None, mirror: str | None) -> None:
-    """Download the data set NAME (see `sayso data list`), check it, and unpack it.
+    """Download the data set NAME (see `sayso data list`), verify it, and unpack it.
 
-    Whatever breaks it off (Ctrl-C, the network, the power), the same command goes on from there. Proxies are taken from
-    the variables HTTP_PROXY and HTTPS_PROXY.
+    If it is interrupted (by Ctrl-C, the network or a power failure), the same command resumes it. Proxies are taken
+    from the environment variables HTTP_PROXY and HTTPS_PROXY.
 
     Example: sayso data download speech-commands
     """
     from sayso.download.catalogue import KNOWN, data_folder
 
     if version and name != "speech-commands":
-        raise click.UsageError("--version chooses between those of speech-commands; the others have one")
+        raise click.UsageError("--version is only for speech-commands; the other data sets have one version")
     if version == 1:
         name = "speech-commands-v1"
     if name not in KNOWN:
-        raise click.UsageError(f"no data set {name}; there are {', '.join(KNOWN)}")
-    place = _get(KNOWN[name], folder or data_folder(), mirror)
+        raise click.UsageError(f"there is no data set {name}; choose one of {', '.join(KNOWN)}")
+    place = _download(KNOWN[name], folder or data_folder(), mirror)
     say(str(place))
     found = place if folder else name
     if name == "speech-commands-test":
@@ -99,30 +99,30 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
         say(f"next: sayso train {found} -o model.safetensors")
 
 
-def _get(known: DataSet, folder: Path, mirror: str | None) -> Path:
-    """Download a data set and show how far it is."""
-    from sayso.download.catalogue import is_whole
+def _download(known: DataSet, folder: Path, mirror: str | None) -> Path:
+    """Download a data set and show the progress."""
+    from sayso.download.catalogue import is_complete
     from sayso.download.download import download as fetch_set
     from sayso.download.download import tidy
 
-    if is_whole(folder / known.name):
-        note(f"{known.name} is there already")
+    if is_complete(folder / known.name):
+        note(f"{known.name} is already downloaded")
         tidy(known, folder)
         return folder / known.name
     note(f"downloading {known.archive} ({known.size / 1e6:,.1f} MB) from {mirror or known.address}")
     if not known.sha256:
-        warn(f"no hash of {known.archive} is known: only its size and the checksums inside it are verified")
+        warn(f"the SHA-256 of {known.archive} is not known: only its size and the checksums in it are verified")
     try:
         with _bars() as show:
             return fetch_set(known, folder, mirror, show, note)
     except KeyboardInterrupt:
-        note("stopped; what has come is kept, and the same command goes on from there")
+        note("stopped; what was downloaded is kept; run the same command to resume")
         raise click.exceptions.Exit(1) from None
 
 
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for each stage, with amount, speed and time left; nothing if stderr is no terminal."""
+    """Show a bar for each stage, with amount, speed and time left; nothing if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -143,7 +143,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def located(directory: Path) -> Path:
-    """Return the folder that is named by its path or by a data set; ask a person whether to download a missing set."""
+    """Return the folder that a path or the name of a data set stands for; offer to download a missing data set."""
     from sayso.download.catalogue import KNOWN, data_folder, find
     from sayso.errors import DownloadError
 
@@ -156,14 +156,14 @@ def located(directory: Path) -> Path:
         question = f"{known.name} is not on this machine; download it now ({known.size / 1e6:,.0f} MB)?"
         if not click.confirm(question, err=True):
             raise error from None
-        return _get(known, data_folder(), None)
+        return _download(known, data_folder(), None)
 
 
 @data.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(directory: Path, as_json: bool) -> None:
-    """Tell what a corpus holds: clips, speakers, hours, what is broken.
+    """Report what a corpus contains: words, clips, speakers, hours, broken files.
 
     DIRECTORY is a folder with one folder of sound files for each word, or the name of a data set.
 
@@ -184,7 +184,7 @@ def info(directory: Path, as_json: bool) -> None:
     for warning in corpus.warnings:
         warn(warning)
     rates = ", ".join(f"{count} at {rate} Hz" for rate, count in facts["sample_rates"].items())
-    unnamed = f", {facts['without_speaker']} clips do not name theirs" if facts["without_speaker"] else ""
+    unnamed = f", {facts['without_speaker']} clips without a speaker" if facts["without_speaker"] else ""
     lines = {
         "folder": facts["folder"],
         "clips": f"{facts['clips']:,} of {len(facts['words'])} words, {facts['hours']:.2f} hours",
@@ -193,14 +193,14 @@ def info(directory: Path, as_json: bool) -> None:
         "noise": f"{facts['noises']['files']} files, {facts['noises']['hours']:.2f} hours",
         "sample rates": rates or "none",
     }
-    troubles = {
+    problems = {
         "broken": [f"{item['path']}: {item['reason']}" for item in facts["broken"]],
         "no speech": [f"{path}: fainter than {FAINTEST:g} dB" for path in facts["faint"]],
     }
-    width = max(map(len, [*lines, *troubles]))
+    width = max(map(len, [*lines, *problems]))
     for name, line in lines.items():
         say(f"{name:<{width}}  {line}")
-    for name, found in troubles.items():
+    for name, found in problems.items():
         say(f"{name:<{width}}  {len(found)} file{'' if len(found) == 1 else 's'}")
         for line in found[:LISTED]:
             say(f"  {printable(line)}")

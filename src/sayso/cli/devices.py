@@ -14,21 +14,21 @@ from sayso.cli.tables import table
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def devices(as_json: bool) -> None:
-    """List what `sayso listen` can listen to; the one marked * is listened to unless --device names another.
+    """List the microphones; the one marked * is used unless --device names another.
 
     Example: sayso devices
     """
     from sayso.live import devices as sound
 
-    found = sound.devices()
+    available = sound.devices()
     if as_json:
-        click.echo(json.dumps([asdict(device) for device in found], indent=2))
+        click.echo(json.dumps([asdict(device) for device in available], indent=2))
         return
-    # Says what to do if there is none.
-    sound.find(None, found)
+    # Raises an error with advice if there is no device.
+    sound.find(None, available)
     rows = [
         (f"{'*' if device.default else ' '} {device.index}", device.name, device.api, str(device.channels),
          f"{device.sample_rate:g}")
-        for device in found
+        for device in available
     ]  # fmt: skip
     say(table(("number", "name", "system", "channels", "rate (Hz)"), rows, left=3))

@@ -1,4 +1,4 @@
-"""`sayso evaluate`: measure a model on recordings that it never heard."""
+"""`sayso evaluate`: measure a model on clips or streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, say, tell_skipped, warn
+from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import located
 from sayso.cli.options import negatives_option, noise_option, split_option
 from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
@@ -22,35 +22,37 @@ if TYPE_CHECKING:
 @click.argument("directory", type=click.Path(path_type=Path))
 @split_option
 @noise_option
-@click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0]")
+@click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0; for a stream 10]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--plot", type=click.Path(path_type=Path),
-    help="Save the confusion matrix as PNG, or of a stream the trade-off between misses and false alarms.",
+    help="Save the confusion matrix as PNG; with --stream, the trade-off between misses and false alarms.",
 )  # fmt: skip
 @click.option(
     "--stream", is_flag=True,
-    help="Measure live recognition on a stream built from the recordings: misses, false alarms an hour, delay.",
+    help="Measure live recognition on a stream built from the recordings: misses, false alarms per hour, delay.",
 )  # fmt: skip
 @click.option("--hours", type=click.FloatRange(0.01, 1000), help="Length of the stream. [default: 1]")
 @negatives_option
 @click.option(
     "--labels", type=click.Path(path_type=Path),
-    help="Measure on a recording, DIRECTORY, instead; this file tells what is said in it: "
-    "start, end and word with tabs between, as Audacity exports them.",
+    help="With --stream: DIRECTORY is one long recording, and this file lists its words: "
+    "start, end and word, separated by tabs, as Audacity exports them.",
 )  # fmt: skip
 @click.option(
     "--choose-threshold",
     is_flag=True,
-    help="Write the best threshold of each word for this stream into the model file.",
+    help="Save the best threshold of each word for this stream in the model file.",
 )
-@click.option("--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="How many it may give. [default: 1]")
+@click.option(
+    "--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="Limit for --choose-threshold. [default: 1]"
+)
 def evaluate(
     model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,
     stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
     alarms: float | None,
 ) -> None:  # fmt: skip
-    """Measure MODEL, a file or the name of a shipped model, on the recordings in DIRECTORY, or a data set by its name.
+    """Measure MODEL (a file or the name of a shipped model) on DIRECTORY (a folder of recordings or a data set's name).
 
     With --noise, the same clips are measured in noise, too; with --stream, the stream has that noise in the background.
 
@@ -83,14 +85,14 @@ def evaluate(
     recognizer = load(model)
     noises, unread = load_noises(files_below(noise), recognizer.model.features)
     if noise and not noises:
-        raise CorpusError(f"{noise} holds no noise that can be used: {unread[0].reason}")
+        raise CorpusError(f"{noise} contains no usable noise: {unread[0].reason}")
     corpus = scan(directory)
     clips, skipped = measure.clips_to_measure(recognizer, corpus, split)
     skipped += unread
     evaluation, in_noise = measure.evaluate(recognizer, clips), {}
     if noise:
         in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
-    tell_skipped(skipped)
+    report_skipped(skipped)
     for warning in corpus.warnings:
         warn(warning)
     if plot:
@@ -112,11 +114,13 @@ def evaluate(
 
 
 def _ratios(text: str) -> list[float]:
-    """Read a list of decibels."""
+    """Parse a list of decibels."""
     try:
         ratios = [float(part) for part in text.split(",")]
     except ValueError:
         ratios = []
     if not ratios or not all(-100 <= ratio <= 100 for ratio in ratios):
-        raise click.BadParameter(f"{text!r} is no list of decibels, such as 20,10,5,0", param_hint="--snr")
+        raise click.BadParameter(
+            f"{text!r} is not a list of decibels from -100 to 100, such as 20,10,5,0", param_hint="--snr"
+        )
     return ratios

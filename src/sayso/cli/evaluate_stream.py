@@ -1,4 +1,4 @@
-"""`sayso evaluate --stream`: measure what matters live."""
+"""`sayso evaluate --stream`: measure live recognition on a stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import LISTED, note, progress_bar, say, tell_skipped, warn
+from sayso.cli.console import LISTED, note, progress_bar, report_skipped, say, warn
 from sayso.cli.tables import fault_table, stream_table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def evaluate_stream(
     plot: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
     alarms: float | None,
 ) -> None:  # fmt: skip
-    """Build a stream or read a recording, listen to it, and tell how well that went."""
+    """Build a stream or read a recording, score the model on it, and print the result."""
     from sayso.evaluation.stream_scores import listen_to, score
     from sayso.evaluation.streams import recording
     from sayso.evaluation.thresholds import choose_thresholds, trade_off
@@ -31,32 +31,36 @@ def evaluate_stream(
     from sayso.recognition.recognizer import load
 
     if labels and (hours or negatives or noise or snr):
-        raise click.UsageError("--hours, --negatives, --noise and --snr build a stream; with --labels there is one")
+        raise click.UsageError(
+            "--hours, --negatives, --noise and --snr are for building a stream; --labels is for a recording"
+        )
     if alarms is not None and not choose:
         raise click.UsageError("--false-alarms-per-hour needs --choose-threshold")
     if choose and model in shipped.models() and not Path(model).exists():
-        raise click.UsageError(f"{model} comes with sayso and stays as it is; copy {shipped.find(model)} and give it")
+        raise click.UsageError(
+            f"{model} comes with sayso and is never changed; copy {shipped.find(model)} and give the copy"
+        )
     recognizer = load(model)
     if labels:
         stream = recording(directory, labels, recognizer.labels, recognizer.model.features.sample_rate)
-        heard = [listen_to(recognizer, stream)]
+        parts = [listen_to(recognizer, stream)]
     else:
-        heard = _listen_to_built(recognizer, directory, split, noise, snr, negatives, hours or 1.0)
+        parts = _listen_to_built(recognizer, directory, split, noise, snr, negatives, hours or 1.0)
     settings = recognizer.model.decision
-    curve = trade_off(heard, settings) if plot or choose or as_json else []
+    curve = trade_off(parts, settings) if plot or choose or as_json else []
     if choose:
         most = 1.0 if alarms is None else alarms
         chosen = choose_thresholds(curve, most)
         if chosen is None:
-            raise click.ClickException(f"no thresholds keep to {most:g} false alarms an hour on this stream")
+            raise click.ClickException(f"no thresholds give at most {most:g} false alarms per hour on this stream")
         settings = replace(settings, words={**settings.words, **chosen})
         path = shipped.find(model)
         replace(recognizer.model, decision=settings).save(path)
         note(
-            f"wrote into {path}: {', '.join(f'{word} {threshold:g}' for word, threshold in chosen.items())}; "
-            "measure it on another stream, this one flatters it"
+            f"saved in {path}: {', '.join(f'{word} {threshold:g}' for word, threshold in chosen.items())}; "
+            "measure it on another stream, as the figures for this one are too optimistic"
         )
-    result = score(heard, settings)
+    result = score(parts, settings)
     if plot:
         from sayso.report.plots import save_trade_off
 
@@ -90,7 +94,7 @@ def _listen_to_built(
     recognizer: Recognizer, directory: Path, split: Split, noise: Path | None, snr: str | None,
     negatives: Path | None, hours: float,
 ) -> list[StreamPosteriors]:  # fmt: skip
-    """Build a stream from the recordings of one split and listen to it."""
+    """Build a stream from the recordings of one split, and compute the probabilities on it."""
     from sayso.corpus.clips import load_noises
     from sayso.corpus.corpus import Skipped, files_below, scan
     from sayso.evaluation.stream_scores import listen_to_parts
@@ -107,14 +111,14 @@ def _listen_to_built(
     corpus = scan(directory)
     features = recognizer.model.features
     noises, unread = load_noises(files_below(noise), features)
-    tell_skipped(unread)
+    report_skipped(unread)
     clips = corpus.clips if corpus.is_test_archive else corpus.by_split(split)
     maker = StreamMaker(clips, files_below(negatives), noises, decibels, recognizer.labels, features.sample_rate)
     for warning in corpus.warnings:
         warn(warning)
     with progress_bar("{task.completed:.1f}/{task.total:.1f} hours") as bar:
         task = bar.add_task("", total=hours)
-        heard = listen_to_parts(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
-    faint = dict.fromkeys(path for part in heard for path in part.stream.faint)
-    tell_skipped([Skipped(path, f"no speech can be heard, it is fainter than {FAINTEST:g} dB") for path in faint])
-    return heard
+        parts = listen_to_parts(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
+    faint = dict.fromkeys(path for part in parts for path in part.stream.faint)
+    report_skipped([Skipped(path, f"contains no speech, as it is fainter than {FAINTEST:g} dB") for path in faint])
+    return parts

@@ -1,4 +1,4 @@
-"""`sayso info`: what a model is and where it comes from."""
+"""`sayso info`: describe a model and how it was trained."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def info(model: str, as_json: bool) -> None:
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
-        "trained on": _data(loaded.training),
+        "trained on": _training_data(loaded.training),
         "validation": _validation(loaded.training),
         **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
         "made with": _versions(header.get("versions")),
@@ -58,29 +58,29 @@ def info(model: str, as_json: bool) -> None:
     say(f"\n{layer_table(network)}")
 
 
-# What a file tells of its making is for people alone, and may be missing or anything; nothing is built from it.
-_UNTOLD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+# The record of the training is for people to read; it is not validated, and may be missing or malformed.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
-def _data(training: dict[str, Any]) -> str:
+def _training_data(training: dict[str, Any]) -> str:
     try:
         data, seed = training["data"], training["settings"]["training"]["seed"]
         counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
         return f"{data['corpus']} ({counts} clips), seed {seed}"
-    except _UNTOLD:
+    except _MALFORMED:
         return "unknown"
 
 
 def _validation(training: dict[str, Any]) -> str:
     try:
-        right, clips = percent(training["validation_accuracy"]), training["validation_clips"]
-        return f"{right} of {clips} clips, epoch {training['best_epoch']}"
-    except _UNTOLD:
+        accuracy, clips = percent(training["validation_accuracy"]), training["validation_clips"]
+        return f"{accuracy} of {clips} clips, epoch {training['best_epoch']}"
+    except _MALFORMED:
         return "unknown"
 
 
 def _versions(versions: Any) -> str:
     try:
         return ", ".join(f"{name} {version}" for name, version in versions.items())
-    except _UNTOLD:
+    except _MALFORMED:
         return "unknown"

@@ -1,4 +1,4 @@
-"""`sayso listen`: live recognition of words, from a microphone or a stream."""
+"""`sayso listen`: live recognition from a microphone, a file or a pipe."""
 
 from __future__ import annotations
 
@@ -34,27 +34,28 @@ STATS_EVERY = 10.0
 @device_option
 @click.option(
     "--input", "source", metavar="FILE|-",
-    help="Listen to a file, or to standard input: WAV, or raw 16-bit mono at the model's rate.",
+    help="Read a file, or standard input: WAV, or raw 16-bit mono at the model's rate.",
 )  # fmt: skip
 @click.option(
     "--format", "style", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
-    help="For people: a display on a terminal, else a line for each word. For programs: JSON lines.",
+    help="For people: a display on a terminal, otherwise a line per word. For programs: JSON lines.",
 )  # fmt: skip
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
-    help="Start a command at a word. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and SAYSO_END.",
+    help="Start a command when a word is detected. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and "
+    "SAYSO_END.",
 )  # fmt: skip
-@click.option("--shell", is_flag=True, help="Let a shell read the commands of --exec.")
+@click.option("--shell", is_flag=True, help="Run the commands of --exec in a shell.")
 @click.option(
     "--record", type=click.Path(path_type=Path),
-    help="Keep what is heard in a WAV or FLAC file, and the detections in FILE.jsonl beside it.",
+    help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
-@click.option("--stats", is_flag=True, help="Show how the work keeps up, also before the end.")
+@click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, style: str, actions: tuple[str, ...], shell: bool,
     record: Path | None, stats: bool,
 ) -> None:  # fmt: skip
-    """Listen to the microphone and tell each word when it was said, until Ctrl-C.
+    """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
     Example: sayso listen --exec 'left=xdotool key Left'
     """
@@ -69,15 +70,15 @@ def listen(
     from sayso.system.memory import keep_freed_memory
 
     if source is not None and device is not None:
-        raise click.UsageError("--device and --input exclude each other: give the one to listen to")
+        raise click.UsageError("--device and --input exclude each other: give only one of them")
     if shell and not actions:
-        raise click.UsageError("--shell says how to read --exec; give that, too")
+        raise click.UsageError("--shell says how to read --exec; give --exec, too")
     keep_freed_memory()
     name = model or DEFAULT
     recognizer = load(name)
     rate = recognizer.model.features.sample_rate
     commands = Actions(parse(actions, recognizer.labels), shell, warn)
-    # Whoever ends the program by SIGTERM wants the same orderly end as by Ctrl-C.
+    # SIGTERM ends the program as Ctrl-C does, with all files closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         session = stack.enter_context(SessionRecorder(record, rate)) if record else None
@@ -92,13 +93,13 @@ def listen(
                 if source == "-"
                 else read_chunks(source, rate)
             )
-        listening = Listening(recognizer, chunks, session.hear if session else None)
+        listening = Listening(recognizer, chunks, session.write_chunk if session else None)
 
-        def work() -> str:
-            return statistics(listening, microphone)
+        def statistics() -> str:
+            return statistics_line(listening, microphone)
 
-        # Said last, below the picture that the display leaves.
-        stack.callback(lambda: note(work()) if listening.pace.steps else None)
+        # Registered before the display, so that it is printed after it, below its last picture.
+        stack.callback(lambda: note(statistics()) if listening.pace.steps else None)
         show: Callable[[WindowScores], None]
         if style == "text" and sys.stdout.isatty():
             from rich.console import Console
@@ -106,31 +107,33 @@ def listen(
             from sayso.cli.live_display import Display
 
             show = stack.enter_context(
-                Display(title, recognizer.labels, listening, work if stats else lambda: "", Console())
+                Display(title, recognizer.labels, listening, statistics if stats else lambda: "", Console())
             ).show
         else:
             note(title)
-            show = _lines(style, listening, work if stats else None)
+            show = _line_printer(style, listening, statistics if stats else None)
         try:
             for window in listening.scores():
                 if window.detection:
                     commands.start(window.detection)
                     if session:
-                        session.detect(window.detection)
+                        session.write_detection(window.detection)
                 show(window)
         except KeyboardInterrupt:
             pass
 
 
-def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> Callable[[WindowScores], None]:
-    """Return what prints each detection as a line, and now and then on stderr what is wrong or how the work goes."""
+def _line_printer(
+    style: str, listening: Listening, statistics: Callable[[], str] | None
+) -> Callable[[WindowScores], None]:
+    """Return a function that prints each detection as a line, and on stderr problems and the statistics."""
     from sayso.live.session import detection_to_dict
 
     due = time.monotonic() + STATS_EVERY
-    told = ""
+    reported = ""
 
     def show(window: WindowScores) -> None:
-        nonlocal due, told
+        nonlocal due, reported
         if detection := window.detection:
             now = datetime.now().astimezone().isoformat(timespec="milliseconds")
             if style == "jsonl":
@@ -139,19 +142,19 @@ def _lines(style: str, listening: Listening, work: Callable[[], str] | None) -> 
                 line = f"{detection.end:>10.2f} s  {detection.label:<12} {percent(detection.confidence)}"
             click.echo(line)
             sys.stdout.flush()
-        trouble = listening.level.trouble
-        if trouble and trouble != told:
-            warn(trouble)
-        told = trouble
-        if work and time.monotonic() >= due:
+        problem = listening.level.problem
+        if problem and problem != reported:
+            warn(problem)
+        reported = problem
+        if statistics and time.monotonic() >= due:
             due = time.monotonic() + STATS_EVERY
-            note(work())
+            note(statistics())
 
     return show
 
 
-def statistics(listening: Listening, microphone: Microphone | None) -> str:
-    """Say in a line how the work keeps up."""
+def statistics_line(listening: Listening, microphone: Microphone | None) -> str:
+    """Return one line with the computing times and the counts of lost sound."""
     pace = listening.pace
     text = f"{pace.steps} steps of {1e3 * pace.quantile(0.5):.1f} ms (99 %: {1e3 * pace.quantile(0.99):.1f} ms)"
     if microphone is None:

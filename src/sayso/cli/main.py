@@ -1,4 +1,4 @@
-"""`sayso`: the group of all commands, and what becomes of errors."""
+"""`sayso`: the group of all commands, and the handling of their errors."""
 
 import io
 import os
@@ -29,10 +29,10 @@ from sayso.version import __version__
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="sayso")
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(context: click.Context, debug: bool) -> None:
-    """Spoken commands, small and offline: train, measure and use a recogniser of single words.
+    """Recognise spoken commands offline: train, measure and use a small recogniser of single words.
 
     Example: sayso quickstart
     """
@@ -60,22 +60,22 @@ for command in (
 
 
 def main() -> None:
-    """Run sayso; an error that the user can mend is one line on stderr and exit status 1."""
-    # A file name need not be text: what cannot be encoded is written as an escape, which JSON reads back as it was.
+    """Run sayso; an error that the user can fix is one line on stderr and exit status 1."""
+    # A file name may be any bytes: those that cannot be encoded are written as escapes, which JSON reads back.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = cli(standalone_mode=False)
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        note(said.getvalue().rstrip("\n"))
+        message = io.StringIO()
+        error.show(message)
+        note(message.getvalue().rstrip("\n"))
         sys.exit(error.exit_code)
     except click.Abort:
         note("aborted")
         sys.exit(1)
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more when it flushes stdout at the end.
+        # The reader has closed the pipe. Python would report that again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (SaysoError, OSError) as error:
@@ -84,5 +84,5 @@ def main() -> None:
         note(f"error: {printable(str(error))}")
         sys.exit(1)
     if isinstance(status, int):
-        # What a command handed to `click.Context.exit`.
+        # The exit status that a command gave to `click.Context.exit`.
         sys.exit(status)

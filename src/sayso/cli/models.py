@@ -1,4 +1,4 @@
-"""`sayso models`: the models that come with sayso."""
+"""`sayso models`: list the models that come with sayso."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from sayso.cli.tables import accuracy, table
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:
-    """List the models that come with sayso; each can be used by its name.
+    """List the models that come with sayso; each is used by its name.
 
     Example: sayso models
     """
@@ -40,7 +40,7 @@ def models(as_json: bool) -> None:
             f"{fact['parameters']:,}",
             f"{fact['multiply_adds'] / 1e6:.1f} M",
             f"{fact['bytes'] / 1e6:.1f} MB",
-            # The first score is that on the test set as it is; those in noise follow.
+            # The first score is on the test set without added noise; those with noise follow.
             next(map(accuracy, fact["scores"].values()), "unknown"),
             ", ".join(fact["labels"]),
         )

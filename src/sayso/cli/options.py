@@ -10,7 +10,7 @@ device_option = click.option("--device", help="Number of the microphone, or part
 
 split_option = click.option(
     "--split", type=click.Choice(["training", "validation", "testing"]), default="testing", show_default=True,
-    help="Which part of the corpus; a test archive is used whole.",
+    help="Split of the corpus; all of a test archive is used.",
 )  # fmt: skip
 
 words_option = click.option(

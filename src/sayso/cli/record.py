@@ -1,4 +1,4 @@
-"""`sayso record`: guide a person through recording words of their own."""
+"""`sayso record`: guide a person through recording words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sayso.sound.stream import Samples
 
 RATE = 16_000
-# Seconds of each step of the count-down, of listening to one word, and of background noise.
+# Seconds of each step of the countdown, of the recording of a word, and of background noise.
 COUNT, TAKE, NOISE = 0.5, 2.0, 20.0
 KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this word   [n] record noise   [q] quit"
 
@@ -29,13 +29,13 @@ KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this w
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the recordings.")
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Recordings of each word.")
-@click.option("--speaker", help="Who speaks; kept in the names of the files. [default: your user name]")
+@click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
 @device_option
 def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None) -> None:
-    """Record each WORD a few times, guided, to train or teach a model on.
+    """Record each WORD several times, to train or teach a model.
 
-    Each recording is shown, judged and trimmed to the word; nothing is kept that was not heard. Let several people
-    record, each under a name of their own: a model that knows one voice knows only that one.
+    Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. Let several people
+    record, each with their own --speaker name: a model that is trained on one voice recognises only that voice.
 
     Example: sayso record lamp music -o recordings --count 20 --speaker anna
     """
@@ -51,25 +51,25 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
         dialogue = Dialogue(microphone, files)
         try:
             for word in names:
-                dialogue.word(word, count)
-            if _asked(f"record {NOISE:g} s of background noise, without speaking?"):
-                dialogue.noise()
+                dialogue.record_word(word, count)
+            if _confirmed(f"record {NOISE:g} s of background noise, without speaking?"):
+                dialogue.record_noise()
         except (KeyboardInterrupt, EOFError, click.Abort):
             note("")
-    kept = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
-    note(f"kept in {output}: {kept or 'nothing'}")
+    saved = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
+    note(f"saved in {output}: {saved or 'nothing'}")
 
 
 def _user() -> str:
-    """Return the user's name, or something to call them where the system knows none, as in some containers."""
+    """Return the user's name, or "speaker" if the system does not know it, as in some containers."""
     try:
         return getpass.getuser().replace(".", "-")
     except (KeyError, OSError, ImportError):
         return "speaker"
 
 
-def _asked(question: str) -> bool:
-    """Ask, and return whether the answer is yes; keys that were pressed before do not count."""
+def _confirmed(question: str) -> bool:
+    """Ask a question and return whether the answer is yes; other keys are ignored."""
     note(f"{question}   [y] yes   [n] no")
     while True:
         key = click.getchar()
@@ -80,24 +80,24 @@ def _asked(question: str) -> bool:
 
 
 class Dialogue:
-    """The dialogue with the person who speaks.
+    """The dialogue with the speaker.
 
     Parameters
     ----------
     microphone : Microphone
-        Open.
+        An open microphone.
     files : TakeFiles
-        Where takes go.
+        Where takes are saved.
     """
 
     def __init__(self, microphone: Microphone, files: TakeFiles) -> None:
         self._microphone, self._files = microphone, files
         self._last: Samples | None = None
 
-    def word(self, word: str, count: int) -> None:
-        """Record a word so many times, or until it is skipped."""
-        while (kept := self._files.counts().get(word, 0)) < count:
-            note(f"\n{word}, {kept + 1} of {count}", bold=True)
+    def record_word(self, word: str, count: int) -> None:
+        """Record a word until `count` takes are saved or it is skipped."""
+        while (saved := self._files.counts().get(word, 0)) < count:
+            note(f"\n{word}, {saved + 1} of {count}", bold=True)
             key = click.getchar()
             if key in ("\r", "\n", " "):
                 self._take(word)
@@ -105,50 +105,52 @@ class Dialogue:
                 self._play()
             elif key == "u":
                 path = self._files.undo()
-                note(f"took back {path}" if path else "there is nothing to take back")
+                note(f"deleted {path}" if path else "there is nothing to undo")
             elif key == "s":
                 return
             elif key == "n":
-                self.noise()
+                self.record_noise()
             elif key in ("q", "\x03", "\x04", "\x1b"):
                 raise KeyboardInterrupt
             else:
                 note(KEYS)
 
-    def noise(self) -> None:
-        """Record background noise."""
+    def record_noise(self) -> None:
+        """Record background noise and save it."""
         from sayso.corpus.corpus import NOISE_FOLDER
 
-        note("be quiet, let the room sound as it does")
-        note(f"kept {self._files.keep(NOISE_FOLDER, self._hear(NOISE))}")
+        note("recording background noise; please be quiet")
+        note(f"saved {self._files.save(NOISE_FOLDER, self._record(NOISE))}")
 
     def _take(self, word: str) -> None:
-        """Count down, record, judge, and keep what is good or what the person wants to keep."""
-        from sayso.live.takes import take_of
+        """Count down, record, check, and save the take if it is good or the speaker wants to keep it."""
+        from sayso.live.takes import trimmed
 
         for number in (3, 2, 1):
             click.echo(f"{number} … ", nl=False, err=True)
             time.sleep(COUNT)
         note(f"say {word!r}", fg="green", bold=True)
-        take = take_of(self._hear(TAKE), RATE)
+        take = trimmed(self._record(TAKE), RATE)
         self._last = take.samples
-        note(f"heard {len(take.samples) / RATE:.2f} s")
-        if self._wanted(take):
-            note(f"kept {self._files.keep(word, take.samples)}")
+        note(f"recorded {len(take.samples) / RATE:.2f} s")
+        if self._accepted(take):
+            note(f"saved {self._files.save(word, take.samples)}")
 
-    def _wanted(self, take: Take) -> bool:
+    def _accepted(self, take: Take) -> bool:
+        """Print the problems of a take; if there are any, ask whether to keep it."""
         for problem in take.problems:
             note(problem, fg="yellow")
-        return not take.problems or _asked("keep it all the same?")
+        return not take.problems or _confirmed("keep it anyway?")
 
-    def _hear(self, seconds: float) -> Samples:
-        """Record for a while, with a level that moves; what was said before is not part of it."""
+    def _record(self, seconds: float) -> Samples:
+        """Record from now on, with a level meter on the screen."""
         from sayso.cli.live_display import LevelMeter
 
         with LevelMeter() as meter:
             return self._microphone.record(seconds, meter.show)
 
     def _play(self) -> None:
+        """Play the last take."""
         from sayso.live.devices import play
 
         if self._last is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, progress_bar, say, tell_skipped, warn
+from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import located
 from sayso.cli.options import noise_option, split_option
 from sayso.cli.tables import accuracy_line
@@ -78,7 +78,7 @@ def report(
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        say(f"accuracy {accuracy_line(measured.answers.evaluation)}")
+        say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
     say(f"{output}: open it in a browser")
 
 
@@ -90,12 +90,12 @@ def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path 
     with progress_bar("{task.description}") as bar:
         task = bar.add_task("", total=len(RATIOS) + 2)
 
-        def tell(doing: str) -> None:
-            bar.update(task, description=doing, advance=0 if doing == "reading clips" else 1)
+        def show(step: str) -> None:
+            bar.update(task, description=step, advance=0 if step == "reading clips" else 1)
 
-        measured = measure(recognizer, scan(directory), split, files_below(noise), tell)
+        measured = measure(recognizer, scan(directory), split, files_below(noise), show)
         bar.update(task, completed=len(RATIOS) + 2)
-    tell_skipped(measured.skipped)
+    report_skipped(measured.skipped)
     for warning in measured.warnings:
         warn(warning)
     return measured

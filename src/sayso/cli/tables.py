@@ -1,4 +1,4 @@
-"""The tables and lines of figures that commands and scripts print."""
+"""Format the tables and lines of figures that commands and scripts print."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def percent(share: float) -> str:
-    """Write a share as a percentage with one decimal."""
+    """Format a fraction as a percentage with one decimal."""
     return f"{100 * share:.1f} %"
 
 
 def accuracy_line(evaluation: Evaluation) -> str:
-    """Write an accuracy with its interval and the count behind it."""
+    """Format an accuracy with its interval and its counts."""
     low, high = evaluation.interval
     return (
         f"{percent(evaluation.accuracy)} (95 % interval {100 * low:.1f} to {percent(high)}, "
-        f"{evaluation.right} of {evaluation.clips} clips)"
+        f"{evaluation.correct} of {evaluation.clips} clips)"
     )
 
 
 def accuracy(score: Any) -> str:
-    """Write the accuracy that a model file tells of, which may be anything."""
+    """Format the accuracy in a score from a model file, which may be any value."""
     try:
         return percent(float(score["accuracy"]))
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -37,7 +37,7 @@ def accuracy(score: Any) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Lay out rows in columns, the first `left` of them flush left and the numbers flush right."""
+    """Lay out rows in columns: the first `left` of them aligned left, the others right."""
     lines = [list(map(printable, row)) for row in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
@@ -51,8 +51,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
 
 def doubtful_table(recordings: Sequence[Doubtful]) -> str:
     """List recordings that may be mislabelled or empty."""
-    rows = [(str(entry.clip.path), entry.clip.word, entry.said, f"{entry.loss:.1f}") for entry in recordings]
-    return table(("doubtful recording: listen to it", "word", "sounds like", "loss"), rows, left=3)
+    rows = [(str(entry.clip.path), entry.clip.word, entry.predicted, f"{entry.loss:.1f}") for entry in recordings]
+    return table(("doubtful recording: listen to it", "word", "predicted", "loss"), rows, left=3)
 
 
 def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
@@ -71,29 +71,29 @@ def word_table(evaluation: Evaluation) -> str:
 
 
 def confusion_table(evaluation: Evaluation) -> str:
-    """Lay out what was said (columns) to clips of each label (rows); dots are zeros."""
+    """Lay out the confusion matrix: true labels in rows, predicted labels in columns, dots for zeros."""
     rows = [
         (label, *("·" if count == 0 else str(count) for count in counts))
         for label, counts in zip(evaluation.labels, evaluation.confusion.tolist(), strict=True)
     ]
-    return table(("true \\ said", *evaluation.labels), rows)
+    return table(("true \\ predicted", *evaluation.labels), rows)
 
 
 def fault_table(faults: Sequence[tuple[Fault, int]]) -> str:
-    """Lay out what went wrong with the same recording more than once: it may be mislabelled, or hard."""
+    """List errors that occurred more than once with the same recording, which may be mislabelled or hard."""
     rows = [(str(fault.source), fault.word, fault.what, str(times)) for fault, times in faults]
-    return table(("again and again: listen to it", "word", "what went wrong", "times"), rows, left=3)
+    return table(("repeated error: listen to it", "word", "error", "times"), rows, left=3)
 
 
 def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
-    """Lay out the score of a stream."""
+    """Lay out the score of a model on a stream."""
     thresholds = f"threshold {settings.threshold:g}"
     if settings.words:
         thresholds = f"thresholds {min(settings.words.values()):g} to {max(settings.words.values()):g}"
     facts = score.to_dict()
     low, high = facts["miss_interval"]
     least, most = facts["false_alarms_interval"]
-    delay = "none detected"
+    delay = "no word detected"
     if facts["delay_median"] is not None:
         delay = f"{1e3 * facts['delay_median']:.0f} ms (95 % within {1e3 * facts['delay_95']:.0f} ms)"
     rows: Sequence[tuple[str, str]] = [
@@ -105,7 +105,7 @@ def stream_table(score: StreamScore, settings: DecisionSettings) -> str:
         ("wrong word", f"{score.wrong} of {score.words} words"),
         (
             "false alarms",
-            f"{score.false_alarm_rate:.2f} an hour ({least:.2f} to {most:.2f}, {score.false_alarms} in all, "
+            f"{score.false_alarm_rate:.2f} per hour ({least:.2f} to {most:.2f}, {score.false_alarms} in all, "
             f"{score.in_speech} of them in other speech)",
         ),
         ("delay", f"{delay} from the end of the word"),

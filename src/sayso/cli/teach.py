@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, say, tell_skipped, warn
+from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.options import negatives_option, noise_option
 from sayso.cli.tables import doubtful_table, percent, table
 
@@ -50,7 +50,7 @@ def teach(
     model = model_file.load(shipped.find(base))
     taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
-    tell_skipped([*corpus.skipped, *taught.skipped])
+    report_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):
         warn(warning)
     say(_report(taught))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sayso.cli.console import note, progress_bar, tell_skipped, warn
+from sayso.cli.console import note, progress_bar, report_skipped, warn
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def watch(prepared: Prepared, observers: Sequence[Callable[[Training], None]] = 
         False if Ctrl-C ended it.
     """
     training = prepared.training
-    tell_skipped(prepared.skipped)
+    report_skipped(prepared.skipped)
     for warning in prepared.warnings:
         warn(warning)
     total = training.settings.training.epochs

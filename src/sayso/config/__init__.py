@@ -1,7 +1,7 @@
-"""Every setting of sayso, as frozen dataclasses that refuse impossible values when they are made.
+"""Every setting of sayso, as frozen dataclasses that refuse impossible values when constructed.
 
-Times are in seconds and frequencies in hertz; counts of samples and frames follow from them. In a TOML file each
-dataclass is one table, and a key that no dataclass knows is an error.
+Times are in seconds and frequencies in hertz; counts of samples and frames are derived from them. In a TOML file each
+dataclass is one table, and an unknown key is an error.
 """
 
 from sayso.config.bounds import MOST_PARAMETERS, check_network

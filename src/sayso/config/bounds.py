@@ -1,7 +1,7 @@
-"""What a network may ask for.
+"""Limits on the size of a network.
 
-It is many times what recognising words in NumPy has use for: a model file is from anybody, and what is beyond this is
-refused before memory is asked for.
+They are many times what recognising words in NumPy needs. A model file may come from anywhere, so a network beyond
+these limits is refused before memory is allocated for it.
 """
 
 from sayso.nn.chain import Chain
@@ -9,17 +9,17 @@ from sayso.nn.parameters import flatten
 
 MOST_PARAMETERS = 10_000_000
 MOST_MULTIPLY_ADDS = 250_000_000
-# Numbers that are held at once, for one example.
+# Numbers held at once, for one example.
 MOST_WORKSPACE = 2**24
 
 
 def check_network(chain: Chain, input_shape: tuple[int, ...]) -> None:
-    """Make sure that a network asks for no absurd amount of memory or work; nothing is allocated for it.
+    """Check that a network needs no absurd amount of memory or work, without allocating anything for it.
 
     Parameters
     ----------
     chain : Chain
-        Its layers.
+        The layers.
     input_shape : tuple of int
         Shape of one example, (frames, width).
 
@@ -41,5 +41,5 @@ def check_network(chain: Chain, input_shape: tuple[int, ...]) -> None:
 
 
 def _rounded(count: int) -> str:
-    """Write a count in full, or what is absurdly large as a power of ten."""
+    """Format a count in full, or as a power of ten if it is absurdly large."""
     return f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}" if count < 10**4000 else "endlessly many"

@@ -1,4 +1,4 @@
-"""The labels of a model: which have a meaning of their own, and what any label must be like."""
+"""The labels of a model: the reserved ones, and the rules for all."""
 
 from collections.abc import Sequence
 
@@ -6,21 +6,21 @@ SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
-# Labels of a model, and characters of one.
+# Number of labels of a model, and of characters in a label.
 MOST_LABELS = 1_000
 LONGEST_LABEL = 64
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Make sure that labels can be told apart, shown on a terminal and kept in a model file.
+    """Check that labels are distinct, printable on a terminal and short enough for a model file.
 
-    Control characters could command the terminal, and those that change the direction of writing could make one word
-    look like another.
+    Control characters could send commands to the terminal, and those that change the direction of writing could make
+    one word look like another.
 
     Raises
     ------
     ValueError
-        If there are fewer than two or too many, one stands twice, is empty, too long, or holds what cannot be printed.
+        If there are fewer than two or too many, or one is repeated, empty, too long or not printable.
     """
     for label in labels:
         if not label or len(label) > LONGEST_LABEL or not label.isprintable():
@@ -31,5 +31,5 @@ def check_labels(labels: Sequence[str]) -> None:
 
 
 def label_of(word: str, labels: Sequence[str]) -> str:
-    """Return the label that a word stands for: itself, or unknown."""
+    """Return the label of a word: itself if it is a label, otherwise unknown."""
     return word if word in labels or word == SILENCE else UNKNOWN

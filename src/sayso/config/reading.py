@@ -1,4 +1,4 @@
-"""Tables from outside become dataclasses: every key is known, every value has the type that is asked for."""
+"""Build settings dataclasses from plain tables, checking every key and the type of every value."""
 
 import contextlib
 import types
@@ -11,16 +11,16 @@ from sayso.errors import SettingsError
 
 
 def build(kind: type, table: Any, name: str) -> Any:
-    """Build a settings dataclass from a mapping, checking every key and every type.
+    """Build a settings dataclass from a mapping.
 
     Parameters
     ----------
     kind : type
         The dataclass.
     table : mapping
-        Its values; lists stand for tuples, whole numbers for floats.
+        Its values; lists are accepted for tuples, whole numbers for floats.
     name : str
-        What to call the table in an error.
+        Name of the table in error messages.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def build(kind: type, table: Any, name: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, name: str) -> Any:
-    """Return `value` as the type that `hint` asks for, or raise SettingsError."""
+    """Return `value` as the type of `hint`, or raise SettingsError."""
     if typing.get_origin(hint) is Literal:
         if value in typing.get_args(hint):
             return value
@@ -56,7 +56,7 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
     elif isinstance(hint, types.UnionType):
         raise TypeError(f"{name}: settings have one type each")
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # a whole number beyond all floats
+        with contextlib.suppress(OverflowError):  # a whole number beyond the range of floats
             return float(value)
     elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value

@@ -1,4 +1,4 @@
-"""All settings of one training, from a TOML file, a recipe or a model file."""
+"""All settings of one training run, from a TOML file, a recipe or a model file."""
 
 import tomllib
 import typing
@@ -18,7 +18,7 @@ from sayso.nn.spectrum import Spectrum
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one training, and what a model file remembers of it."""
+    """All settings of one training run, as they are stored in a model file."""
 
     features: FeatureSettings = field(default_factory=FeatureSettings)
     network: Architecture = field(default_factory=DenseArchitecture)
@@ -30,19 +30,20 @@ class Settings:
         try:
             chain = Chain(tuple(self.network.layers(classes=2)))
             if not self.features.coefficients and any(isinstance(layer, Spectrum) for layer in chain.layers):
-                raise ValueError("layers over frequency are made for MFCC; set features.coefficients above 0")
+                raise ValueError("layers over frequency expect MFCC; set features.coefficients above 0")
             check_network(chain, (self.features.frames, self.features.width))
         except ValueError as error:
             raise SettingsError(f"network: {error}") from error
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read settings from a TOML file; what it leaves out keeps its default.
+        """Read settings from a TOML file; settings that it does not mention keep their defaults.
 
         Raises
         ------
         SettingsError
-            If the file cannot be read, is no TOML, or holds an unknown table, key or impossible value.
+            If the file cannot be read, is not valid TOML, or holds an unknown table, an unknown key or an impossible
+            value.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -51,7 +52,7 @@ class Settings:
                 f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
             ) from error
         except (ValueError, RecursionError) as error:
-            raise SettingsError(f"{path} is not valid TOML: {error}; mend it") from error
+            raise SettingsError(f"{path} is not valid TOML: {error}; correct it") from error
         try:
             return cls.from_dict(content)
         except SettingsError as error:
@@ -59,7 +60,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Build settings from nested mappings, as a TOML file or a model file holds them."""
+        """Build settings from nested mappings, as read from a TOML file or a model file."""
         kinds: dict[str, type] = {
             "features": FeatureSettings,
             "augmentation": AugmentationSettings,
@@ -79,7 +80,7 @@ class Settings:
 
 
 def recipe(name: str) -> Path:
-    """Return the TOML file of settings with that path, or the one that comes with sayso under that name.
+    """Return the TOML file with that path, or the recipe of that name that comes with sayso.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def recipe(name: str) -> Path:
     except OSError as error:
         raise SettingsError(f"cannot read settings from {name}: {error.strerror}; give a readable TOML file") from error
     if name not in known:
-        raise SettingsError(f"no settings {name}: no such file, and the recipes are: {', '.join(known)}")
+        raise SettingsError(f"no settings {name}: no such file; the recipes are: {', '.join(known)}")
     return known[name]
 
 

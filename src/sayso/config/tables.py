@@ -5,33 +5,33 @@ from typing import Literal
 
 from sayso.errors import SettingsError
 
-# Numbers in the overlapping frames of one clip, before their transform.
+# Samples in the overlapping frames of one clip, before the Fourier transform.
 MOST_FRAMED = 2**22
 
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """How samples become features.
+    """Feature extraction.
 
     Attributes
     ----------
     sample_rate : int
-        Samples a second that the features are made from; every input is resampled to it.
+        Sample rate of the features in hertz; every input is resampled to it.
     clip : float
-        Seconds of sound that the network sees at once.
+        Length of the network's input in seconds.
     window, hop : float
-        Length of the analysis window and the distance between two of them, in seconds.
+        Length of the analysis window and distance from one window to the next, in seconds.
     fft_size : int
-        Samples of one Fourier transform; the window stands in its middle, padded with zeros.
+        Samples per Fourier transform; the window is centred in it and padded with zeros.
     low_frequency, high_frequency : float
         Range of the mel filters in hertz.
     mel_bands : int
         Number of mel filters.
     coefficients : int
-        Number of cepstral coefficients (MFCC); 0 keeps the log-mel energies as they are.
+        Number of cepstral coefficients (MFCC); 0 uses the log-mel energies themselves.
     floor : float
-        Energies below this are raised to it before the logarithm. It is fixed, never relative to a clip, so that a
-        stream and a file get the same features.
+        Energies below this are raised to it before the logarithm. It is absolute, not relative to a clip, so that a
+        stream and a file give the same features.
     """
 
     sample_rate: int = 16_000
@@ -47,7 +47,7 @@ class FeatureSettings:
 
     def __post_init__(self) -> None:
         _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
-        # Bounded first, for what is infinite has no whole number of samples.
+        # Bounded first, since an infinite length has no number of samples.
         _require(0 < self.clip <= 60, self, "clip", "above 0 and at most 60 seconds")
         _require(0 < self.window <= self.clip, self, "window", "positive and no longer than the clip")
         _require(0 < self.hop <= self.window, self, "hop", "positive and no longer than the window")
@@ -69,12 +69,12 @@ class FeatureSettings:
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
         _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
-        # Single precision has no number much smaller.
+        # Much smaller numbers do not exist in single precision.
         _require(1e-30 <= self.floor < 1, self, "floor", "at least 1e-30 and below 1")
 
     @property
     def clip_samples(self) -> int:
-        """Samples that the network sees at once."""
+        """Samples in the network's input."""
         return round(self.clip * self.sample_rate)
 
     @property
@@ -89,42 +89,42 @@ class FeatureSettings:
 
     @property
     def frames(self) -> int:
-        """Frames in one clip; only whole transforms count, nothing is padded."""
+        """Frames in one clip; only complete transforms count, without padding at the ends."""
         return 1 + (self.clip_samples - self.fft_size) // self.hop_samples
 
     @property
     def width(self) -> int:
-        """Numbers in one frame: cepstral coefficients, or mel bands if there are none."""
+        """Features per frame: cepstral coefficients, or mel bands without them."""
         return self.coefficients or self.mel_bands
 
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """How training clips are varied; 0 turns a variation off.
+    """Augmentation of training clips; 0 turns an augmentation off.
 
     Attributes
     ----------
     shift : float
-        Largest displacement in time, in seconds, either way.
+        Largest shift in time, in seconds, in either direction.
     speed : float
-        Largest relative change of speed (and with it of pitch), either way.
+        Largest relative change of speed (and with it of pitch), up or down.
     gain : float
-        Largest change of level in decibels, either way.
+        Largest change of level in decibels, up or down.
     reverberation_probability : float
-        Part of the clips that are heard in a generated room.
+        Fraction of the clips that are convolved with a generated room impulse response.
     reverberation_time : tuple of float
-        Shortest and longest time in which the sound in such a room falls by 60 dB, in seconds.
+        Shortest and longest reverberation time (RT60, a decay by 60 dB), in seconds.
     renewal : int
-        Epochs for which a variation in speed, position and room is used; each epoch makes as many parts of the clips
-        anew. What else is listed here, and shifts by whole frames, are drawn afresh each time.
+        Epochs for which a clip keeps one augmentation of speed, position and reverberation; each epoch renews one
+        `renewal`-th of the clips. All other augmentations, and shifts by whole frames, are drawn for each use.
     noise_probability : float
-        Part of the clips that get background noise.
+        Fraction of the clips that are mixed with background noise.
     noise_snr : tuple of float
         Lowest and highest signal-to-noise ratio in decibels.
     time_masks, time_mask_length : int, float
-        Number of stretches of a clip that are blanked, and the longest, in seconds.
+        Number of masked time intervals per clip, and the longest, in seconds.
     frequency_masks, frequency_mask_bands : int, int
-        Number of ranges of mel bands that are blanked, and the widest, in bands.
+        Number of masked ranges of mel bands, and the widest, in bands.
     """
 
     shift: float = 0.06
@@ -167,40 +167,38 @@ class AugmentationSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network learns.
+    """Training of the network.
 
     Attributes
     ----------
     epochs : int
-        Most passes over the training clips.
+        Maximum number of passes over the training clips.
     patience : int
-        Epochs without a better validation accuracy after which training stops early; 0 never does.
+        Epochs without an improvement of the validation accuracy after which training stops early; 0 disables this.
     batch_size : int
-        Clips for one step of gradient descent.
+        Clips per step of gradient descent.
     shard_size : int
-        Clips of a batch that go through the network together, each such part in a thread of its own; 0 takes the whole
-        batch at once.
+        Clips per shard of a batch; the shards are processed in parallel threads. 0 processes the whole batch at once.
     optimizer : {"adamw", "adam", "sgd"}
-        The rule that turns a gradient into a step.
+        Optimiser.
     learning_rate : float
-        Highest learning rate; the schedule shapes it.
+        Highest learning rate of the schedule.
     schedule : {"one-cycle", "cosine", "step", "constant"}
-        Course of the learning rate over the whole training.
+        Schedule of the learning rate over the whole training.
     warmup : float
-        Part of the training in which the rate rises to its highest (cosine and one-cycle).
+        Fraction of the training in which the rate rises to its maximum (cosine and one-cycle).
     momentum : float
-        Part of the last step that is repeated (sgd only).
+        Momentum (sgd only).
     weight_decay : float
         Decoupled weight decay (adamw only).
     label_smoothing : float
-        Probability that the target moves from the right label to all labels alike.
+        Probability that is moved from the correct label to all labels uniformly.
     average_decay : float
-        Decay a step of the running average of the weights, which is what is validated and saved; 0 uses the last
-        weights.
+        Decay per step of the running average of the weights, which is validated and saved; 0 uses the current weights.
     unknown_draws : float
-        How many times as often as a word unknown speech is drawn: it is many words.
+        How often unknown speech is drawn relative to one word; it stands for many words.
     unknown_by_word : bool
-        Whether each word that is unknown speech is learned as a class of its own; their probabilities are added up.
+        Whether each word of unknown speech is learned as a separate class; their probabilities are then added.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -222,7 +220,7 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        # Every epoch leaves a row in the model file.
+        # Every epoch adds a row to the model file.
         _require(1 <= self.epochs <= 10_000, self, "epochs", "between 1 and 10000")
         _require(self.patience >= 0, self, "patience", "0 or more")
         _require(2 <= self.batch_size <= 65_536, self, "batch_size", "between 2 and 65536")
@@ -239,27 +237,27 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class DecisionSettings:
-    """How probabilities over time become detections.
+    """Decision: from probabilities over time to detections.
 
     Attributes
     ----------
     step : float
-        Seconds from one look at the sound to the next; at most the length of a window.
+        Seconds from one window to the next; at most the length of a window.
     smoothing : int
-        Number of the latest looks whose probabilities are averaged; the newest counts so many times as the oldest, and
-        from one to the next the weight falls evenly.
+        Number of the latest windows whose probabilities are averaged. Their weights fall linearly from the newest,
+        `smoothing`, to the oldest, 1.
     threshold : float
         A word is detected when its average reaches this.
     margin : float
-        A word is also detected when the average over the newer half of these looks is above the threshold by so much: a
-        clear word need not wait for the other half. 1 is never.
+        A word is also detected when its average over the newer half of these windows exceeds the threshold by this: a
+        clear word need not wait for the other half. 1 disables this.
     words : dict of str to float
-        Words that have a threshold of their own.
+        Thresholds of single words that differ from `threshold`.
     rearm : float
-        A detected word can be detected again only after its average fell below this; a threshold of its own raises or
-        lowers it in proportion.
+        A detected word can be detected again only after its average fell below this; for a word with its own threshold
+        it is scaled in proportion.
     refractory : float
-        Seconds after a detection in which no other follows.
+        Seconds after a detection without another one.
     """
 
     step: float = 0.1

@@ -1,1 +1,1 @@
-"""A folder of words on disk becomes labelled clips in memory."""
+"""Read a folder of words into labelled clips in memory."""

@@ -1,8 +1,8 @@
-"""Clips that were read once are kept, so that the next training on the same recordings starts at once.
+"""Keep the clips of a corpus, so that the next training on the same recordings starts at once.
 
-One file holds the fitted clips of one corpus, and of each recording its size and the time of its last change. A
-recording of which either differs is read anew, as is everything when the file is damaged: it is a ZIP archive as NumPy
-writes it, whose checksums cover every sample. Nothing is lost by deleting it.
+One file holds the fitted clips of one corpus, with the size and modification time of each recording. A recording of
+which either differs is read again. So is everything if the file is damaged: it is a ZIP archive written by NumPy, whose
+checksums cover every sample. Deleting the file loses nothing.
 """
 
 import contextlib
@@ -26,16 +26,16 @@ from sayso.errors import StorageError
 from sayso.system.atomic_files import replacing
 
 SUFFIX = ".npz"
-# Fewer clips than this are read in a moment.
+# Fewer clips than this are not cached, as reading them takes no time worth saving.
 FEWEST = 1_000
-# The files that were used last are kept, as many as fit into so many bytes.
+# Bytes that the cache may take; the files that were used last are kept.
 MOST_BYTES = 4 * 10**9
-# To be raised whenever the same recording would become another clip.
+# To be raised whenever the same recording would give a different clip.
 _VERSION = 1
 
 
 def default_folder() -> Path:
-    """Return the folder for what can be made again, where this system expects it."""
+    """Return the folder for cached clips, where this operating system keeps caches."""
     from platformdirs import user_cache_path
 
     return user_cache_path("sayso") / "clips"
@@ -43,12 +43,12 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class ClipCache:
-    """The kept clips of one corpus at one rate and length.
+    """The cached clips of one corpus at one sample rate and length.
 
     Attributes
     ----------
     folder : Path
-        Where such files lie.
+        The folder of the cache.
     corpus : Path
         The folder of the corpus.
     features : FeatureSettings
@@ -61,7 +61,7 @@ class ClipCache:
 
     @property
     def path(self) -> Path:
-        """The file; another corpus, rate or length has another."""
+        """The file, which differs for each corpus, sample rate and length."""
         key = [_VERSION, str(self.corpus.resolve()), self.features.sample_rate, self.features.clip_samples]
         return self.folder / (hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + SUFFIX)
 
@@ -71,79 +71,79 @@ class ClipCache:
         Parameters
         ----------
         rows : sequence of Clip
-            What to read.
+            The clips to read.
         workers : int
-            How many processes read what is not in the cache.
+            Number of processes that read what is not in the cache.
 
         Returns
         -------
-        store : Clips
+        clips : Clips
             The same clips as without a cache.
         warning : str
-            What was wrong with the cache, or nothing.
+            What was wrong with the cache, or an empty string.
         """
         if len(rows) < FEWEST:
             return load_clips(rows, self.features, workers), ""
         states = [_state(row.path) for row in rows]
-        kept, samples, warning = self._read()
-        places = [kept.get(self._name(row)) for row in rows]
+        cached, samples, warning = self._read()
+        entries = [cached.get(self._name(row)) for row in rows]
         known = np.array(
             [
-                place[0] if place and state and place[1:] == state else -1
-                for place, state in zip(places, states, strict=True)
+                entry[0] if entry and state and entry[1:] == state else -1
+                for entry, state in zip(entries, states, strict=True)
             ]
         )
-        unknown = [row for row, place in zip(rows, known, strict=True) if place < 0]
+        unknown = [row for row, position in zip(rows, known, strict=True) if position < 0]
         if not unknown:
-            # In the order in which they lie, as they do when nothing changed, they need not be copied.
+            # If nothing has changed they are in order and need not be copied.
             inside = samples if np.array_equal(known, np.arange(len(samples))) else samples[known]
             with contextlib.suppress(OSError):
                 os.utime(self.path)
             return Clips(inside, tuple(rows), ()), warning
         fresh = load_clips(unknown, self.features, workers)
-        store = _merged(rows, samples, known, fresh)
+        clips = _merged(rows, samples, known, fresh)
         by_path = dict(zip((row.path for row in rows), states, strict=True))
-        return store, warning or self._write(store, [by_path[row.path] for row in store.rows])
+        return clips, warning or self._write(clips, [by_path[row.path] for row in clips.rows])
 
     def _name(self, row: Clip) -> str:
         return row.path.relative_to(self.corpus).as_posix()
 
     def _read(self) -> tuple[dict[str, tuple[int, int, int]], NDArray[np.int16], str]:
-        """Return place, size and time of change of each kept recording, their clips, and what is wrong."""
+        """Return position, size and modification time of each cached recording, their clips, and a warning."""
         nothing = np.empty((0, self.features.clip_samples), np.int16)
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 index = json.loads(file["index"].tobytes())
                 samples = file["samples"]
             if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
-                raise ValueError("its parts do not fit together")
-            kept = {str(name): (place, int(size), int(changed)) for place, (name, size, changed) in enumerate(index)}
+                raise ValueError("its parts do not match")
+            cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
         except (FileNotFoundError, NotADirectoryError):
             return {}, nothing, ""
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-            return {}, nothing, f"the cache {self.path} was damaged ({error}); the recordings were read anew"
-        return kept, samples, ""
+            return {}, nothing, f"the cache {self.path} was damaged ({error}); the recordings were read again"
+        return cached, samples, ""
 
-    def _write(self, store: Clips, states: Sequence[tuple[int, int] | None]) -> str:
-        """Keep clips for the next time; return what stood in the way."""
+    def _write(self, clips: Clips, states: Sequence[tuple[int, int] | None]) -> str:
+        """Write clips to the cache; return a warning if they could not be written."""
         index = json.dumps(
-            [[self._name(row), *(state or (-1, -1))] for row, state in zip(store.rows, states, strict=True)]
+            [[self._name(row), *(state or (-1, -1))] for row, state in zip(clips.rows, states, strict=True)]
         )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self.folder).free < 4 * store.samples.nbytes:
-                return f"too little space in {self.folder} to keep the clips for the next start"
+            if shutil.disk_usage(self.folder).free < 4 * clips.samples.nbytes:
+                return f"there is too little space in {self.folder} to cache the clips for the next start"
             with replacing(self.path) as file:
-                np.savez(file, index=np.frombuffer(index.encode(), np.uint8), samples=store.samples)
+                np.savez(file, index=np.frombuffer(index.encode(), np.uint8), samples=clips.samples)
         except (OSError, StorageError) as error:
-            return f"the clips are not kept for the next start: {error}"
+            return f"the clips were not cached for the next start: {error}"
         self._tidy()
         return ""
 
     def _tidy(self) -> None:
-        """Delete the files that were not used for longest, until the rest is small enough; never this one."""
+        """Delete the files that have not been used for longest, but never this one, until the rest is small enough."""
         with contextlib.suppress(OSError):
             files = sorted(self.folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
             total = 0
@@ -154,7 +154,7 @@ class ClipCache:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of the last change of a file, or None if it is gone."""
+    """Return size and modification time of a file, or None if it is gone."""
     try:
         status = path.stat()
     except OSError:
@@ -163,12 +163,13 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 
 def _merged(rows: Sequence[Clip], samples: NDArray[np.int16], known: NDArray[np.int64], fresh: Clips) -> Clips:
-    """Put kept clips, at the places `known`, and fresh ones together in the order of `rows`."""
+    """Return cached clips, at the positions `known`, and fresh ones in the order of `rows`."""
     if not (known >= 0).any():
         return fresh
-    places = dict(zip((row.path for row in fresh.rows), range(len(fresh.rows)), strict=True))
-    usable = [place for place, row in enumerate(rows) if known[place] >= 0 or row.path in places]
+    positions = dict(zip((row.path for row in fresh.rows), range(len(fresh.rows)), strict=True))
+    usable = [number for number, row in enumerate(rows) if known[number] >= 0 or row.path in positions]
     merged = np.empty((len(usable), samples.shape[1]), np.int16)
-    for target, place in enumerate(usable):
-        merged[target] = samples[known[place]] if known[place] >= 0 else fresh.samples[places[rows[place].path]]
-    return Clips(merged, tuple(rows[place] for place in usable), fresh.skipped)
+    for target, number in enumerate(usable):
+        cached = known[number] >= 0
+        merged[target] = samples[known[number]] if cached else fresh.samples[positions[rows[number].path]]
+    return Clips(merged, tuple(rows[number] for number in usable), fresh.skipped)

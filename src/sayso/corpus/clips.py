@@ -1,4 +1,4 @@
-"""Clips in memory, each fitted to the window that the network sees, and fixed sets of them for measuring."""
+"""Clips in memory, each fitted to the window that the network sees."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +20,11 @@ FloatArray = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 FULL_SCALE = 32_767
-# Seconds of the longest file that is a clip of a word: a few bytes of FLAC can hold hours, which would fill the memory.
+# Longest clip of a word in seconds: a few bytes of FLAC can hold hours, which would fill the memory.
 LONGEST = 60.0
 
-# Clips that a worker process reads at a time. Starting the processes takes as long as reading a few such groups.
+# Clips that a worker process reads at a time. No process is started for as few groups as this: it would take as long as
+# reading them.
 GROUP, FEW_GROUPS = 256, 4
 
 
@@ -35,7 +36,7 @@ class Clips(NamedTuple):
     samples : ndarray of int16, shape (clips, samples)
         Each clip fitted to the window that the network sees.
     rows : tuple of Clip
-        Where each comes from.
+        Where each clip comes from.
     skipped : tuple of Skipped
         Files that could not be used, and why.
     """
@@ -45,41 +46,41 @@ class Clips(NamedTuple):
     skipped: tuple[Skipped, ...]
 
     def windows(self, positions: Labels) -> FloatArray:
-        """Return some of the clips as numbers between -1 and 1, shape (len(positions), samples)."""
+        """Return the clips at some positions as numbers from -1 to 1, shape (len(positions), samples)."""
         windows = self.samples[positions].astype(np.float32)
         windows /= FULL_SCALE
         return windows
 
     def between(self, start: int, stop: int) -> "Clips":
-        """Return a store of neighbouring clips; they are not copied."""
+        """Return the clips from `start` to before `stop`; they are not copied."""
         return Clips(self.samples[start:stop], self.rows[start:stop], ())
 
     def joined(self, other: "Clips") -> "Clips":
-        """Return a store of this one's clips and then the other's."""
+        """Return these clips followed by others."""
         samples = np.concatenate([self.samples, other.samples])
         return Clips(samples, self.rows + other.rows, self.skipped + other.skipped)
 
 
 def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) -> Clips:
-    """Read clips, fit each to one window, and tell which could not be used.
+    """Read clips and fit each to one window; list those that cannot be used.
 
     Parameters
     ----------
     rows : sequence of Clip
-        What to read.
+        The clips to read.
     features : FeatureSettings
         Sample rate and length of the window.
     workers : int
-        How many processes share the work; the result does not depend on it.
+        Number of processes that share the work; the result does not depend on it.
     """
     samples = np.empty((len(rows), features.clip_samples), np.int16)
     reasons: list[str | None] = []
     paths = [row.path for row in rows]
     groups = [paths[start : start + GROUP] for start in range(0, len(paths), GROUP)]
     with spread(_read, features, groups, workers, few=FEW_GROUPS) as parts:
-        for part, why in parts:
+        for part, part_reasons in parts:
             samples[len(reasons) : len(reasons) + len(part)] = part
-            reasons += why
+            reasons += part_reasons
     good = [position for position, reason in enumerate(reasons) if reason is None]
     skipped = tuple(Skipped(row.path, reason) for row, reason in zip(rows, reasons, strict=True) if reason is not None)
     if skipped:
@@ -88,7 +89,7 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) ->
 
 
 def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.int16], list[str | None]]:
-    """Read some clips; return each fitted to one window, and why it could not be used, if so."""
+    """Read some clips; return each fitted to one window, and the reason if it cannot be used, else None."""
     samples = np.zeros((len(paths), features.clip_samples), np.int16)
     reasons: list[str | None] = []
     for window, path in zip(samples, paths, strict=True):
@@ -103,10 +104,10 @@ def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.
 
 
 def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: int) -> Clips:
-    """Read speech without any of the words and cut it into windows; each is a clip of an unknown word.
+    """Read recordings of speech without any of the words and cut them into windows, each a clip of an unknown word.
 
-    Windows 20 dB below the loud ones of their file (its ninth decile) are pauses, and left out, as is a rest that
-    fills less than half a window (unless it is all there is).
+    Windows more than 20 dB below the loud ones of their file (the ninth decile) are pauses and are left out. So is a
+    remainder that fills less than half a window, unless it is the whole recording.
     """
     length = features.clip_samples
 
@@ -137,7 +138,7 @@ def _to_int16(samples: FloatArray) -> NDArray[np.int16]:
 
 
 def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[FloatArray], list[Skipped]]:
-    """Read recordings of background noise; those shorter than a window are repeated until they fill it."""
+    """Read recordings of background noise; one shorter than a window is repeated until it fills the window."""
     noises, skipped = [], []
     for path in paths:
         try:
@@ -150,5 +151,5 @@ def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[
 
 
 def labelled(rows: Sequence[Clip], labels: Sequence[str]) -> list[Clip]:
-    """Return the clips that some label stands for."""
+    """Return the clips whose label, as `label_of` gives it, is one of these."""
     return [row for row in rows if label_of(row.word, labels) in labels]

@@ -1,15 +1,14 @@
-"""A folder of words becomes rows: which clip holds which word, who speaks it, and what it is used for.
+"""Scan a corpus: which clip holds which word, who speaks it, and what it is used for.
 
-No sound file is opened here; what cannot be a clip is named with the reason, never dropped silently.
+No sound file is opened here. What cannot be a clip is listed with the reason, never dropped silently.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.splits import Split, _is_test_archive, _speaker, _splits
+from sayso.corpus.splits import Split, assign_splits, is_test_archive, speaker_of
 from sayso.errors import CorpusError
 from sayso.sound import folder as folders
 
@@ -30,7 +29,7 @@ class Clip:
     word : str
         The name of its folder.
     speaker : str or None
-        Who speaks, if the file is called `<speaker>_nohash_<n>`.
+        Who speaks, if the file name is `<speaker>_nohash_<n>`.
     split : {"training", "validation", "testing"}
         What the clip is used for.
     """
@@ -51,7 +50,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a folder of recordings holds.
+    """The contents of a folder of recordings.
 
     Attributes
     ----------
@@ -60,11 +59,11 @@ class Corpus:
     clips : tuple of Clip
         All clips, sorted by word and file name.
     noises : tuple of Path
-        The recordings of background noise.
+        Recordings of background noise.
     skipped : tuple of Skipped
         What was left out.
     warnings : tuple of str
-        What a user should know before trusting figures measured on this corpus; one line each.
+        What a user should know before trusting figures measured on this corpus, one line each.
     """
 
     root: Path
@@ -80,8 +79,8 @@ class Corpus:
 
     @property
     def is_test_archive(self) -> bool:
-        """Whether this is a test set of its own, like the official one: silence and unknown words are labels in it."""
-        return _is_test_archive(self.words)
+        """Whether this is a separate test set like the official one, in which silence and unknown words are labels."""
+        return is_test_archive(self.words)
 
     def by_split(self, split: Split) -> tuple[Clip, ...]:
         """Return the clips of one split, in the order of `clips`."""
@@ -95,15 +94,17 @@ def scan(root: Path) -> Corpus:
     holds noise, `_silence_` and `_unknown_` are labels like any word, other folders whose names start with `_` are
     skipped, and hidden files are ignored.
 
-    The split comes from the first of these that applies:
+    The split is decided by the first of these rules that applies:
 
-    1. a corpus with both `_silence_` and `_unknown_` is a test archive, and every clip tests;
-    2. `validation_list.txt` and `testing_list.txt` in `root`, one `word/file` a line; what they do not name trains;
-    3. `official_split` of the speaker, for files called `<speaker>_nohash_<n>`; if the few speakers that there are
-       leave training or validation without a clip, a tenth of them, rounded up, validates and a tenth tests;
-    4. a hash of the path for the other files, and where there are less than three speakers: of each word with at least
-       three such clips a tenth, rounded up, validates and a tenth tests. The same voice may then be on both sides,
-       which is warned of.
+    1. A corpus with both `_silence_` and `_unknown_` is a test archive; every clip is for testing.
+    2. `validation_list.txt` and `testing_list.txt` in `root` list clips as `word/file`, one per line; the rest is for
+       training.
+    3. Files named `<speaker>_nohash_<n>` go to the `official_split` of the speaker. If all files are named so and this
+       leaves training or validation empty, a tenth of the speakers, rounded up, is for validation and a tenth for
+       testing; with fewer than three speakers, rule 4 applies.
+    4. All other files are split by a hash of `word/file`: of each word with at least three of them, a tenth, rounded
+       up, is for validation and a tenth for testing. The same voice may then be in several splits, which gives a
+       warning.
 
     Parameters
     ----------
@@ -113,13 +114,13 @@ def scan(root: Path) -> Corpus:
     Returns
     -------
     Corpus
-        The same folder always gives the same, in the same order.
+        The same folder always gives the same corpus, in the same order.
 
     Raises
     ------
     CorpusError
-        If the folder is missing, unreadable or no folder; if it holds no word folders, or no sound file in them; if a
-        list of the split cannot be read.
+        If the folder is missing, unreadable or not a folder; if it holds no word folders, or these no sound files; if
+        a split list cannot be read.
     """
     try:
         entries = folders.entries(root)
@@ -134,22 +135,22 @@ def scan(root: Path) -> Corpus:
         if not folders.is_folder(entry):
             if folders.is_sound(entry.name):
                 stray_sounds += 1
-                skipped.append(Skipped(path, "lies outside the word folders"))
+                skipped.append(Skipped(path, "is outside the word folders"))
             elif not _DOCUMENT.fullmatch(entry.name):
                 skipped.append(Skipped(path, "not an audio file"))
         elif entry.name == NOISE_FOLDER:
             noises = _sound_files(path, skipped)
         elif entry.name.startswith("_") and entry.name not in (SILENCE, UNKNOWN):
-            skipped.append(Skipped(path, "folders whose names start with _ are no words"))
+            skipped.append(Skipped(path, "a folder whose name starts with _ is not a word"))
         else:
             files[entry.name] = _sound_files(path, skipped)
     if not any(files.values()):
         raise CorpusError(_nothing_found(root, len(files), stray_sounds))
 
     warnings: list[str] = []
-    splits = _splits(root, files, warnings)
+    splits = assign_splits(root, files, warnings)
     clips = tuple(
-        Clip(path, word, _speaker(path), splits[f"{word}/{path.name}"])
+        Clip(path, word, speaker_of(path), splits[f"{word}/{path.name}"])
         for word, paths in files.items()
         for path in paths
     )
@@ -157,12 +158,12 @@ def scan(root: Path) -> Corpus:
 
 
 def files_below(place: Path | None) -> list[Path]:
-    """Return all sound files in a folder and below it, or the one file that it is.
+    """Return all sound files in a folder and below it, or the file itself if the place is a file.
 
     Raises
     ------
     CorpusError
-        If there is no such place, or it holds no sound file.
+        If the place does not exist or holds no sound file.
     """
     if place is None:
         return []
@@ -174,8 +175,8 @@ def files_below(place: Path | None) -> list[Path]:
     return files
 
 
-def _nothing_found(root: Path, folders: int, stray_sounds: int) -> str:
-    if folders:
+def _nothing_found(root: Path, word_folders: int, stray_sounds: int) -> str:
+    if word_folders:
         return f"the folders in {root} hold no usable sound file; {LAYOUT}"
     if stray_sounds:
         return (
@@ -185,7 +186,7 @@ def _nothing_found(root: Path, folders: int, stray_sounds: int) -> str:
 
 
 def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
-    """Return the sound files that lie directly in a folder; note everything else in `skipped`."""
+    """Return the sound files directly in a folder; add everything else to `skipped`."""
     try:
         entries = folders.entries(folder)
     except OSError as error:
@@ -195,9 +196,9 @@ def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
     for entry in entries:
         path = folder / entry.name
         if folders.is_folder(entry):
-            skipped += _deeper(path)
+            skipped += _too_deep(path)
         elif reason := folders.fault(entry):
-            # The official noise folder brings a README of its own.
+            # The official noise folder holds a README.
             if not (folder.name == NOISE_FOLDER and _DOCUMENT.fullmatch(entry.name)):
                 skipped.append(Skipped(path, reason))
         else:
@@ -207,10 +208,7 @@ def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
     return found
 
 
-def _deeper(folder: Path) -> list[Skipped]:
-    """Return all files below a folder that lies too deep; links to folders are not followed, so circles end."""
-    reason = "lies deeper than FOLDER/<word>/<file>"
-    if folder.is_symlink():
-        return [Skipped(folder, reason)]
-    names = [Path(parent, name) for parent, _, files in os.walk(folder) for name in files if not name.startswith(".")]
-    return [Skipped(path, reason) for path in sorted(names)]
+def _too_deep(folder: Path) -> list[Skipped]:
+    """Return all files in and below a folder inside a word folder; a link is not followed but returned itself."""
+    paths = [str(folder)] if folder.is_symlink() else folders.walk(str(folder), everything=True)
+    return [Skipped(Path(path), "is deeper than FOLDER/<word>/<file>") for path in paths]

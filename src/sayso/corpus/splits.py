@@ -1,4 +1,4 @@
-"""What each clip is used for: training, validation or testing; no speaker is ever on two sides."""
+"""Split a corpus into training, validation and testing, so that each speaker is in only one of them."""
 
 import hashlib
 import math
@@ -13,15 +13,14 @@ from sayso.errors import CorpusError
 
 Split = Literal["training", "validation", "testing"]
 
-
 _SPEAKER = re.compile(r"(?P<speaker>.+?)_nohash_.*")
 
 
 def official_split(speaker: str) -> Split:
-    """Return the split of a speaker by the rule of the Speech Commands corpus; a voice is never on both sides.
+    """Return the split of a speaker by the rule of the Speech Commands corpus.
 
-    The SHA-1 hash of the name, taken as a percentage: below 10 validates, from there to below 20 tests, the rest
-    trains. From the README of Speech Commands v0.02 (Warden 2018, arXiv:1804.03209).
+    The SHA-1 hash of the name is taken as a percentage: below 10 is for validation, from 10 to below 20 for testing,
+    the rest for training. From the README of Speech Commands v0.02 (Warden 2018, arXiv:1804.03209).
     """
     largest = 2**27 - 1
     percentage = int.from_bytes(_hash(speaker)) % (largest + 1) * (100 / largest)
@@ -29,33 +28,45 @@ def official_split(speaker: str) -> Split:
 
 
 def _hash(name: str) -> bytes:
-    # A file name need not be valid text; the escapes give back the bytes it has on disk.
+    # A file name need not be valid text; the escapes give back its bytes on disk.
     return hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
 
 
-def _speaker(path: Path) -> str | None:
+def speaker_of(path: Path) -> str | None:
+    """Return the speaker that a file name like `<speaker>_nohash_<n>.wav` gives, or None."""
     match = _SPEAKER.fullmatch(path.stem)
     return match["speaker"] if match else None
 
 
-def _is_test_archive(words: Iterable[str]) -> bool:
+def is_test_archive(words: Iterable[str]) -> bool:
+    """Return whether the words of a corpus are those of a separate test set, like the official one."""
     return {SILENCE, UNKNOWN} <= set(words)
 
 
-def _splits(root: Path, files: dict[str, list[Path]], warnings: list[str]) -> dict[str, Split]:
-    """Return the split of each clip by its name `word/file`, following the rules that `scan` describes."""
+def assign_splits(root: Path, files: dict[str, list[Path]], warnings: list[str]) -> dict[str, Split]:
+    """Return the split of each clip, keyed by `word/file`, by the rules that `corpus.scan` describes.
+
+    Parameters
+    ----------
+    root : Path
+        The corpus, which may hold split lists.
+    files : dict of str to list of Path
+        The clips of each word.
+    warnings : list of str
+        Warnings about the split are appended to this.
+    """
     names = [f"{word}/{path.name}" for word, paths in files.items() for path in paths]
-    if _is_test_archive(word for word, paths in files.items() if paths):
+    if is_test_archive(word for word, paths in files.items() if paths):
         return dict.fromkeys(names, "testing")
     listed = _read_lists(root, warnings)
     if listed is not None:
         if strangers := sorted(listed.keys() - set(names)):
             warnings.append(
-                f"the split lists name {len(strangers)} files that are no usable clips, such as {strangers[0]}"
+                f"the split lists name {len(strangers)} files that are not usable clips, such as {strangers[0]}"
             )
         return {name: listed.get(name, "training") for name in names}
 
-    speakers = {name: _speaker(Path(name)) for name in names}
+    speakers = {name: speaker_of(Path(name)) for name in names}
     voices = _voices(speakers.values())
     splits: dict[str, Split] = {}
     nameless: defaultdict[str, list[str]] = defaultdict(list)
@@ -72,24 +83,24 @@ def _splits(root: Path, files: dict[str, list[Path]], warnings: list[str]) -> di
             reason = "are by one or two speakers"
         warnings.append(
             f"{count} of {len(names)} clips {reason}, so they are split by file name: the same voice may be in "
-            "training and in testing, which flatters the accuracy"
+            "training and in testing, which makes the accuracy look better than it is"
         )
     return splits
 
 
 def _voices(speakers: Iterable[str | None]) -> dict[str | None, Split]:
-    """Return the split of each speaker; nothing if there are too few for a voice to be on one side only."""
+    """Return the split of each speaker; an empty dict if there are too few to keep each in one split."""
     found = set(speakers)
     named = sorted(name for name in found if name is not None)
     splits = {name: official_split(name) for name in named}
-    # Clips without a name give every split its share, and many speakers do.
+    # With clips whose speaker is unknown, which `_ranked` splits, or with many speakers, no split stays empty.
     if None not in found and not {"training", "validation"} <= set(splits.values()):
         splits = _ranked(named) if len(named) >= 3 else {}
     return dict(splits.items())
 
 
 def _ranked(names: list[str]) -> dict[str, Split]:
-    """Split names by the rank of their hashes, so that even a few give every split its share."""
+    """Split names by the rank of their hashes, so that as few as three give each split one."""
     share = math.ceil(len(names) / 10) if len(names) >= 3 else 0
     order = sorted(names, key=_hash)
     splits: dict[str, Split] = dict.fromkeys(order, "training")
@@ -99,7 +110,7 @@ def _ranked(names: list[str]) -> dict[str, Split]:
 
 
 def _read_lists(root: Path, warnings: list[str]) -> dict[str, Split] | None:
-    """Return the split of every name in the corpus's own lists, or None if it has none."""
+    """Return the split of every name in the split lists of a corpus, or None if it has no lists."""
     listed: dict[str, Split] | None = None
     for split in get_args(Split)[1:]:
         path = root / f"{split}_list.txt"

@@ -1,4 +1,4 @@
-"""What a corpus holds: words, speakers, hours, which files are broken, and in which no speech can be heard."""
+"""Survey a corpus: words, speakers, hours, broken files, and clips without audible speech."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,21 +7,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import soundfile
-
 from sayso.config import SILENCE, FeatureSettings
 from sayso.corpus.clips import FEW_GROUPS, GROUP, LONGEST
 from sayso.corpus.corpus import Corpus, Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
-from sayso.sound.speech import is_heard, speech_bounds
-from sayso.sound.stream import HIGHEST_RATE, LOWEST_RATE
+from sayso.sound.speech import is_audible, speech_bounds
 from sayso.system.workers import spread
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a corpus holds.
+    """The contents of a corpus, as far as its files can be read.
 
     Attributes
     ----------
@@ -32,9 +29,9 @@ class Survey:
     seconds : dict of Path to float
         Length of each clip and noise that can be read.
     rates : dict of int to int
-        How many of them have each sample rate.
+        Number of these files by sample rate in Hz.
     faint : tuple of Path
-        Clips in which no speech can be heard; they count as any other.
+        Clips without audible speech; they are counted like the others.
     """
 
     corpus: Corpus
@@ -44,7 +41,7 @@ class Survey:
     faint: tuple[Path, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the facts as plain values; what is broken counts nowhere else."""
+        """Return the survey as plain values; broken files are not counted among the clips and noises."""
         clips = [clip for clip in self.corpus.clips if clip.path in self.seconds]
         noises = [self.seconds[path] for path in self.corpus.noises if path in self.seconds]
         words: dict[str, Counter[str]] = {word: Counter() for word in self.corpus.words}
@@ -67,18 +64,18 @@ class Survey:
 
 
 def survey(corpus: Corpus, workers: int, advance: Callable[[], object]) -> Survey:
-    """Read the clips of a corpus, and the headers of its noises.
+    """Read all clips of a corpus, and the headers of its noises.
 
     Parameters
     ----------
     corpus : Corpus
         The corpus.
     workers : int
-        How many processes share the work.
+        Number of processes that share the work.
     advance : callable
-        Is called after each file.
+        Called after each file.
     """
-    # Silence is meant to hold no speech.
+    # Clips of silence need no speech.
     jobs = [
         *((clip.path, clip.word != SILENCE) for clip in corpus.clips),
         *((path, False) for path in corpus.noises),
@@ -94,69 +91,36 @@ def survey(corpus: Corpus, workers: int, advance: Callable[[], object]) -> Surve
                 continue
             seconds[path] = found.seconds
             rates[found.rate] += 1
-            if not found.heard:
+            if not found.audible:
                 faint.append(path)
     return Survey(corpus, tuple(broken), seconds, dict(rates), tuple(faint))
 
 
 class _Found(NamedTuple):
-    """Length and sample rate of a file, and whether speech can be heard in it, if that was asked."""
+    """Length and sample rate of a file, and whether its speech is audible, if that was examined."""
 
     seconds: float
     rate: int
-    heard: bool = True
+    audible: bool
 
 
 def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skipped]:
-    """Look at some files, and listen to those that should hold speech."""
-    return [_listen(path) if spoken else _read_header(path) for path, spoken in jobs]
+    """Read the headers of some files, and the samples of those that should hold speech."""
+    found: list[_Found | Skipped] = []
+    for path, spoken in jobs:
+        try:
+            seconds, rate = audio.info(path)
+            if not seconds:
+                found.append(Skipped(path, "holds no samples"))
+            else:
+                found.append(_Found(seconds, rate, not spoken or seconds > LONGEST or _is_audible(path)))
+        except AudioError as error:
+            found.append(Skipped(path, str(error)))
+    return found
 
 
-def _listen(path: Path) -> _Found | Skipped:
-    header = _read_header(path)
-    if isinstance(header, Skipped) or header.seconds > LONGEST:
-        return header
-    try:
-        # As the network would hear it; at the rate of some files a minute would fill the memory.
-        clip = audio.load(path, FeatureSettings.sample_rate)
-    except AudioError as error:
-        return Skipped(path, str(error))
+def _is_audible(path: Path) -> bool:
+    # At the rate of the model; at that of some files a minute would fill the memory.
+    clip = audio.load(path, FeatureSettings.sample_rate)
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
-    return header._replace(heard=is_heard(clip[start:end]))
-
-
-def _read_header(path: Path) -> _Found | Skipped:
-    """Return length and sample rate; the stricter look, which takes longer, is for files with an unusual header."""
-    try:
-        header = _header(path)
-    except (OSError, soundfile.SoundFileError, TypeError):
-        header = None
-    if header is not None and _is_usual(header):
-        return _Found(header.frames / header.samplerate, header.samplerate)
-    try:
-        seconds = audio.duration(path)
-    except AudioError as error:
-        return Skipped(path, str(error))
-    if header is None or not seconds:
-        return Skipped(path, "holds no samples")
-    return _Found(seconds, header.samplerate)
-
-
-def _header(path: Path) -> Any:
-    try:
-        return soundfile.info(path)
-    except UnicodeEncodeError:
-        # A name that is no text, which soundfile cannot hand on; reading through Python takes longer.
-        with path.open("rb") as file:
-            return soundfile.info(file)
-
-
-def _is_usual(header: Any) -> bool:
-    """Tell whether a header leaves nothing to doubt: "should be" is in libsndfile's log if a length is wrong."""
-    return (
-        header.format in ("WAV", "FLAC")
-        and header.channels == 1
-        and LOWEST_RATE <= header.samplerate <= HIGHEST_RATE
-        and 0 < header.frames < 2**40
-        and "should be" not in header.extra_info
-    )
+    return is_audible(clip[start:end])

@@ -1,1 +1,1 @@
-"""The public data sets: fetched whole, verified, unpacked safely."""
+"""Download the public data sets: completely, verified, and unpacked safely."""

@@ -1,6 +1,6 @@
-"""Unpack archives that nobody has to trust: plain files and folders inside one new folder, and no more than expected.
+"""Unpack archives that need not be trusted: only plain files and folders, within one new folder and a limited size.
 
-An archive that holds anything else is refused whole, at once, and what was already unpacked is removed.
+An archive with anything else is refused as a whole, and what was already unpacked is removed.
 """
 
 import gzip
@@ -20,7 +20,7 @@ from sayso.errors import DownloadError, StorageError
 
 CHUNK = 1 << 18
 MOST_ENTRIES = 500_000
-# Bytes that a tar archive may hold between the contents of two files: headers, long names, padding, reading ahead.
+# Bytes that a tar archive may have between the contents of two files: headers, long names, padding, read-ahead.
 HEADERS = 1 << 20
 
 _DAMAGE = (
@@ -30,25 +30,25 @@ _DAMAGE = (
 
 
 def unpack(archive: Path, folder: Path, limit: int, progress: Callable[[int, int], None]) -> None:
-    """Unpack a zip or tar.gz archive into a folder that does not exist yet.
+    """Unpack a zip or tar.gz archive into a new folder.
 
-    Only regular files and folders are made, with ordinary permissions; checksums that the archive has are checked.
+    Only regular files and folders are created, with ordinary permissions. Checksums in the archive are verified.
 
     Parameters
     ----------
     archive : Path
-        The archive; its first bytes tell the kind.
+        The archive; its kind is recognised by its first bytes.
     folder : Path
-        The folder to make; if anything fails it is removed again.
+        The folder to create; if anything fails it is removed again.
     limit : int
-        Bytes that the files may have together.
+        Largest total size of the files in bytes.
     progress : callable
-        Is told again and again how many bytes of the archive are done, and how many there are.
+        Called repeatedly with the bytes of the archive done, and their total.
 
     Raises
     ------
     DownloadError
-        If the archive is damaged, is too large, or holds links, devices, a name twice, or names that lead outside.
+        If the archive is damaged or too large, or holds links, devices, a name twice, or names that lead outside.
     StorageError
         If the files cannot be written.
     """
@@ -65,15 +65,17 @@ def unpack(archive: Path, folder: Path, limit: int, progress: Callable[[int, int
             raise
         progress(total, total)
     except _DAMAGE as error:
-        raise DownloadError(f"the archive {archive} is damaged or no archive: {error}; download it again") from error
+        raise DownloadError(
+            f"the archive {archive} is damaged or not an archive: {error}; download it again"
+        ) from error
     except OSError as error:
         raise StorageError(
-            f"cannot unpack {archive} into {folder}: {error.strerror or error}; free some space or choose another place"
+            f"cannot unpack {archive} into {folder}: {error.strerror or error}; free space or choose another folder"
         ) from error
 
 
 class _Target:
-    """The new folder: makes files and folders in itself and refuses what does not belong there."""
+    """The new folder, in which files and folders are created unless they do not belong there."""
 
     def __init__(self, folder: Path, limit: int, progress: Callable[[], None]) -> None:
         self._folder = folder
@@ -107,7 +109,7 @@ class _Target:
             raise EOFError(f"{name} ends too early")
 
     def _place(self, name: str) -> Path:
-        """Return where an entry belongs; backslashes and colons would lead elsewhere on Windows."""
+        """Return the path of an entry; backslashes and colons would lead outside on Windows."""
         self._entries += 1
         if self._entries > MOST_ENTRIES:
             raise _refusal(f"more than {MOST_ENTRIES:,} files")
@@ -118,7 +120,7 @@ class _Target:
 
 
 class _Metered(io.RawIOBase):
-    """A stream that may only be read as far as is allowed, so that a small archive cannot fill the memory."""
+    """A stream that can be read only as far as its allowance, so that a small archive cannot fill the memory."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
@@ -133,12 +135,12 @@ class _Metered(io.RawIOBase):
 
 
 def _unpack_tar(file: IO[bytes], target: _Target) -> None:
-    """Read a tar.gz archive from its beginning to its end, once."""
+    """Unpack a tar.gz archive in one pass."""
     with gzip.GzipFile(fileobj=file) as plain:
         metered = _Metered(plain)
         with tarfile.open(mode="r|", fileobj=metered, bufsize=1 << 16) as archive:
             while member := archive.next():
-                # The archive keeps a list of all its members, which nobody needs here.
+                # tarfile keeps a list of all members, which is not needed here and would grow.
                 archive.members.clear()  # type: ignore[attr-defined]
                 if member.isdir():
                     target.add_folder(member.name)
@@ -146,19 +148,19 @@ def _unpack_tar(file: IO[bytes], target: _Target) -> None:
                     metered.allowance += member.size
                     target.add_file(member.name, member.size, content)
                 else:
-                    raise _refusal(f"{member.name!r}, which is a link, a device or no regular file")
+                    raise _refusal(f"{member.name!r}, which is a link, a device or not a regular file")
                 metered.allowance = HEADERS
 
 
 def _unpack_zip(file: IO[bytes], target: _Target) -> None:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            # The upper half holds the Unix mode, or nothing if the archive was made elsewhere.
+            # The upper half is the Unix mode, or zero if the archive was made on another system.
             kind = stat.S_IFMT(member.external_attr >> 16)
             if not member.filename:
                 raise _refusal("a file without a name")
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _refusal(f"{member.filename!r}, which is a link, a device or no regular file")
+                raise _refusal(f"{member.filename!r}, which is a link, a device or not a regular file")
             if member.is_dir():
                 target.add_folder(member.filename)
             else:
@@ -168,6 +170,6 @@ def _unpack_zip(file: IO[bytes], target: _Target) -> None:
 
 def _refusal(what: str) -> DownloadError:
     return DownloadError(
-        f"the archive is refused, nothing is unpacked: it holds {what}; expected plain files in folders; "
-        "get it from another place"
+        f"the archive is refused and nothing is unpacked: it holds {what}; expected plain files in folders; "
+        "get it from another source"
     )

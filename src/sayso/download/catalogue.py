@@ -1,37 +1,34 @@
-"""The data sets that sayso can fetch, where they lie on this machine, and what a corpus holds.
-
-Nothing is fetched here.
-"""
+"""The data sets that sayso can download, and where they are on this machine; nothing is downloaded here."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.errors import DownloadError
 
-# A set that was unpacked whole holds this hidden file, which tells where it comes from.
+# A data set that is complete holds this hidden file, which records the archive it comes from.
 MARKER = ".sayso.json"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that can be fetched.
+    """A data set that can be downloaded.
 
     Attributes
     ----------
     name : str
-        What users call it, and its folder.
+        Its name for users, and that of its folder.
     about : str
-        What it holds.
+        What it contains.
     address : str
-        Folder of the archive on the network.
+        URL of the folder with the archive.
     archive : str
-        Name of the archive.
+        File name of the archive.
     size : int
-        Bytes of the archive.
+        Size of the archive in bytes.
     sha256 : str or None
-        Hash of the archive, if it is known.
+        SHA-256 of the archive, if it is known.
     unpacked : int
-        Bytes on disk once unpacked, about.
+        Approximate size on disk in bytes.
     """
 
     name: str
@@ -89,19 +86,19 @@ KNOWN = {
 
 
 def data_folder() -> Path:
-    """Return the folder in which data sets are kept unless another is named."""
+    """Return the default folder of data sets."""
     from platformdirs import user_data_path
 
     return user_data_path("sayso", appauthor=False)
 
 
-def is_whole(folder: Path) -> bool:
-    """Tell whether a folder is a data set that was fetched and unpacked to its end."""
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder is a data set that was downloaded and unpacked completely."""
     return (folder / MARKER).is_file()
 
 
 def find(place: Path) -> Path:
-    """Return the folder of recordings that is named by its path or, if it was fetched, by the name of a data set.
+    """Return the folder of recordings that a path or the name of a downloaded data set stands for.
 
     Raises
     ------
@@ -112,6 +109,6 @@ def find(place: Path) -> Path:
     if name not in KNOWN or place.exists():
         return place
     folder = data_folder() / name
-    if not is_whole(folder):
+    if not is_complete(folder):
         raise DownloadError(f"the data set {name} is not on this machine; run: sayso data download {name}")
     return folder

@@ -1,4 +1,4 @@
-"""How good a model is: accuracy with its interval, precision and recall of each word, and what is taken for what."""
+"""Accuracy of a model on clips: its interval, precision and recall of each label, and the confusion matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from sayso.evaluation.intervals import wilson_interval
 
 @dataclass(frozen=True)
 class WordScore:
-    """How well one label is told from the others.
+    """Precision and recall of one label.
 
     Attributes
     ----------
     precision : float
-        Part of the clips given this label that deserve it; 0 if none was given it.
+        Fraction of the clips predicted as this label that have it; 0 if none were.
     recall : float
-        Part of the clips that deserve this label that were given it; 0 if there are none.
+        Fraction of the clips with this label that were predicted as it; 0 if there are none.
     f1 : float
         Harmonic mean of the two.
     clips : int
-        Clips that deserve it.
+        Number of clips with this label.
     """
 
     precision: float
@@ -36,24 +36,24 @@ class WordScore:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model said to a set of clips.
+    """The confusion matrix of a model on a set of clips, and the scores that follow from it.
 
     Attributes
     ----------
     labels : tuple of str
         The labels.
     confusion : ndarray of int, shape (labels, labels)
-        Number of clips of each true label (row) that were given each label (column).
+        Number of clips by true label (row) and predicted label (column).
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
 
     @classmethod
-    def of(cls, labels: tuple[str, ...], truth: NDArray[np.integer], said: NDArray[np.integer]) -> "Evaluation":
-        """Count what was said to clips of each true label."""
+    def of(cls, labels: tuple[str, ...], truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> "Evaluation":
+        """Count the clips by true and predicted label, both given as indices into `labels`."""
         confusion = np.zeros((len(labels), len(labels)), np.int64)
-        np.add.at(confusion, (truth, said), 1)
+        np.add.at(confusion, (truth, predicted), 1)
         return cls(labels, confusion)
 
     @property
@@ -62,50 +62,52 @@ class Evaluation:
         return int(self.confusion.sum())
 
     @property
-    def right(self) -> int:
-        """Number of clips that were given their true label."""
+    def correct(self) -> int:
+        """Number of clips whose label was predicted."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Part of the clips that were given their true label."""
-        return self.right / max(self.clips, 1)
+        """Fraction of the clips whose label was predicted."""
+        return self.correct / max(self.clips, 1)
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the labels that have clips: each label counts the same, however many clips it has."""
+        """Mean recall of the labels that have clips, each with the same weight however many clips it has."""
         recalls = [score.recall for score in self.words.values() if score.clips]
         return float(np.mean(recalls)) if recalls else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy."""
-        return wilson_interval(self.right, self.clips)
+        return wilson_interval(self.correct, self.clips)
 
     @property
     def words(self) -> dict[str, WordScore]:
-        """Score of each label."""
+        """Scores of each label."""
         scores = {}
         for position, label in enumerate(self.labels):
-            right = int(self.confusion[position, position])
-            deserved, given = int(self.confusion[position].sum()), int(self.confusion[:, position].sum())
-            precision, recall = right / max(given, 1), right / max(deserved, 1)
-            f1 = 2 * precision * recall / (precision + recall) if right else 0.0
-            scores[label] = WordScore(precision, recall, f1, deserved)
+            correct = int(self.confusion[position, position])
+            clips, predicted = int(self.confusion[position].sum()), int(self.confusion[:, position].sum())
+            precision, recall = correct / max(predicted, 1), correct / max(clips, 1)
+            f1 = 2 * precision * recall / (precision + recall) if correct else 0.0
+            scores[label] = WordScore(precision, recall, f1, clips)
         return scores
 
     @property
     def mistakes(self) -> list[tuple[str, str, int]]:
-        """True label, label that was said instead, and number of clips, the most frequent mistake first."""
+        """True label, label predicted instead, and number of clips, the most frequent mistake first."""
         wrong = self.confusion - np.diag(np.diag(self.confusion))
         order = np.argsort(-wrong, axis=None, kind="stable")
         pairs = [divmod(int(place), len(self.labels)) for place in order]
         return [
-            (self.labels[true], self.labels[said], int(wrong[true, said])) for true, said in pairs if wrong[true, said]
+            (self.labels[true], self.labels[predicted], int(wrong[true, predicted]))
+            for true, predicted in pairs
+            if wrong[true, predicted]
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything in plain values."""
+        """Return everything as plain values."""
         return {
             "accuracy": self.accuracy,
             "interval": list(self.interval),
@@ -124,42 +126,42 @@ class Doubtful:
     ----------
     clip : Clip
         The recording.
-    said : str
-        What the model hears in it.
+    predicted : str
+        The label that the model predicts for it.
     loss : float
-        -ln of the probability of the word that it is said to hold; 0 is certainty.
+        -ln of the probability of the recording's own label; 0 means a probability of 1.
     """
 
     clip: Clip
-    said: str
+    predicted: str
     loss: float
 
 
 def doubtful(
     rows: Sequence[Clip], probabilities: NDArray[np.floating], labels: Sequence[str], most: int = 10
 ) -> tuple[Doubtful, ...]:
-    """Name the recordings in which a model hears something else, the most certain of it first.
+    """Find the recordings for which a model predicts another label, those with the largest loss first.
 
     Parameters
     ----------
     rows : sequence of Clip
         The recordings.
     probabilities : ndarray of float, shape (clips, labels)
-        What the model says to each.
+        The model's probabilities for each.
     labels : sequence of str
-        The labels of the model; the words that it does not know are unknown speech to it.
+        The labels of the model; words that it does not know count as unknown speech.
     most : int
-        How many to name at most.
+        Maximum number of recordings to return.
     """
     truth = np.array([labels.index(label_of(row.word, labels)) for row in rows], int)
-    loss, said = losses(probabilities, truth), probabilities.argmax(axis=1)
-    worst = [place for place in np.argsort(-loss, kind="stable") if said[place] != truth[place]][:most]
-    return tuple(Doubtful(rows[place], labels[said[place]], float(loss[place])) for place in worst)
+    loss, predicted = losses(probabilities, truth), probabilities.argmax(axis=1)
+    worst = [place for place in np.argsort(-loss, kind="stable") if predicted[place] != truth[place]][:most]
+    return tuple(Doubtful(rows[place], labels[predicted[place]], float(loss[place])) for place in worst)
 
 
 def losses(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> NDArray[np.floating]:
-    """Compute the cross-entropy of each clip in nats: -ln of the probability of its label; 0 is certainty."""
+    """Compute the cross-entropy of each clip in nats: -ln of the probability of its label."""
     of_truth = probabilities[np.arange(len(truth)), truth]
-    # The logarithm stays finite.
+    # The bound keeps the logarithm finite.
     loss: NDArray[np.floating] = -np.log(np.maximum(of_truth, 1e-12))
     return loss

@@ -1,4 +1,4 @@
-"""Measuring a model on recordings: the clips of a corpus or of a test archive, as they are and in noise."""
+"""Measure a model on the clips of a corpus or of a test archive, as they are and in noise."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,84 +19,92 @@ from sayso.recognition.recognizer import Recognizer
 from sayso.sound.noise import pink_noise
 from sayso.system.workers import cores, in_order
 
-# Clips that are looked at together.
+# Clips in one batch of `review`.
 CHUNK = 256
+# Signal-to-noise ratios of `measure`, in decibels.
+RATIOS = (20.0, 10.0, 5.0, 0.0, -5.0)
+# Length of the noise that is generated where there are no recordings of any, in seconds.
+GENERATED = 60
+# Repetitions of `seconds_per_clip`.
+TIMED = 50
+
+CHOSEN_BY = "the epoch whose weights were kept was chosen by these clips"
 
 
 def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tuple[ClipSet, list[Skipped]]:
     """Read one split of a corpus, or all clips of a test archive.
 
     Outside test archives, unknown words and silence get as many clips as a word has on average, as in the official
-    benchmark; which ones is fixed.
+    benchmark; the choice is fixed.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What shall be measured.
+        The recogniser to measure.
     corpus : Corpus
         The recordings.
     split : {"training", "validation", "testing"}
-        Which of them.
+        The split to read.
 
     Returns
     -------
     clips : ClipSet
         The clips.
     skipped : list of Skipped
-        What could not be read, and why.
+        The files that could not be read, and why.
 
     Raises
     ------
     CorpusError
-        If no clip of that split bears a label of the model.
+        If no clip of the split has a label of the model.
     """
     features, threads = recognizer.model.features, cores()
     rows = labelled(corpus.by_split(split) if not corpus.is_test_archive else corpus.clips, recognizer.labels)
-    store = load_clips(rows, features, threads)
-    if not store.rows:
+    clips = load_clips(rows, features, threads)
+    if not clips.rows:
         raise CorpusError(
             f"{corpus.root} has no usable {split} clip of the model's labels ({', '.join(recognizer.labels)}); "
             "choose another split or other recordings"
         )
-    skipped = list(store.skipped)
+    skipped = list(clips.skipped)
     if corpus.is_test_archive:
-        return whole_set(store, recognizer.labels), skipped
+        return whole_set(clips, recognizer.labels), skipped
     noises, unread = load_noises(corpus.noises, features)
-    return benchmark_set(store, noises, recognizer.labels, seed=0), skipped + unread
+    return benchmark_set(clips, noises, recognizer.labels, seed=0), skipped + unread
 
 
-def answer(recognizer: Recognizer, clips: ClipSet) -> Predictions:
-    """Let a recogniser say what it hears in each clip."""
+def predict(recognizer: Recognizer, clips: ClipSet) -> Predictions:
+    """Compute a recogniser's probabilities for clips."""
     return Predictions(recognizer.labels, clips.labels, recognizer.probabilities(clips.windows))
 
 
 def evaluate(recognizer: Recognizer, clips: ClipSet) -> Evaluation:
-    """Measure a recogniser on clips."""
-    return answer(recognizer, clips).evaluation
+    """Compute a recogniser's confusion matrix on clips."""
+    return predict(recognizer, clips).evaluation
 
 
 def review(
     recognizer: Recognizer, clips: Clips, validation: ClipSet, threads: int
 ) -> tuple[Evaluation, tuple[Doubtful, ...]]:
-    """Look back at a training.
+    """Evaluate a model after its training, and find doubtful recordings.
 
     Parameters
     ----------
     recognizer : Recognizer
         The trained model.
     clips : Clips
-        The recordings that it learned from and was chosen by.
+        The training and validation clips.
     validation : ClipSet
         The validation clips.
     threads : int
-        How many threads share the work; the result does not depend on it.
+        Number of threads; the result does not depend on it.
 
     Returns
     -------
     evaluation : Evaluation
-        The predictions for the validation clips.
+        The result on the validation clips.
     doubtful : tuple of Doubtful
-        The recordings in which the model hears something else, the most certain first.
+        The recordings for which the model predicts another label, those with the largest loss first.
     """
 
     def probabilities_from(start: int) -> FloatArray:
@@ -110,50 +118,37 @@ def review(
 def evaluate_in_noise(
     recognizer: Recognizer, clips: ClipSet, noises: Sequence[FloatArray], ratios: Sequence[float]
 ) -> dict[float, Evaluation]:
-    """Measure a recogniser on clips in noise, the same always, at several signal-to-noise ratios in decibels."""
+    """Evaluate a recogniser on clips with noise at several signal-to-noise ratios in decibels; the noise is fixed."""
     return {snr: evaluate(recognizer, clips.with_noise(noises, snr, np.random.default_rng(0))) for snr in ratios}
-
-
-RATIOS = (20.0, 10.0, 5.0, 0.0, -5.0)
-
-
-# Length of the noise that is made where there are no recordings of any, in seconds.
-GENERATED = 60
-
-
-TIMED = 50
-
-
-CHOSEN_BY = "by these clips the epoch was chosen whose weights were kept"
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured.
+    """The results of `measure`.
 
     Attributes
     ----------
     data : str
-        What the clips are, in words.
+        Description of the clips.
     clips : ClipSet
         The clips.
-    answers : Predictions
-        What the model says to them.
+    predictions : Predictions
+        The model's predictions for them.
     root : Path or None
-        The folder that their paths are shown within.
+        The folder that paths are shown relative to.
     in_noise : dict of float to Evaluation
-        The same clips in noise, by the signal-to-noise ratio in decibels.
+        Results for the same clips in noise, by signal-to-noise ratio in decibels.
     noise : str
-        What noise it is, in words.
+        Description of the noise.
     skipped : tuple of Skipped
-        What could not be read, and why.
+        The files that could not be read, and why.
     warnings : tuple of str
-        What should be known before the figures are trusted.
+        Reasons why the figures may mislead.
     """
 
     data: str
     clips: ClipSet
-    answers: Predictions
+    predictions: Predictions
     root: Path | None = None
     in_noise: dict[float, Evaluation] = field(default_factory=dict)
     noise: str = ""
@@ -166,29 +161,29 @@ def measure(
     corpus: Corpus,
     split: Split,
     noises: Sequence[Path] = (),
-    tell: Callable[[str], None] = lambda doing: None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Measured:
     """Measure a recogniser on one split of a corpus, or on a whole test archive.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What is measured.
+        The recogniser to measure.
     corpus : Corpus
         The recordings.
     split : {"training", "validation", "testing"}
-        Which of them, see `clips_to_measure`.
+        The split to use, see `clips_to_measure`.
     noises : sequence of Path
-        Recordings of noise; without any, those of the corpus are used, or else pink noise is generated.
-    tell : callable
-        Called with what is being done, `len(RATIOS) + 2` times.
+        Recordings of noise. By default those of the corpus are used; if it has none, pink noise is generated.
+    progress : callable
+        Called with the name of each step, `len(RATIOS) + 2` times.
 
     Raises
     ------
     CorpusError
         If there is no clip to measure on, or none of `noises` can be read.
     """
-    tell("reading clips")
+    progress("reading clips")
     clips, skipped = clips_to_measure(recognizer, corpus, split)
     paths = list(noises) or list(corpus.noises)
     sounds, unread = load_noises(paths, recognizer.model.features)
@@ -196,40 +191,38 @@ def measure(
         raise CorpusError(f"none of the {len(noises)} recordings of noise can be used: {unread[0].reason}")
     source = f"{len(sounds)} recordings given with --noise"
     if not noises:
-        source = f"the corpus's own {len(sounds)} recordings, which training may have used, too"
+        source = f"the corpus's own {len(sounds)} recordings, which training may have used too"
     if not sounds:
-        sounds, source = [pink_noise(GENERATED * recognizer.model.features.sample_rate)], "generated, pink"
-    tell("listening")
-    answers = answer(recognizer, clips)
+        sounds, source = [pink_noise(GENERATED * recognizer.model.features.sample_rate)], "generated pink noise"
+    progress("evaluating")
+    predictions = predict(recognizer, clips)
     in_noise: dict[float, Evaluation] = {}
     for ratio in RATIOS:
-        tell(f"listening in noise, {ratio:g} dB")
+        progress(f"evaluating in noise, {ratio:g} dB")
         in_noise |= evaluate_in_noise(recognizer, clips, sounds, [ratio])
     name = corpus.root.resolve().name
     return Measured(
         data=name if corpus.is_test_archive else f"the {split} clips of {name}",
         clips=clips,
-        answers=answers,
+        predictions=predictions,
         root=corpus.root,
         in_noise=in_noise,
         noise=source,
-        # A noise that cannot be read was already named if it is the corpus's own.
+        # Noise of the corpus that cannot be read is in both lists.
         skipped=tuple(dict.fromkeys([*skipped, *unread])),
-        warnings=(*corpus.warnings, *_flattery(recognizer, name, split)),
+        warnings=(*corpus.warnings, *_bias(recognizer, name, split)),
     )
 
 
-def _flattery(recognizer: Recognizer, corpus: str, split: Split) -> list[str]:
-    """Tell whether the training had a part in the choice of the clips."""
+def _bias(recognizer: Recognizer, corpus: str, split: Split) -> list[str]:
+    """Return a warning if the training used the clips, so that the figures are too good."""
     trained_on = recognizer.model.training.get("data", {}).get("corpus")
-    reasons = {"training": "the model learned from these clips", "validation": CHOSEN_BY}
-    return [f"{reasons[split]}, so they flatter it"] if corpus == trained_on and split in reasons else []
+    reasons = {"training": "the model was trained on these clips", "validation": CHOSEN_BY}
+    return [f"{reasons[split]}, so the figures are too optimistic"] if corpus == trained_on and split in reasons else []
 
 
 def seconds_per_clip(recognizer: Recognizer) -> float:
-    """Measure how long one window of sound takes on one thread of this machine, from samples to probabilities."""
-    from threadpoolctl import threadpool_limits
-
+    """Measure the median time from the samples of one window to its probabilities, on one thread of this machine."""
     window = pink_noise(recognizer.model.features.clip_samples)[None]
     times = []
     with threadpool_limits(1):

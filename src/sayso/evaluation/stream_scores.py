@@ -1,4 +1,4 @@
-"""How good a model is on streams: words missed, false alarms an hour, and how long after a word it is detected."""
+"""Score a model on streams: missed words, false alarms per hour, and the delay from a word to its detection."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,17 +16,17 @@ from sayso.evaluation.streams import PART, Spoken, Stream, StreamMaker
 from sayso.recognition.decision import Decision, Detection
 from sayso.recognition.recognizer import TOGETHER, Recognizer
 
-# A detection belongs to a word from its start until so many seconds after its end: as long as a window holds it.
+# A detection counts for a word until this many seconds after its end: as long as a window can contain the word.
 LATEST = 0.75
 
 
 class Fault(NamedTuple):
-    """Something that went wrong with a recording of which a stream was built.
+    """An error on a recording that a stream was built from.
 
     Attributes
     ----------
     what : {"missed", "false alarm"}
-        A word of the model that was not detected, or one that was where unknown speech was said.
+        A word that was not detected, or a word that was detected in unknown speech.
     word : str
         That word.
     source : Path
@@ -40,18 +40,18 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class StreamScore:
-    """What a model made of a stream.
+    """Hits, misses and false alarms of a model on a stream.
 
     Attributes
     ----------
-    said : Counter of str
-        How often each word of the model was said.
+    spoken : Counter of str
+        How often each word of the model was spoken.
     hit : Counter of str
-        How often each was detected.
+        How often each word was detected where it was spoken.
     alarms : Counter of str
-        False alarms of each: detections where no word was said, or of a word a second time.
+        False alarms by word: detections where no word was spoken, or of the same word a second time.
     wrong : int
-        Words at which another word was detected.
+        Number of words where another word was detected.
     in_speech : int
         False alarms in unknown speech.
     hours : float
@@ -59,10 +59,10 @@ class StreamScore:
     delays : tuple of float
         Seconds from the end of each detected word to its detection.
     faults : Counter of Fault
-        How often the same went wrong with the same recording.
+        Number of times that each error occurred.
     """
 
-    said: Counter[str] = field(default_factory=Counter)
+    spoken: Counter[str] = field(default_factory=Counter)
     hit: Counter[str] = field(default_factory=Counter)
     alarms: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
@@ -72,47 +72,47 @@ class StreamScore:
     faults: Counter[Fault] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
-        """Return the score of both streams together."""
+        """Return the combined score of two streams."""
         return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
     @property
     def words(self) -> int:
-        """Words of the model that were said."""
-        return self.said.total()
+        """Number of words of the model that were spoken."""
+        return self.spoken.total()
 
     @property
     def hits(self) -> int:
-        """Those that were detected."""
+        """Number of those words that were detected."""
         return self.hit.total()
 
     @property
     def false_alarms(self) -> int:
-        """Detections where no word was said, or of a word a second time."""
+        """Number of detections where no word was spoken, or of the same word a second time."""
         return self.alarms.total()
 
     @property
     def misses(self) -> int:
-        """Words that were not detected."""
+        """Number of words that were not detected."""
         return self.words - self.hits
 
     @property
     def miss_rate(self) -> float:
-        """Part of the words that were not detected."""
+        """Fraction of the words that were not detected."""
         return self.misses / max(self.words, 1)
 
     @property
     def false_alarm_rate(self) -> float:
-        """False alarms an hour."""
+        """False alarms per hour."""
         return self.false_alarms / self.hours if self.hours else 0.0
 
     @property
     def false_alarm_interval(self) -> tuple[float, float]:
-        """95 % interval of the false alarms an hour."""
+        """95 % interval of the false alarms per hour."""
         low, high = poisson_interval(self.false_alarms)
         return low / max(self.hours, 1e-9), high / max(self.hours, 1e-9)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything in plain values."""
+        """Return everything as plain values."""
         quantiles = np.quantile(self.delays, [0.5, 0.95]) if self.delays else (None, None)
         return {
             "hours": self.hours,
@@ -132,12 +132,12 @@ class StreamScore:
 
 
 def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float) -> StreamScore:
-    """Compare what was detected with what was said.
+    """Compare detections with the truth of a stream of `hours` hours.
 
-    A detection counts for the last thing that began before it, unless that ended more than `LATEST` seconds ago.
+    A detection counts for the last utterance that began before it, unless that ended more than `LATEST` seconds ago.
     """
-    spoken = sorted(truth, key=lambda entry: entry.start)
-    starts = [entry.start for entry in spoken]
+    utterances = sorted(truth, key=lambda entry: entry.start)
+    starts = [entry.start for entry in utterances]
     hit: set[int] = set()
     wrong: set[int] = set()
     delays: list[float] = []
@@ -146,45 +146,45 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
     in_speech = 0
     for detection in detections:
         position = int(np.searchsorted(starts, detection.end)) - 1
-        nearby = position >= 0 and detection.end <= spoken[position].end + LATEST
-        if not nearby or spoken[position].label == UNKNOWN:
+        nearby = position >= 0 and detection.end <= utterances[position].end + LATEST
+        if not nearby or utterances[position].label == UNKNOWN:
             alarms[detection.label] += 1
             in_speech += nearby
-            if nearby and (source := spoken[position].source):
+            if nearby and (source := utterances[position].source):
                 faults[Fault("false alarm", detection.label, source)] += 1
-        elif spoken[position].label != detection.label:
+        elif utterances[position].label != detection.label:
             wrong.add(position)
         elif position in hit:
             alarms[detection.label] += 1
         else:
             hit.add(position)
-            delays.append(detection.end - spoken[position].end)
-    said = Counter(entry.label for entry in spoken if entry.label != UNKNOWN)
-    hits = Counter(spoken[position].label for position in hit)
-    for position, entry in enumerate(spoken):
+            delays.append(detection.end - utterances[position].end)
+    spoken = Counter(entry.label for entry in utterances if entry.label != UNKNOWN)
+    hits = Counter(utterances[position].label for position in hit)
+    for position, entry in enumerate(utterances):
         if entry.label != UNKNOWN and position not in hit and entry.source:
             faults[Fault("missed", entry.label, entry.source)] += 1
-    return StreamScore(said, hits, alarms, len(wrong), in_speech, hours, tuple(delays), faults)
+    return StreamScore(spoken, hits, alarms, len(wrong), in_speech, hours, tuple(delays), faults)
 
 
 @dataclass(frozen=True, eq=False)
 class StreamPosteriors:
-    """What the network said, moment by moment, to a stream whose truth is known.
+    """The network's probabilities at each step of a stream whose truth is known.
 
-    Decisions by other settings can then be tried without listening again.
+    With them, decision settings can be compared without running the network again.
 
     Attributes
     ----------
     stream : Stream
-        The truth; its samples are not kept.
+        The stream without its samples, which are not kept.
     labels : tuple of str
-        What the probabilities stand for.
+        The labels of the model.
     features : FeatureSettings
-        The model's.
-    probabilities : ndarray of float32, shape (looks, labels)
-        One row a look.
-    ends : ndarray of int, shape (looks,)
-        The sample before which each look's window ends.
+        The feature settings of the model.
+    probabilities : ndarray of float32, shape (steps, labels)
+        Probability of each label at each step.
+    ends : ndarray of int, shape (steps,)
+        The sample before which the window of each step ends.
     """
 
     stream: Stream
@@ -194,17 +194,17 @@ class StreamPosteriors:
     ends: NDArray[np.int64]
 
     def score(self, settings: DecisionSettings) -> StreamScore:
-        """Decide by these settings, and compare with the truth."""
+        """Compare the detections that these settings give with the truth."""
         decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
         decided = (decision.update(row, int(end)) for row, end in zip(self.probabilities, self.ends, strict=True))
         return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
 
 
 def listen_to(recognizer: Recognizer, stream: Stream) -> StreamPosteriors:
-    """Listen to a stream as live recognition does, and keep what the network says."""
+    """Compute the probabilities at each step of a stream, as live recognition does."""
     windows = list(recognizer.scores([stream.samples], TOGETHER))
     return StreamPosteriors(
-        # A copy, as a view would keep all of the sound in memory.
+        # A copy, as a view would keep all samples in memory.
         replace(stream, samples=stream.samples[:0].copy()),
         recognizer.labels,
         recognizer.model.features,
@@ -220,20 +220,20 @@ def listen_to_parts(
     threads: int,
     advance: Callable[[float], None] = lambda hours: None,
 ) -> list[StreamPosteriors]:
-    """Build a stream part by part and listen to it, several parts at a time.
+    """Build a stream part by part and compute the probabilities of each part, several parts at a time.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What listens.
+        The recogniser.
     maker : StreamMaker
         Builds the parts.
     hours : float
         Length of the stream.
     threads : int
-        How many parts are made and heard at a time; the result does not depend on it.
+        Number of parts in work at a time; the result does not depend on it.
     advance : callable
-        Called with the hours of each part when it has been heard.
+        Called with the hours of each part when it is done.
     """
     from threadpoolctl import threadpool_limits
 
@@ -241,14 +241,14 @@ def listen_to_parts(
     lengths = [min(PART, seconds - start) for start in np.arange(0, seconds, PART).tolist()]
 
     def part(number: int) -> StreamPosteriors:
-        heard = listen_to(recognizer, maker.part(number, lengths[number]))
+        posteriors = listen_to(recognizer, maker.part(number, lengths[number]))
         advance(lengths[number] / 3600)
-        return heard
+        return posteriors
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(part, range(len(lengths))))
 
 
-def score(heard: Sequence[StreamPosteriors], settings: DecisionSettings) -> StreamScore:
-    """Score several parts of a stream together."""
-    return sum((part.score(settings) for part in heard), StreamScore())
+def score(parts: Sequence[StreamPosteriors], settings: DecisionSettings) -> StreamScore:
+    """Score all parts of a stream together."""
+    return sum((part.score(settings) for part in parts), StreamScore())

@@ -1,7 +1,7 @@
-"""Long streams of sound of which it is known what was said when: built from recordings, or recorded and labelled.
+"""Long streams of sound with known words at known times: built from recordings, or recorded and labelled.
 
-A stream is built in parts of some minutes, each from random numbers of its own; so memory does not grow with its
-length, and parts can be made and heard side by side.
+A stream is built in parts of ten minutes, each with its own random numbers, so that memory does not grow with its
+length, and parts can be built and scored in parallel.
 """
 
 from collections import defaultdict
@@ -16,34 +16,35 @@ from sayso.config.labels import label_of
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.sound import audio
-from sayso.sound.speech import FAINTEST, is_heard, speech_bounds
+from sayso.sound.speech import FAINTEST, is_audible, speech_bounds
 from sayso.sound.stream import Samples
 
-# Speech is brought to this active level, in decibels below full scale, as is usual in telephony (ITU-T P.56).
+# Speech is scaled to this active level in decibels relative to full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
-# From the end of one recording to the start of the next, drawn evenly, in seconds.
+# From the end of one recording to the start of the next, drawn uniformly, in seconds.
 GAPS = (2.0, 10.0)
+# Length of one part, in seconds.
 PART = 600.0
-# Each recording and each noise fades in and out, so that a cut is not heard as a click.
+# Each recording and each noise fades in and out within this many seconds, so that its ends do not click.
 FADE = 0.02
 
 
 Pool = list[tuple[str, Path]]
-"""Recordings to draw from, each with its label."""
+"""Labels and paths of the recordings to draw from."""
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """Something said in a stream.
+    """A word or other speech at a known time in a stream.
 
     Attributes
     ----------
     label : str
         A word of the model, or unknown speech.
     start, end : float
-        When, in seconds from the beginning.
+        Seconds from the beginning of the stream.
     source : Path or None
-        The recording of it, if the stream was built of recordings.
+        Its recording, if the stream was built from recordings.
     """
 
     label: str
@@ -54,18 +55,18 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Stream:
-    """A part of a stream and what is said in it.
+    """A part of a stream with the speech that it contains.
 
     Attributes
     ----------
     samples : ndarray of float32, shape (samples,)
         The sound.
     truth : tuple of Spoken
-        What is said, in order.
+        The speech, in order of time.
     seconds : float
-        How long it is.
+        Length of the part.
     faint : tuple of Path
-        Recordings that were drawn for it, but left out as no speech can be heard in them.
+        Recordings that were drawn but left out, as they are too faint to contain speech.
     """
 
     samples: Samples
@@ -76,23 +77,23 @@ class Stream:
 
 @dataclass(frozen=True)
 class StreamMaker:
-    """Builds streams: recordings of words and of unknown speech by turns of a coin, at random times, over noise.
+    """Builds streams: words of the model and unknown speech with equal probability, at random times, over noise.
 
     Attributes
     ----------
     words : sequence of Clip
-        Recordings of words; each label of the model is said equally often. Other words are unknown speech, each said
-        equally often, too.
+        Recordings of words. Each label of the model is drawn equally often. Other words are unknown speech; each of
+        them is drawn equally often, too.
     speech : sequence of Path
-        More unknown speech, of any length; it takes turns with the other words.
+        More unknown speech, of any length, drawn as often as the other words.
     noises : sequence of ndarray of float32
         Background noise; without any, the background is silent.
     snr : float
-        How many decibels the noise lies below the speech.
+        Signal-to-noise ratio in decibels.
     labels : sequence of str
         The labels of the model.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     seed : int
         The same seed gives the same streams.
     """
@@ -117,7 +118,7 @@ class StreamMaker:
         AudioError
             If a recording cannot be read.
         CorpusError
-            If no recording of a word can be heard.
+            If every recording of a word of the model is too faint.
         """
         rng = np.random.default_rng([self.seed, number])
         rate = self.sample_rate
@@ -134,25 +135,25 @@ class StreamMaker:
             if spoken is None:
                 faint.append(path)
                 pool.remove(drawn)
-                # Nothing is drawn from what is empty.
+                # Pools that are now empty must not be drawn from.
                 words, *others = ([left for left in kind if left] for kind in (words, *others))
                 others = [kind for kind in others if kind]
                 continue
             clip, start, end = spoken
             first = round(at * rate)
-            # The last second stays free, in which a word may still be detected.
+            # The last second stays free, as the last word may be detected that late.
             if first + len(clip) + rate > len(samples):
                 return Stream(samples, tuple(truth), seconds, tuple(faint))
             samples[first : first + len(clip)] += clip
             truth.append(Spoken(label, (first + start) / rate, (first + end) / rate, path))
             at += len(clip) / rate + rng.uniform(*GAPS)
         raise CorpusError(
-            f"no speech can be heard in any recording of a word of the model, such as {faint[-1]}: they are fainter "
-            f"than {FAINTEST:g} dB; give recordings of those words"
+            f"every recording of a word of the model, such as {faint[-1]}, is fainter than {FAINTEST:g} dB and so "
+            "contains no speech; give other recordings of these words"
         )
 
     def _pools(self) -> tuple[list[Pool], list[list[Pool]]]:
-        """Return the recordings of each word of the model; and of unknown speech those of each word, and the rest."""
+        """Return the pools of the words of the model, and two kinds of unknown speech: other words, and `speech`."""
         pools: defaultdict[str, Pool] = defaultdict(list)
         for clip in self.words:
             if (label := label_of(clip.word, self.labels)) != SILENCE:
@@ -162,14 +163,14 @@ class StreamMaker:
         return words, [kind for kind in others if any(kind)]
 
     def _spoken(self, path: Path) -> tuple[Samples, int, int] | None:
-        """Read a recording at the level of speech, and where in it the speech starts and ends, in samples.
+        """Read a recording, scale it to the level of speech, and find the start and end of the speech in samples.
 
-        None if it holds no speech.
+        None if it contains no speech.
         """
         clip = audio.load(path, self.sample_rate)
         start, end = speech_bounds(clip, self.sample_rate)
-        # Raised to the level of speech, the noise of an empty recording would be a roaring word.
-        if not is_heard(clip[start:end]):
+        # At the level of speech, the noise of an empty recording would be loud.
+        if not is_audible(clip[start:end]):
             return None
         level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
         clip = faded(clip, round(FADE * self.sample_rate))
@@ -178,7 +179,7 @@ class StreamMaker:
         return clip, start, end
 
     def _background(self, length: int, rng: np.random.Generator) -> Samples:
-        """Make background noise: recordings in random order, each at the same mean level."""
+        """Join noise recordings in random order, each at the same mean level."""
         samples = np.zeros(length, np.float32)
         fade, at = round(FADE * self.sample_rate), 0
         while self.noises and at < length:
@@ -192,7 +193,7 @@ class StreamMaker:
 
 
 def faded(samples: Samples, length: int) -> Samples:
-    """Return a copy that rises from silence and falls back to it within `length` samples."""
+    """Return a copy that fades in over its first `length` samples and fades out over its last."""
     result = samples.copy()
     length = min(length, len(samples) // 2)
     ramp = np.linspace(0, 1, length, endpoint=False, dtype=np.float32)
@@ -202,9 +203,9 @@ def faded(samples: Samples, length: int) -> Samples:
 
 
 def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
-    """Read what is said in a recording from a label file, as Audacity exports it: start, end, label, by tabs.
+    """Read the words of a recording from a label file as Audacity exports it: start, end and label, separated by tabs.
 
-    Words that are no label of the model are unknown speech.
+    Words that are not labels of the model are unknown speech.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
         raise CorpusError(f"cannot read the labels {path}: {reason}; expected lines of start, end, label") from error
     truth = []
     for number, line in enumerate(lines, 1):
-        # Audacity adds a line with the frequencies after a label that has some.
+        # After a label with frequencies, Audacity adds a line with them.
         if not line.strip() or line.startswith("\\"):
             continue
         try:
@@ -228,7 +229,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
             spoken = None
         if spoken is None or not 0 <= spoken.start <= spoken.end < float("inf"):
             raise CorpusError(
-                f"{path}, line {number}, is {line!r}; expected start, end (in seconds) and label with tabs between, "
+                f"{path}, line {number}, is {line!r}; expected start, end (in seconds) and label, separated by tabs, "
                 "as Audacity exports them"
             )
         if spoken.label != SILENCE:

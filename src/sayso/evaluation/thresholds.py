@@ -1,4 +1,4 @@
-"""Thresholds: what each gives on a stream, and which to choose."""
+"""Score a stream at several thresholds, and choose one for each word."""
 
 import math
 from collections import defaultdict
@@ -8,63 +8,63 @@ from dataclasses import replace
 from sayso.config import DecisionSettings
 from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, score
 
-# Thresholds that are tried for the trade-off; the network's label smoothing keeps probabilities below about 0.95.
+# Thresholds of the trade-off; label smoothing keeps the probabilities of the network below about 0.95.
 THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
 
 
 def trade_off(
-    heard: Sequence[StreamPosteriors], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
+    parts: Sequence[StreamPosteriors], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
 ) -> list[tuple[float, StreamScore]]:
-    """Score a stream at several thresholds; the threshold to fire again keeps its proportion."""
-    return [(threshold, score(heard, with_threshold(settings, threshold))) for threshold in thresholds]
+    """Score a stream at several thresholds; the re-arm threshold is scaled in proportion."""
+    return [(threshold, score(parts, with_threshold(settings, threshold))) for threshold in thresholds]
 
 
 def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
-    """Return the settings with one threshold for all words, and that to fire again in the same proportion."""
+    """Return the settings with one threshold for all words, and the re-arm threshold scaled in proportion."""
     return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
 
 
 def choose_thresholds(
     curve: Sequence[tuple[float, StreamScore]], false_alarms_per_hour: float
 ) -> Mapping[str, float] | None:
-    """Choose a threshold for each word, so that as few words as can be are missed.
+    """Choose a threshold for each word that minimises the misses within a limit of false alarms.
 
-    Some words are far more easily taken for what was not said than others. But the alarms of one word are few, and come
-    from fewer recordings still; a threshold that happens to give none here would not do so elsewhere. So what is
-    expected of a word lies halfway between its own alarms and the mean of all words (shrinkage, as in H. Robbins, "An
-    empirical Bayes approach to statistics", 1956). As it depends on the word's own threshold alone, the choice is one
-    of dynamic programming: word by word, the fewest misses for each number of alarms that are spent. (A word that is
-    detected keeps others quiet for a moment, which is neglected.)
+    Some words cause far more false alarms than others. But the alarms of one word are few, and come from even fewer
+    recordings: a threshold without any on this stream may cause some on another. So the expected number for a word is
+    halfway between its own alarms and the mean of all words (shrinkage, as in H. Robbins, "An empirical Bayes approach
+    to statistics", 1956). As it depends only on the word's own threshold, dynamic programming finds the best choice:
+    word by word, the fewest misses for each total number of alarms. (A detection suppresses others for a short time,
+    which is neglected.)
 
     Parameters
     ----------
     curve : sequence of (float, StreamScore)
-        What each threshold gives if it is that of all words.
+        The score at each threshold if all words share it.
     false_alarms_per_hour : float
-        How many there may be, of all words together.
+        Maximum for all words together.
 
     Returns
     -------
     thresholds : mapping of str to float, or None
-        The threshold of each word, of equally good ones the middle one; None if no choice keeps to the limit.
+        The threshold of each word, the middle one of equally good ones; None if none stay within the limit.
     """
     rising = sorted(curve, key=lambda entry: entry[0])
-    words = sorted(set().union(*(point.said | point.alarms for _, point in rising)))
-    # Halves of a mean over the words: alarms are counted in such parts of one.
+    words = sorted(set().union(*(point.spoken | point.alarms for _, point in rising)))
+    # Half of a mean over the words is a multiple of 1 / (2 * words): alarms are counted in this unit.
     parts = 2 * len(words)
     most = int(parts * false_alarms_per_hour * rising[0][1].hours + 1e-9)
-    # The fewest misses by the alarms spent, and the thresholds that lead there.
+    # By total number of alarms: the fewest misses, and the thresholds that give them.
     best: dict[int, tuple[int, dict[str, float]]] = {0: (0, {})}
     for word in words:
         alike: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for threshold, point in rising:
             expected = len(words) * point.alarms[word] + point.false_alarms
-            alike[expected, point.said[word] - point.hit[word]].append(threshold)
+            alike[expected, point.spoken[word] - point.hit[word]].append(threshold)
         longer: dict[int, tuple[int, dict[str, float]]] = {}
         for (alarms, misses), thresholds in alike.items():
             for spent, (missed, chosen) in best.items():
                 if spent + alarms <= most and missed + misses < longer.get(spent + alarms, (math.inf,))[0]:
-                    # The middle one is farthest from being too low and from being too high.
+                    # The middle one keeps the largest distance from thresholds that are too low or too high.
                     own = thresholds[len(thresholds) // 2]
                     longer[spent + alarms] = missed + misses, {**chosen, word: own}
         best = longer

@@ -171,7 +171,7 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     if label is not None and label not in model.labels:
         hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
         raise SettingsError(f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}")
-    seconds = audio.duration(path)
+    seconds = audio.info(path).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; expected a single word of at most {LONGEST_CLIP:g} s; cut the word out"

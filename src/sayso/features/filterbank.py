@@ -1,4 +1,4 @@
-"""The constant arrays of feature extraction, which a model keeps."""
+"""The constant arrays of feature extraction: window, mel filters and cosine transform."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,13 +10,13 @@ from sayso.config import FeatureSettings
 
 FloatArray = NDArray[np.float32]
 
-# No number of a feature table is nearly as large; with such, the energy of the loudest sound is still finite.
+# No number in a feature table is nearly as large; up to this, the energy of the loudest sound is finite.
 LARGEST = 100.0
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureTables:
-    """The constant arrays of feature extraction, kept in model files so that recognition needs no librosa.
+    """The constant arrays of feature extraction, stored in model files so that recognition does not need librosa.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class FeatureTables:
     mel : ndarray of float32, shape (mel_bands, fft_size // 2 + 1)
         Triangular filters of equal area on the mel scale of Slaney's Auditory Toolbox (1998), as librosa makes them.
     cosine : ndarray of float32, shape (coefficients, mel_bands)
-        First rows of the orthonormal discrete cosine transform, type II; no rows where log-mel energies are kept.
+        First rows of the orthonormal discrete cosine transform, type II; no rows if the features are log-mel energies.
     """
 
     window: FloatArray
@@ -39,7 +39,7 @@ class FeatureTables:
         Parameters
         ----------
         settings : FeatureSettings
-            What the tables are for.
+            The settings that the tables are for.
         """
         import librosa
         import scipy.fft
@@ -60,17 +60,17 @@ class FeatureTables:
         )
 
     def check(self, settings: FeatureSettings) -> None:
-        """Make sure that these tables fit the settings.
+        """Check that these tables fit the settings.
 
         Parameters
         ----------
         settings : FeatureSettings
-            What the tables shall be used with.
+            The settings to use the tables with.
 
         Raises
         ------
         ValueError
-            If a table has another shape or type than the settings ask for, or absurdly large numbers.
+            If a table has another shape or type than the settings require, or absurdly large numbers.
         """
         shapes = {
             "window": (settings.fft_size,),
@@ -85,4 +85,4 @@ class FeatureTables:
                     f"{shape}; make the tables from the same settings"
                 )
             if table.size and not np.abs(table).max() <= LARGEST:
-                raise ValueError(f"feature table {name} has numbers beyond ±{LARGEST:g}; make the tables anew")
+                raise ValueError(f"feature table {name} has numbers beyond ±{LARGEST:g}; compute the tables again")

@@ -1,6 +1,6 @@
-"""Sound to features: log-mel energies or MFCC of whole clips, or of a live stream frame by frame.
+"""Feature extraction: log-mel energies or MFCC of whole clips, or of a live stream frame by frame.
 
-A frame depends on nothing but its own samples, so that a file, a clip and a microphone give the same features.
+A frame depends only on its own samples, so that a file, a clip and a microphone give the same features.
 """
 
 import math
@@ -15,23 +15,23 @@ from sayso.features.filterbank import FeatureTables
 
 FloatArray = NDArray[np.float32]
 
-# Frames transformed at a time: few enough to stay in the processor's cache, enough that calling NumPy costs little.
+# Frames transformed at a time: few enough for the processor's cache, enough that the overhead of NumPy is small.
 _BLOCK_FRAMES = 512
-# Neighbouring mel filters weigh the same few bins: summing them eight at a time skips most of the zeros in the matrix,
-# and keeps each product so small that BLAS starts no threads of its own beside the caller's.
+# Neighbouring mel filters cover the same few bins: computing eight at a time skips most of the zeros in the matrix,
+# and keeps each product so small that BLAS does not start threads in addition to the caller's.
 _BANDS_AT_ONCE = 8
 
 
 class MfccExtractor:
     """Computes mel-frequency cepstral coefficients (Davis and Mermelstein, 1980) of whole clips.
 
-    Equal to librosa's `mfcc` with ``center=False`` and ``top_db=None``. It holds constants only, so that any number of
-    threads can share one.
+    Equal to librosa's `mfcc` with ``center=False`` and ``top_db=None``. An extractor holds only constants, so any
+    number of threads can share it.
 
     Parameters
     ----------
     settings : FeatureSettings
-        How samples become features.
+        Settings of the feature extraction.
     tables : FeatureTables
         The tables for these settings.
 
@@ -54,14 +54,14 @@ class MfccExtractor:
         Parameters
         ----------
         clips : ndarray of float32, shape (clips, samples)
-            Clips of one length, at least one transform long.
+            Clips of equal length, at least one transform long.
         threads : int
-            How many threads share the work; the result is the same.
+            Number of threads; the result does not depend on it.
 
         Returns
         -------
         features : ndarray of float32, shape (clips, frames, width)
-            MFCC, or log-mel energies where the settings ask for no coefficients.
+            MFCC, or log-mel energies if `coefficients` is 0.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class MfccExtractor:
         return features
 
     def log_mel(self, clips: FloatArray) -> FloatArray:
-        """Compute the log-mel energies of clips; see `energies` for the clips and what is raised.
+        """Compute the log-mel energies of clips; see `energies` for the parameters and errors.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class MfccExtractor:
         Parameters
         ----------
         clips : ndarray of float32, shape (clips, samples)
-            Clips of one length, at least one transform long.
+            Clips of equal length, at least one transform long.
 
         Returns
         -------
@@ -107,13 +107,13 @@ class MfccExtractor:
         ValueError
             If the clips have another type or shape, or are too short.
         """
-        # Imported here because it takes a while. NumPy transforms one frame at a time, which takes half as long again;
-        # scipy.fft cannot leave the result in place, and two threads lose what they gain on fresh memory for it.
+        # Imported here because importing it is slow. NumPy transforms one frame at a time, which takes 1.5 times as
+        # long; scipy.fft cannot transform in place, and allocating its results costs what a second thread gains.
         from scipy.fftpack import rfft
 
         settings = self.settings
         frames = self._frames(clips)
-        # What sliding_window_view gives, at a fraction of its cost, which a single clip would feel.
+        # The same view as sliding_window_view's, at a fraction of its overhead, which matters for a single clip.
         clips = np.ascontiguousarray(clips)
         shape, (clip, sample) = (len(clips), frames, settings.fft_size), clips.strides
         windows = np.ndarray(shape, clips.dtype, clips, 0, (clip, settings.hop_samples * sample, sample))
@@ -124,26 +124,26 @@ class MfccExtractor:
             framed, part = windows[start : start + block], energies[start : start + block]
             spectrum = rfft(np.multiply(framed, self.tables.window, out=scratch[: len(framed)]), overwrite_x=True)
             squares = np.square(spectrum, out=spectrum)
-            # A product for each clip, always of the same shape: a clip's features do not depend on its neighbours.
+            # One product per clip, always of the same shape: a clip's features do not depend on its neighbours.
             for bands, bins, weights in self._filters:
                 np.matmul(squares[..., bins], weights, out=part[..., bands])
         return energies
 
     def decibels(self, energies: FloatArray) -> FloatArray:
-        """Turn mel energies into decibels, ``10 log10(max(energy, floor))``, in place, and return them."""
+        """Convert mel energies to decibels, ``10 log10(max(energy, floor))``, in place, and return them."""
         np.maximum(energies, self.settings.floor, out=energies)
-        # NumPy has a fast natural logarithm on more processors than a decimal one.
+        # NumPy's natural logarithm is vectorised on more processors than its decimal one.
         np.log(energies, out=energies)
         return np.multiply(energies, 10 / math.log(10), out=energies)
 
     @property
     def band_widths(self) -> FloatArray:
-        """Factors that bring each filter's peak to 1: energies times widths add up to about the energy of a frame."""
+        """Factors that scale each filter's peak to 1: energies times widths sum to about the energy of a frame."""
         widths: FloatArray = 1 / np.maximum(self.tables.mel.max(axis=1), np.finfo(np.float32).tiny)
         return widths
 
     def cepstra(self, log_mel: FloatArray) -> FloatArray:
-        """Turn log-mel energies into cepstral coefficients.
+        """Convert log-mel energies to cepstral coefficients.
 
         Parameters
         ----------
@@ -153,12 +153,12 @@ class MfccExtractor:
         Returns
         -------
         features : ndarray of float32, shape (clips, frames, width)
-            Coefficients; the energies themselves, not a copy, where the settings ask for no coefficients.
+            Coefficients, or the energies themselves (not a copy) if `coefficients` is 0.
         """
         return log_mel @ self._cosine if self.settings.coefficients else log_mel
 
     def _frames(self, clips: FloatArray) -> int:
-        """Count the frames of a clip, or refuse the clips."""
+        """Return the number of frames per clip; raise ValueError if the clips cannot be used."""
         _check_samples(clips, "(clips, samples)", 2)
         samples, fft_size = clips.shape[1], self.settings.fft_size
         if samples < fft_size:
@@ -169,7 +169,7 @@ class MfccExtractor:
 
 
 class FeatureStream:
-    """Computes features of a stream as its samples come in, each frame once.
+    """Computes the features of a stream as its samples arrive, each frame once.
 
     Parameters
     ----------
@@ -182,17 +182,17 @@ class FeatureStream:
         self._pending = np.empty(0, np.float32)
 
     def push(self, samples: FloatArray) -> FloatArray:
-        """Take the next samples of the stream and return the frames that they complete.
+        """Process the next samples of the stream and return the frames that they complete.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (samples,)
-            Any number of samples; how the stream is cut changes nothing.
+            Any number of samples; the features do not depend on how the stream is cut.
 
         Returns
         -------
         frames : ndarray of float32, shape (frames, width)
-            The frames whose last sample is among `samples`, maybe none.
+            The frames whose last sample is among `samples`, possibly none.
 
         Raises
         ------
@@ -210,21 +210,21 @@ class FeatureStream:
 
 
 def _filters(mel: FloatArray, fft_size: int) -> Iterator[tuple[slice, slice, FloatArray]]:
-    """Cut the mel matrix into products of a few bands with the few bins that they weigh.
+    """Split the mel matrix into products of a few bands with the bins that these bands cover.
 
-    The transform packs a spectrum as ``re 0, re 1, im 1, re 2, im 2, ...``; giving both parts of a bin its weight makes
-    the product with their squares add them up to the bin's power.
+    The transform packs a spectrum as ``re 0, re 1, im 1, re 2, im 2, ...``. Both parts of a bin get the bin's weight,
+    so that the product with their squares sums them to the bin's power.
 
     Yields
     ------
     bands, bins, weights : slice, slice, ndarray of float32, shape (bins, bands)
-        Where the product's result belongs, which squares it takes, and the matrix.
+        Bands of the product, squares that it uses, and the matrix.
     """
     packed = np.repeat(mel, 2, axis=1)[:, 1 : fft_size + 1]
     for first in range(0, len(mel), _BANDS_AT_ONCE):
         bands = slice(first, min(first + _BANDS_AT_ONCE, len(mel)))
-        weighed = np.flatnonzero(packed[bands].any(axis=0))
-        bins = slice(int(weighed[0]), int(weighed[-1]) + 1) if len(weighed) else slice(0)
+        covered = np.flatnonzero(packed[bands].any(axis=0))
+        bins = slice(int(covered[0]), int(covered[-1]) + 1) if len(covered) else slice(0)
         yield bands, bins, np.ascontiguousarray(packed[bands, bins].T)
 
 

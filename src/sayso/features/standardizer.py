@@ -1,4 +1,4 @@
-"""Features of zero mean and unit deviation, as a network learns from best."""
+"""Standardisation: features with zero mean and unit standard deviation, from which networks learn best."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """Gives each feature zero mean and unit deviation over the training clips.
+    """Scales each feature to zero mean and unit standard deviation over the training clips.
 
     Attributes
     ----------
@@ -24,12 +24,12 @@ class Standardizer:
 
     @classmethod
     def fit(cls, features: FloatArray) -> Self:
-        """Measure mean and deviation.
+        """Compute mean and standard deviation.
 
         Parameters
         ----------
         features : ndarray of float32, shape (clips, frames, width)
-            Features of training clips; a feature that never varies (within a millionth of its size) gets deviation 1.
+            Features of training clips; a feature that is constant (to a millionth of its size) gets deviation 1.
 
         Raises
         ------
@@ -41,7 +41,7 @@ class Standardizer:
                 f"features have shape {features.shape}; expected (clips, frames, width) with at least one frame"
             )
         mean = features.mean(axis=(0, 1), dtype=np.float64)
-        # Clip by clip, for a copy of all features in double precision would take twice their memory.
+        # Clip by clip, as a copy of all features in double precision would take twice their memory.
         variance = sum(np.square(clip - mean).mean(axis=0) for clip in features) / len(features)
         deviation = np.sqrt(variance)
         varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1)
@@ -53,7 +53,7 @@ class Standardizer:
         Parameters
         ----------
         features : ndarray of float32, shape (..., width)
-            Features of any number of clips.
+            Features of one or more clips.
 
         Returns
         -------

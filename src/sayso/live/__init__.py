@@ -1,1 +1,1 @@
-"""The microphone, and what is done with what it hears."""
+"""The microphone, and live recognition of its sound."""

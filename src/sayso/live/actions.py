@@ -1,4 +1,4 @@
-"""What a word sets off: a command of the user's, started beside the listening and never waited for."""
+"""Actions: the user's commands, started when a word is detected and not waited for."""
 
 import os
 import shlex
@@ -10,12 +10,24 @@ from sayso.recognition.decision import Detection
 
 
 def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
-    """Read actions as they are given on the command line, `WORD=COMMAND`.
+    """Parse actions in the form of the command line, `WORD=COMMAND`.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The actions.
+    labels : sequence of str
+        The words that the model knows.
+
+    Returns
+    -------
+    actions : dict of str to list of str
+        The commands of each word, in the given order.
 
     Raises
     ------
     SettingsError
-        If one has another form, or names a word that the model does not know.
+        If an action has another form, or names a word that the model does not know.
     """
     actions: dict[str, list[str]] = {}
     for text in texts:
@@ -31,29 +43,29 @@ def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
 class Actions:
     """Starts commands.
 
-    A command finds the word, its confidence and its time in the environment: SAYSO_WORD, SAYSO_CONFIDENCE (0 to 1),
-    SAYSO_START and SAYSO_END (seconds from the beginning of the listening).
+    A command gets the word, its confidence and its time in its environment: SAYSO_WORD, SAYSO_CONFIDENCE (0 to 1),
+    SAYSO_START and SAYSO_END (seconds from the beginning of the session).
 
     Parameters
     ----------
     commands : mapping of str to sequence of str
         The commands of each word.
     shell : bool
-        Whether a shell reads the commands; otherwise they are split into words as a shell would, and nothing else in
-        them has a meaning.
-    tell : callable
-        Called with a sentence when a command cannot be started or fails.
+        Whether the commands are run by a shell. Otherwise they are only split into arguments as a shell would do, and
+        variables, pipes and the like are not interpreted.
+    notify : callable
+        Called with a message when a command cannot be started or fails.
 
     Raises
     ------
     SettingsError
-        If a command cannot be split, as its quotes do not match.
+        If a command cannot be split because its quotes do not match.
     """
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], shell: bool = False, tell: Callable[[str], None] = print
+        self, commands: Mapping[str, Sequence[str]], shell: bool = False, notify: Callable[[str], None] = print
     ) -> None:
-        self._shell, self._tell = shell, tell
+        self._shell, self._notify = shell, notify
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
         try:
             self._commands = {
@@ -61,11 +73,11 @@ class Actions:
                 for word, texts in commands.items()
             }
         except ValueError as error:
-            raise SettingsError(f"a command of an action cannot be read: {error}; mend its quotes") from error
+            raise SettingsError(f"a command of an action cannot be parsed: {error}; mend its quotes") from error
 
     def start(self, detection: Detection) -> None:
         """Start the commands of the word that was detected."""
-        self.look_after()
+        self.check_running()
         environment = os.environ | {
             "SAYSO_WORD": detection.label,
             "SAYSO_CONFIDENCE": f"{detection.confidence:.4f}",
@@ -74,18 +86,18 @@ class Actions:
         }
         for text, command in self._commands.get(detection.label, ()):
             try:
-                # What it prints goes to stderr, so that stdout holds detections alone.
+                # Its output goes to stderr, so that stdout holds only detections.
                 process = subprocess.Popen(
                     command, shell=self._shell, stdin=subprocess.DEVNULL, stdout=2, env=environment
                 )
             except OSError as error:
-                self._tell(f"{text!r} cannot be started: {error.strerror}; give a command that exists")
+                self._notify(f"{text!r} cannot be started: {error.strerror}; give a command that exists")
             else:
                 self._running.append((text, process))
 
-    def look_after(self) -> None:
-        """Forget the commands that have ended, and tell of those that failed."""
+    def check_running(self) -> None:
+        """Remove the commands that have ended from the list of running ones, and report those that failed."""
         for text, process in self._running:
             if process.poll():
-                self._tell(f"{text!r} ended with status {process.returncode}")
+                self._notify(f"{text!r} ended with status {process.returncode}")
         self._running = [(text, process) for text, process in self._running if process.returncode is None]

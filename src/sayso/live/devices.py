@@ -1,4 +1,4 @@
-"""What sound can be recorded from: the microphones that PortAudio finds, and playing a sound back."""
+"""Sound devices: the inputs that PortAudio finds, and playback on the default output."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from sayso.sound.stream import Samples
 
 @dataclass(frozen=True)
 class Device:
-    """A microphone, or whatever else sound can be recorded from.
+    """A microphone or other input device.
 
     Attributes
     ----------
     index : int
-        Its number; it may change when devices come and go, the name does not.
+        Its number; unlike the name, it may change when devices are connected or removed.
     name : str
-        What it is called.
+        Its name.
     api : str
-        The system that offers it, such as ALSA, Core Audio, Windows WASAPI.
+        The audio system that provides it, such as ALSA, Core Audio or Windows WASAPI.
     channels : int
-        Most channels that can be recorded.
+        Maximum number of input channels.
     sample_rate : float
-        The rate that it prefers, in Hz.
+        Its default rate in Hz.
     default : bool
-        Whether it is recorded from unless another is asked for.
+        Whether it is the system's default input.
     """
 
     index: int
@@ -43,13 +43,13 @@ class Device:
 
 
 @contextlib.contextmanager
-def without_chatter() -> Iterator[None]:
-    """Keep what ALSA and PortAudio print themselves off stderr: they print pages where one line is wanted."""
+def silenced_stderr() -> Iterator[None]:
+    """Suppress stderr of native code: ALSA and PortAudio print many lines where one message is enough."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
         os.dup2(kept, 2)
@@ -57,7 +57,7 @@ def without_chatter() -> Iterator[None]:
 
 
 def portaudio() -> Any:
-    """Return the module sounddevice.
+    """Import and return the module sounddevice.
 
     Raises
     ------
@@ -65,34 +65,34 @@ def portaudio() -> Any:
         If PortAudio is not installed.
     """
     try:
-        with without_chatter():
+        with silenced_stderr():
             import sounddevice
     except OSError as error:
         raise MicrophoneError(
             f"PortAudio, which records sound, cannot be used ({error}); on Debian, Ubuntu and Raspberry Pi OS install "
-            "it by: sudo apt install libportaudio2"
+            "it with: sudo apt install libportaudio2"
         ) from error
     return sounddevice
 
 
 def devices(refresh: bool = False) -> list[Device]:
-    """List what sound can be recorded from.
+    """List the input devices.
 
     Parameters
     ----------
     refresh : bool
-        Whether to look for devices that came or went since the first look; it ends all open streams.
+        Whether to search for devices that were connected or removed since the first call; it closes all open streams.
 
     Raises
     ------
     MicrophoneError
-        If PortAudio is not installed or cannot be asked.
+        If PortAudio is not installed or fails.
     """
     library = portaudio()
     try:
         if refresh:
-            # PortAudio looks for devices only when it starts; sounddevice has no public name for a new start.
-            with without_chatter():
+            # PortAudio searches for devices only when it is initialised; sounddevice has no public function for that.
+            with silenced_stderr():
                 library._terminate()
                 library._initialize()
         apis = [api["name"] for api in library.query_hostapis()]
@@ -113,45 +113,52 @@ def devices(refresh: bool = False) -> list[Device]:
         raise MicrophoneError(f"PortAudio cannot list the devices ({error}); run `sayso doctor`") from error
 
 
-def find(wanted: str | int | None, present: list[Device]) -> Device:
-    """Choose a device by its index or a part of its name; without either, the default one.
+def find(wanted: str | int | None, available: list[Device]) -> Device:
+    """Find a device by its index or a part of its name.
+
+    Parameters
+    ----------
+    wanted : str, int or None
+        Index, or part of the name in upper or lower case; None is the default device.
+    available : list of Device
+        The devices to choose from.
 
     Raises
     ------
     MicrophoneError
-        If there is none, or the name fits several of different names.
+        If there is no such device, or the text is part of several different names.
     """
-    if not present:
+    if not available:
         raise MicrophoneError("no microphone: the system offers no input device; connect one, or run `sayso doctor`")
-    names = ", ".join(f"{device.index} {device.name}" for device in present)
+    names = ", ".join(f"{device.index} {device.name}" for device in available)
     if wanted is None:
-        return next((device for device in present if device.default), present[0])
+        return next((device for device in available if device.default), available[0])
     text = str(wanted)
     if text.isdecimal():
-        fitting = [device for device in present if device.index == int(text)]
+        matching = [device for device in available if device.index == int(text)]
     else:
-        exact = [device for device in present if device.name == text]
-        fitting = exact or [device for device in present if text.lower() in device.name.lower()]
-    if not fitting:
-        raise MicrophoneError(f"no input device {text!r}; there are: {names}")
-    if len({device.name for device in fitting}) > 1:
-        found = ", ".join(f"{device.index} {device.name}" for device in fitting)
+        exact = [device for device in available if device.name == text]
+        matching = exact or [device for device in available if text.lower() in device.name.lower()]
+    if not matching:
+        raise MicrophoneError(f"no input device {text!r}; give one of: {names}")
+    if len({device.name for device in matching}) > 1:
+        found = ", ".join(f"{device.index} {device.name}" for device in matching)
         raise MicrophoneError(f"{text!r} is part of several names: {found}; give more of the name, or the number")
-    # Windows offers a device under several systems; the default one's is what the user knows.
-    return next((device for device in fitting if device.default), fitting[0])
+    # Windows lists a device once for each audio system; the default one is the one that users know.
+    return next((device for device in matching if device.default), matching[0])
 
 
 def play(samples: Samples, sample_rate: int) -> None:
-    """Play sound on the system's default output, and return when it has been heard.
+    """Play sound on the system's default output, and return when it has ended.
 
     Raises
     ------
     MicrophoneError
-        If there is none.
+        If there is no output device, or it fails.
     """
     library = portaudio()
     try:
-        with without_chatter():
+        with silenced_stderr():
             library.play(samples, sample_rate, blocking=True)
     except (library.PortAudioError, ValueError) as error:
-        raise MicrophoneError(f"there is nothing to play it on ({error}); connect a loudspeaker") from error
+        raise MicrophoneError(f"the sound cannot be played ({error}); connect a loudspeaker") from error

@@ -1,4 +1,4 @@
-"""Finding out why live recognition does not work on a machine, and what to do about it."""
+"""Checks of everything that live recognition needs on a machine, with advice on what to do about problems."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from sayso.live.listening import Level, Listening
 from sayso.live.microphone import Microphone
 from sayso.recognition.recognizer import Recognizer
 
-# Seconds that the microphone is listened to.
+# Seconds of sound that are recorded.
 SECONDS = 3.0
-# Seconds after which it is given up: the sound server may take two for the first block.
-LONGEST = 8.0
-# Speech into a microphone that is set right has about -30 dB, the noise of its amplifier about -70.
+# Seconds after which the recording is given up; a sound server may need two for the first block.
+TIMEOUT = 8.0
+# Below this level in dBFS the sound is reported as very quiet: speech has about -30, an amplifier's noise about -70.
 QUIET = -65.0
-# A step may take this part of the time until the next one.
+# Largest part of the time between two steps that the computation of one may take.
 BUSY = 0.5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked into.
+    """The result of one check.
 
     Attributes
     ----------
     verdict : {"ok", "note", "problem"}
-        A note is worth knowing; with a problem, listening does not work.
-    what : str
+        With a note, recognition may suffer; with a problem, it does not work.
+    message : str
         What was found.
     remedy : str
-        What to do about it; empty if nothing.
+        What to do about it; empty if there is nothing to do.
     """
 
     verdict: Literal["ok", "note", "problem"]
-    what: str
+    message: str
     remedy: str = ""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What kind of machine this is, as far as sound is concerned.
+class Host:
+    """The properties of the machine that the advice depends on.
 
     Attributes
     ----------
@@ -65,77 +65,86 @@ class Surroundings:
     ssh: bool
 
     @classmethod
-    def here(cls, environment: Mapping[str, str] = os.environ) -> Surroundings:
-        """Look around."""
+    def current(cls, environment: Mapping[str, str] = os.environ) -> Host:
+        """Return the properties of this machine."""
         container = any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
         return cls(platform.system(), container, "SSH_CONNECTION" in environment)
 
-    def no_device(self) -> str:
-        """Say what to do when the system offers no microphone."""
+    def no_device_advice(self) -> str:
+        """Return what to do when the system has no microphone."""
         if self.container:
             return (
-                "a container has no sound devices of its own: start it with --device /dev/snd, or hand in the socket "
-                "of PulseAudio or PipeWire (-v $XDG_RUNTIME_DIR/pulse:/pulse -e PULSE_SERVER=unix:/pulse/native)"
+                "a container has no sound devices: start it with --device /dev/snd, or pass in the socket of "
+                "PulseAudio or PipeWire (-v $XDG_RUNTIME_DIR/pulse:/pulse -e PULSE_SERVER=unix:/pulse/native)"
             )
         advice = {
-            "Darwin": "connect a microphone and look in System Settings > Sound > Input",
-            "Windows": "connect a microphone and look in Settings > System > Sound > Input",
+            "Darwin": "connect a microphone and check System Settings > Sound > Input",
+            "Windows": "connect a microphone and check Settings > System > Sound > Input",
         }.get(
             self.system,
-            "connect a microphone; `arecord -l` lists what the kernel sees; with PulseAudio or PipeWire install "
+            "connect a microphone; `arecord -l` lists those that the kernel knows; with PulseAudio or PipeWire install "
             "libasound2-plugins; without them you must be in the group audio (sudo usermod -aG audio $USER)",
         )
         if self.ssh:
-            advice += "; you are here over SSH, so it is this machine's microphone that counts, not that of your desk"
+            advice += "; over SSH, sayso uses the microphone of this machine, not that of your own computer"
         return advice
 
-    def zeros(self) -> str:
-        """Say what to do when the microphone gives nothing but zeros."""
+    def zeros_advice(self) -> str:
+        """Return what to do when the microphone gives nothing but zeros."""
         return {
             "Darwin": "allow the terminal to use it: System Settings > Privacy & Security > Microphone; then open a "
             "new terminal",
             "Windows": "allow it: Settings > Privacy & security > Microphone > Let desktop apps access",
         }.get(
             self.system,
-            "it is muted, or another source is the default: look into pavucontrol (Input Devices), or press F4 in "
-            "alsamixer; choose another one with --device",
+            "it is muted, or another source is the default: check pavucontrol (Input Devices), or press F4 in "
+            "alsamixer; choose another device with --device",
         )
 
 
-def diagnose(recognizer: Recognizer, device: str | None, surroundings: Surroundings) -> Iterator[Finding]:
-    """Look into everything that live recognition needs, and stop where nothing further can work.
+def diagnose(recognizer: Recognizer, device: str | None, host: Host) -> Iterator[Finding]:
+    """Check everything that live recognition needs, up to the first problem that prevents further checks.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        The recogniser whose speed is measured.
+    device : str or None
+        Index of the microphone or part of its name; None is the system's default.
+    host : Host
+        What the advice depends on.
 
     Yields
     ------
     Finding
-        Each as soon as it is known.
+        The result of each check, as soon as it is known.
     """
     yield speed(recognizer)
     try:
         yield Finding("ok", portaudio().get_portaudio_version()[1])
-        present = devices()
+        available = devices()
     except MicrophoneError as error:
         yield Finding("problem", str(error))
         return
-    if not present:
-        yield Finding("problem", "no input device", surroundings.no_device())
+    if not available:
+        yield Finding("problem", "no input device", host.no_device_advice())
         return
-    yield Finding("ok", f"{len(present)} input devices: {', '.join(entry.name for entry in present)}")
+    yield Finding("ok", f"{len(available)} input devices: {', '.join(entry.name for entry in available)}")
     try:
-        chosen = find(device, present)
+        chosen = find(device, available)
         with Microphone(chosen.index, recognizer.model.features.sample_rate) as microphone:
             yield _rate(microphone, chosen)
-            yield from _sound(microphone, surroundings)
+            yield from _sound(microphone, host)
     except MicrophoneError as error:
         yield Finding(
             "problem",
             str(error).removesuffix("; run `sayso doctor`"),
-            "another program may hold it alone: end that, or choose another device with --device",
+            "another program may be using it exclusively: close that, or choose another device with --device",
         )
 
 
 def speed(recognizer: Recognizer) -> Finding:
-    """Measure how long a step takes on this machine."""
+    """Measure the computing time of a step on this machine."""
     model = recognizer.model
     noise = np.random.default_rng(0).normal(0, 0.01, 6 * model.features.sample_rate).astype(np.float32)
     # The first steps are slower, until memory and caches have settled.
@@ -143,13 +152,13 @@ def speed(recognizer: Recognizer) -> Finding:
     for _ in listening.scores():
         pass
     typical, worst = listening.pace.quantile(0.5), listening.pace.quantile(0.99)
-    what = (
-        f"a decision takes {1e3 * typical:.1f} ms (99 %: {1e3 * worst:.1f} ms), one is due every "
+    message = (
+        f"a step takes {1e3 * typical:.1f} ms (99 %: {1e3 * worst:.1f} ms), one is due every "
         f"{1e3 * model.decision.step:.0f} ms: {typical / model.decision.step:.1%} of one core"
     )
     if worst > BUSY * model.decision.step:
-        return Finding("note", what, "end other programs, or take a smaller model, such as -m commands-tiny")
-    return Finding("ok", what)
+        return Finding("note", message, "close other programs, or use a smaller model, such as -m commands-tiny")
+    return Finding("ok", message)
 
 
 def _rate(microphone: Microphone, device: Device) -> Finding:
@@ -160,40 +169,40 @@ def _rate(microphone: Microphone, device: Device) -> Finding:
     )
 
 
-def _sound(microphone: Microphone, surroundings: Surroundings) -> Iterator[Finding]:
-    """Listen for a moment."""
-    level, loudest, clipped, heard = Level(), -np.inf, False, 0.0
+def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
+    """Record for a few seconds and check the level."""
+    level, loudest, clipped, seconds = Level(), -np.inf, False, 0.0
     started = time.monotonic()
-    # A device that gives nothing would be waited for without end.
-    limit = threading.Timer(LONGEST, microphone.stop)
+    # Without a limit, a device that delivers nothing would block for ever.
+    limit = threading.Timer(TIMEOUT, microphone.stop)
     limit.start()
     try:
         for chunk in microphone.chunks():
-            level.take(chunk, microphone.sample_rate)
+            level.update(chunk, microphone.sample_rate)
             loudest, clipped = max(loudest, level.decibels), clipped or level.clipped
-            heard += len(chunk) / microphone.sample_rate
-            if heard >= SECONDS:
+            seconds += len(chunk) / microphone.sample_rate
+            if seconds >= SECONDS:
                 break
     finally:
         limit.cancel()
     took = time.monotonic() - started
-    if heard < SECONDS:
+    if seconds < SECONDS:
         yield Finding(
             "problem",
-            f"no sound came from it within {LONGEST:g} s",
-            "connect it anew, or restart the system's sound server",
+            f"no sound came from it within {TIMEOUT:g} s",
+            "disconnect and reconnect it, or restart the system's sound server",
         )
         return
-    yield Finding("ok", f"{heard:.1f} s of sound came in {took:.1f} s, {microphone.health.overflows} overflows")
-    if level.silent >= heard:
-        yield Finding("problem", "the sound is nothing but zeros", surroundings.zeros())
+    yield Finding("ok", f"{seconds:.1f} s of sound came in {took:.1f} s, {microphone.health.overflows} overflows")
+    if level.silent >= seconds:
+        yield Finding("problem", "the sound is nothing but zeros", host.zeros_advice())
     elif clipped:
-        yield Finding("note", f"it clips: the loudest moment has {loudest:.0f} dB", "turn its level down")
+        yield Finding("note", f"it clips: the loudest block has {loudest:.0f} dB", "turn its level down")
     elif loudest < QUIET:
         yield Finding(
             "note",
-            f"it is very quiet: the loudest moment has {loudest:.0f} dB",
-            "turn its level up and speak while sayso looks",
+            f"it is very quiet: the loudest block has {loudest:.0f} dB",
+            "turn its level up, and speak during the check",
         )
     else:
-        yield Finding("ok", f"its loudest moment has {loudest:.0f} dB")
+        yield Finding("ok", f"its loudest block has {loudest:.0f} dB")

@@ -1,4 +1,4 @@
-"""Live recognition: chunks from the microphone or a file go through the recogniser, with an eye on time and level."""
+"""Live recognition of the microphone or a file, with measurements of computing time and sound level."""
 
 from __future__ import annotations
 
@@ -19,50 +19,51 @@ from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import Recognizer, WindowScores, load
 from sayso.sound.stream import CLIPPED, Samples
 
-# Steps whose times are remembered for the percentile: ten minutes of them.
-REMEMBERED = 6_000
+# Steps whose durations are kept for the quantiles: ten minutes at ten steps a second.
+KEPT_STEPS = 6_000
+# Level of digital silence in dBFS.
 SILENT = -120.0
-# A microphone that gives nothing but zeros for so many seconds is not really heard.
+# After this many seconds of nothing but zeros, the microphone is reported as muted.
 SILENT_SECONDS = 3.0
 
 
 @dataclass
 class Pace:
-    """How long the steps take, from the moment the samples are there to the decision.
+    """Computing time of the steps, from the arrival of the samples to the decision.
 
     Attributes
     ----------
     steps : int
-        Steps so far.
+        Number of steps so far.
     seconds : deque of float
-        Duration of the latest steps.
+        Durations of the latest steps.
     """
 
     steps: int = 0
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_STEPS))
 
     def add(self, seconds: float) -> None:
-        """Take a step into account."""
+        """Add the duration of a step."""
         self.steps += 1
         self.seconds.append(seconds)
 
-    def quantile(self, part: float) -> float:
-        """Return the duration that this part of the latest steps do not exceed, in seconds."""
-        return float(np.quantile(self.seconds, part)) if self.seconds else 0.0
+    def quantile(self, q: float) -> float:
+        """Return a quantile of the latest durations in seconds, 0 if there are none; `q` is between 0 and 1."""
+        return float(np.quantile(self.seconds, q)) if self.seconds else 0.0
 
 
 @dataclass
 class Level:
-    """How loud the latest sound is.
+    """Level of the latest chunk of sound.
 
     Attributes
     ----------
     decibels : float
-        Root mean square of the last chunk in decibels below full scale; -120 is silence.
+        Root mean square in dBFS (decibels relative to full scale), at least -120.
     clipped : bool
-        Whether a sample of it is at full scale.
+        Whether a sample is at full scale.
     silent : float
-        Seconds since when every sample was exactly zero, as no microphone's is that may be listened to.
+        Seconds for which every sample has been exactly zero; a microphone that is on always has some noise.
     """
 
     decibels: float = SILENT
@@ -70,15 +71,15 @@ class Level:
     silent: float = 0.0
 
     @property
-    def trouble(self) -> str:
-        """What is wrong with the sound, and what to do; empty if nothing is."""
+    def problem(self) -> str:
+        """What is wrong with the sound and what to do; empty if nothing is wrong."""
         if self.silent >= SILENT_SECONDS:
             return "no signal: nothing but zeros; is it muted, or not permitted? see `sayso doctor`"
         return "clipping: too loud; turn the microphone down or move away" if self.clipped else ""
 
-    def take(self, chunk: Samples, sample_rate: int) -> None:
-        """Measure a chunk."""
-        # A cold processor pays for every function of NumPy that it meets: this is a minimum of them.
+    def update(self, chunk: Samples, sample_rate: int) -> None:
+        """Measure the next chunk."""
+        # Few calls of NumPy: each costs more than the arithmetic when the caches are cold.
         magnitudes = np.abs(chunk)
         peak = magnitudes[magnitudes.argmax()] if len(chunk) else 0.0
         self.clipped = bool(peak >= CLIPPED)
@@ -88,23 +89,23 @@ class Level:
 
 
 class Listening:
-    """One listening to a stream of sound.
+    """Live recognition of one stream of sound.
 
     Parameters
     ----------
     recognizer : Recognizer
-        What listens.
+        The recogniser.
     chunks : iterable of ndarray of float32, shape (samples,)
         The sound at the model's rate.
     record : callable, optional
-        Called with each chunk before it is listened to.
+        Called with each chunk before it is processed.
 
     Attributes
     ----------
     pace : Pace
-        How long steps take.
+        Computing time of the steps.
     level : Level
-        How loud it is.
+        Level of the latest chunk.
     """
 
     def __init__(
@@ -115,41 +116,41 @@ class Listening:
         self._delivered = 0.0
 
     def scores(self) -> Iterator[WindowScores]:
-        """Yield what is heard at each step, on one BLAS thread: on several, short products stall now and then."""
+        """Yield the scores of each step, on one BLAS thread: on several, small products are delayed now and then."""
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):
-            for window in self._recognizer.scores(self._watched()):
+            for window in self._recognizer.scores(self._monitored()):
                 now = time.perf_counter()
                 self.pace.add(now - self._delivered)
                 yield window
-                # Several looks at one chunk: the next one's time starts here.
+                # A chunk may complete several steps; the next one's time starts here.
                 self._delivered = time.perf_counter()
 
-    def _watched(self) -> Iterator[Samples]:
+    def _monitored(self) -> Iterator[Samples]:
         rate = self._recognizer.model.features.sample_rate
         for chunk in self._chunks:
             self._delivered = time.perf_counter()
-            self.level.take(chunk, rate)
+            self.level.update(chunk, rate)
             if self._record:
                 self._record(chunk)
             yield chunk
 
 
 def listen(model: str | Recognizer = shipped.DEFAULT, device: str | int | None = None) -> Iterator[Detection]:
-    """Listen to a microphone, without end.
+    """Detect words from a microphone, until the caller stops iterating.
 
     Parameters
     ----------
     model : str or Recognizer
-        A model file, the name of a shipped model, or a recogniser.
+        A model file, the name of a shipped model, or a recogniser that is loaded already.
     device : str, int or None
         Index of the microphone or part of its name; None is the system's default.
 
     Yields
     ------
     detection : Detection
-        Each word as soon as it is certain; its times count from the beginning of the listening.
+        Each word as soon as it is detected; its times count from the beginning of the recording.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def listen(model: str | Recognizer = shipped.DEFAULT, device: str | int | None =
 
 
 class BackgroundListener:
-    """Listens to a microphone in a thread of its own, as a context manager, while the program does something else.
+    """Detects words from a microphone in a background thread, as a context manager.
 
     Parameters
     ----------
@@ -176,11 +177,11 @@ class BackgroundListener:
     Attributes
     ----------
     microphone : Microphone
-        The microphone, and its health.
+        The microphone with its health.
     listening : Listening
-        The listening, its pace and level.
+        The recognition with its pace and level.
     error : Exception or None
-        What ended the listening, if not `stop`; an exception of the callback's, too.
+        The exception that ended the thread, if any; it may come from the callback.
     """
 
     def __init__(
@@ -197,7 +198,7 @@ class BackgroundListener:
         self._thread = threading.Thread(target=self._run, name="sayso", daemon=True)
 
     def __enter__(self) -> Self:
-        """Open the microphone and start to listen."""
+        """Open the microphone and start the thread."""
         self.microphone.__enter__()
         self._thread.start()
         return self
@@ -209,7 +210,7 @@ class BackgroundListener:
         self.stop()
 
     def stop(self) -> None:
-        """End the listening, and wait for it to end unless it is the callback that asks for it."""
+        """Stop listening and wait for the thread to end, unless called from the callback."""
         self.microphone.stop()
         if threading.current_thread() is not self._thread:
             self._thread.join()

@@ -1,7 +1,7 @@
-"""The microphone: its sound as chunks at the wanted rate, for hours, whatever happens to it.
+"""The microphone: its sound as chunks at the requested rate, for hours, with recovery when the device is lost.
 
-PortAudio calls back on a thread of its own, where next to nothing may be done: the callback copies its block into a
-bounded queue. All else happens where the chunks are asked for.
+PortAudio runs the callback on its own thread, where almost nothing may be done: the callback copies its block into a
+bounded queue. Everything else happens in the thread that takes the chunks.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from typing import Any, Self
 import numpy as np
 
 from sayso.errors import MicrophoneError
-from sayso.live.devices import Device, devices, find, portaudio, without_chatter
+from sayso.live.devices import Device, devices, find, portaudio, silenced_stderr
 from sayso.sound.stream import Samples, resampled
 
-# Seconds of sound in one block of the callback: a step of live recognition, which is due when a block ends. Shorter
-# ones wake the processor for nothing, longer ones delay decisions. A resampler holds the last moments of a block back,
-# so that a step waits for the block after it; shorter blocks let it wait for less.
+# Seconds of sound in one block of the callback. A block is one step of live recognition: shorter blocks wake the
+# processor for nothing, longer ones delay decisions. A resampler holds back the last few samples of a block, so that a
+# step has to wait for the next block; shorter blocks shorten this wait.
 BLOCK, RESAMPLED_BLOCK = 0.1, 0.05
-# Seconds of sound that wait for a slow consumer before the oldest are dropped.
-WAITING = 5.0
-# Without a block for so many seconds the stream is starved, and opened anew. PulseAudio needs up to 1.8 s at first.
-STARVED = 4.0
-# Seconds from one attempt to open a lost device to the next.
-RETRY = 1.0
-# How long to wait for a block before looking whether the stream is still alive; also how long Ctrl-C may wait.
-PATIENCE = 0.2
+# Seconds of sound that are queued for a slow consumer before the oldest blocks are dropped.
+QUEUE_SECONDS = 5.0
+# Seconds without a block after which the stream is reopened. PulseAudio needs up to 1.8 s for the first block.
+BLOCK_TIMEOUT = 4.0
+# Seconds between attempts to open a lost device.
+RETRY_INTERVAL = 1.0
+# Seconds to wait for a block before checking that the stream is still active; Ctrl-C can be delayed by as much.
+POLL_INTERVAL = 0.2
 
 
 @dataclass
 class Health:
-    """How the recording is getting on.
+    """Counters of what went wrong during a recording.
 
     Attributes
     ----------
     dropped : int
-        Blocks that were thrown away because nobody took them in time.
+        Blocks that were dropped because they were not taken in time.
     overflows : int
-        How often the system says that it lost sound before handing it over.
+        How often the system reported that it lost sound before delivering it.
     reopened : int
-        How often the device was lost and found again.
+        How often the device was lost and opened again.
     lag : float
-        Seconds that the last chunk waited until it was taken.
+        Seconds that the latest block waited in the queue.
     longest_lag : float
-        The most that any waited.
+        Longest time that any block waited.
     """
 
     dropped: int = 0
@@ -62,7 +62,7 @@ class Health:
 
 @dataclass
 class _Connection:
-    """An open stream, the blocks that came from it with their times of arrival, and what they consist of."""
+    """An open stream, the queue of its blocks with their times of arrival, and their format."""
 
     stream: Any
     device: Device
@@ -74,23 +74,23 @@ class _Connection:
 class Microphone:
     """An open microphone, as a context manager.
 
-    If the device goes away, it is sought again by its name until it is back. Meanwhile no chunk comes; a second of
-    silence then stands for the gap, so that what was said before and after is not joined.
+    If the device is lost, it is searched for by its name until it is available again. No chunks come in the meantime;
+    then one second of silence marks the gap, so that speech before and after it is not joined.
 
     Parameters
     ----------
     device : str, int or None
         Index or part of the name; None is the system's default.
     sample_rate : int
-        Samples a second of the chunks. A device that cannot record so is recorded at its own rate and resampled.
-    tell : callable
-        Called with a sentence when something happens to the device.
+        Samples per second of the chunks. A device that does not support this rate is recorded at its own and resampled.
+    notify : callable
+        Called with a message when the device is lost, and when it is available again.
 
     Attributes
     ----------
     health : Health
-        How the recording is getting on.
-    tell : callable
+        Counters of what went wrong.
+    notify : callable
         As given.
 
     Raises
@@ -103,19 +103,19 @@ class Microphone:
         self,
         device: str | int | None = None,
         sample_rate: int = 16_000,
-        tell: Callable[[str], None] = lambda sentence: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.sample_rate = sample_rate
         self.health = Health()
         self._wanted = device
-        self.tell = tell
+        self.notify = notify
         self._connection: _Connection | None = None
         self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
         """Open the device."""
         self._connection = self._open(find(self._wanted, devices()))
-        # From now on the name counts: numbers change when devices come and go.
+        # From now on the device is known by its name: indices change when devices come and go.
         if self._wanted is not None:
             self._wanted = self._connection.device.name
         return self
@@ -128,12 +128,12 @@ class Microphone:
 
     @property
     def device(self) -> Device:
-        """The device that is recorded from."""
+        """The device that is being recorded."""
         return self._open_connection.device
 
     @property
     def device_rate(self) -> float:
-        """The rate at which it records, in Hz."""
+        """The rate at which the device records, in Hz."""
         return self._open_connection.rate
 
     @property
@@ -143,12 +143,12 @@ class Microphone:
         return self._connection
 
     def chunks(self) -> Iterator[Samples]:
-        """Yield the sound as it comes, without end unless it is stopped.
+        """Yield the sound as it comes, until `stop` is called.
 
         Yields
         ------
         ndarray of float32, shape (samples,)
-            The next samples, at the wanted rate.
+            The next samples, at the requested rate.
         """
         while not self._stopped.is_set():
             connection = self._open_connection
@@ -156,45 +156,45 @@ class Microphone:
             if not self._stopped.is_set() and self._reconnect(connection.device):
                 yield np.zeros(self.sample_rate, np.float32)
 
-    def record(self, seconds: float, hear: Callable[[Samples], None] = lambda chunk: None) -> Samples:
-        """Record for so many seconds from now on; what was said before is not part of it.
+    def record(self, seconds: float, on_chunk: Callable[[Samples], None] = lambda chunk: None) -> Samples:
+        """Record from now on; sound that is already in the queue is discarded.
 
         Parameters
         ----------
         seconds : float
-            How long.
-        hear : callable
+            Length of the recording.
+        on_chunk : callable
             Called with each chunk as it comes.
 
         Returns
         -------
         ndarray of float32, shape (samples,)
-            The sound, at the wanted rate.
+            The sound, at the requested rate.
         """
         blocks = self._open_connection.blocks
         while not blocks.empty():
             blocks.get_nowait()
-        wanted, parts, heard = round(seconds * self.sample_rate), [], 0
+        length, parts, recorded = round(seconds * self.sample_rate), [], 0
         for chunk in self.chunks():
             parts.append(chunk)
-            hear(chunk)
-            heard += len(chunk)
-            if heard >= wanted:
+            on_chunk(chunk)
+            recorded += len(chunk)
+            if recorded >= length:
                 break
-        return np.concatenate(parts)[:wanted]
+        return np.concatenate(parts)[:length]
 
     def stop(self) -> None:
-        """End the chunks within a moment; for another thread than the one that takes them."""
+        """End `chunks` within `POLL_INTERVAL`; can be called from any thread."""
         self._stopped.set()
 
     def _blocks(self, connection: _Connection) -> Iterator[Samples]:
-        """Yield blocks until the stream is stopped, ends or starves."""
+        """Yield blocks until the stream is stopped, ends or delivers nothing for too long."""
         last = time.monotonic()
         while not self._stopped.is_set():
             try:
-                arrived, block = connection.blocks.get(timeout=PATIENCE)
+                arrived, block = connection.blocks.get(timeout=POLL_INTERVAL)
             except queue.Empty:
-                if not connection.stream.active or time.monotonic() - last > STARVED:
+                if not connection.stream.active or time.monotonic() - last > BLOCK_TIMEOUT:
                     return
                 continue
             last = time.monotonic()
@@ -204,34 +204,34 @@ class Microphone:
             yield samples if connection.channels == 1 else samples.reshape(-1, connection.channels).mean(axis=1)
 
     def _reconnect(self, lost: Device) -> bool:
-        """Seek the device by its name until it can be opened again, or nobody listens any more."""
-        self.tell(f"lost {lost.name}; waiting for it to come back")
+        """Search for the device by its name until it can be opened; return False if `stop` was called before."""
+        self.notify(f"lost {lost.name}; waiting for it to come back")
         self._close()
         while not self._connection:
             try:
                 self._connection = self._open(find(self._wanted, devices(refresh=True)))
             except MicrophoneError:
-                if self._stopped.wait(RETRY):
+                if self._stopped.wait(RETRY_INTERVAL):
                     return False
         self.health.reopened += 1
-        self.tell(f"listening again to {self.device.name}")
+        self.notify(f"listening again to {self.device.name}")
         return True
 
     def _close(self) -> None:
         if self._connection:
-            # `stop` would wait for a device that may be gone.
+            # The stream's `stop` would wait for a device that may be gone.
             self._connection.stream.abort(ignore_errors=True)
             self._connection.stream.close(ignore_errors=True)
             self._connection = None
 
     def _open(self, device: Device) -> _Connection:
-        """Open a device at the wanted rate or else at its own, with one channel or else two."""
+        """Open a device at the requested rate or else at its own, with one channel or else two."""
         library = portaudio()
 
-        def receive(data: Any, frames: int, moment: object, status: Any) -> None:
+        def receive(data: Any, frames: int, times: object, status: Any) -> None:
             self.health.overflows += bool(status.input_overflow)
-            if blocks.qsize() * frames >= WAITING * rate:
-                # The consumer is too slow; what was just said matters more than what was said seconds ago.
+            if blocks.qsize() * frames >= QUEUE_SECONDS * rate:
+                # The consumer is too slow. The newest sound matters more than that of some seconds ago.
                 self.health.dropped += 1
                 with suppress(queue.Empty):
                     blocks.get_nowait()
@@ -243,7 +243,7 @@ class Microphone:
             blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
             for channels in range(1, min(device.channels, 2) + 1):
                 try:
-                    with without_chatter():
+                    with silenced_stderr():
                         stream = library.RawInputStream(
                             samplerate=rate,
                             blocksize=round(length * rate),

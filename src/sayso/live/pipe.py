@@ -1,4 +1,4 @@
-"""Sound from a pipe, as it comes: WAV, as `arecord` writes it, or raw samples."""
+"""Sound from a pipe, read as it comes: WAV, as `arecord` writes it, or raw samples."""
 
 import wave
 from collections.abc import Iterator
@@ -10,22 +10,23 @@ from sayso.errors import AudioError
 from sayso.sound.audio import read_chunks
 from sayso.sound.stream import Samples, check_format, resampled
 
-# Seconds of sound that are waited for.
+# Seconds of sound per read.
 BLOCK = 0.05
-# How files start that must be read whole before they can be decoded: FLAC, Ogg, AIFF, MP3 with a title.
-WHOLE = (b"fLaC", b"OggS", b"FORM", b"ID3")
+# First bytes of formats that must be read to the end before they can be decoded: FLAC, Ogg, AIFF, MP3 with a tag.
+READ_WHOLE = (b"fLaC", b"OggS", b"FORM", b"ID3")
 
 
 def piped_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
-    """Read sound from a pipe piece by piece.
+    """Read sound from a pipe in chunks.
 
     Parameters
     ----------
     pipe : BufferedReader
-        WAV of 16 or 32 bits is read as it comes, whatever its rate and channels; FLAC and Ogg are read to their end
-        first; all else is taken for raw 16-bit little-endian samples, mono, at the wanted rate.
+        WAV of 16 or 32 bits is read as it comes, at any rate and with any number of channels. FLAC, Ogg, AIFF and MP3
+        are read to their end first. Anything else is interpreted as raw 16-bit little-endian samples, mono, at
+        `sample_rate`.
     sample_rate : int
-        Wanted samples a second.
+        Samples per second of the chunks.
 
     Yields
     ------
@@ -35,12 +36,12 @@ def piped_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
     Raises
     ------
     AudioError
-        If nothing comes, or it is WAV of another kind.
+        If the pipe is empty, or holds WAV of another kind.
     """
     start = pipe.peek(4)[:4]
     if not start:
-        raise AudioError("standard input is empty; pipe sound into it, such as WAV or raw 16-bit samples")
-    if start.startswith(WHOLE):
+        raise AudioError("standard input is empty; pipe sound into it, as WAV or raw 16-bit samples")
+    if start.startswith(READ_WHOLE):
         yield from read_chunks(pipe, sample_rate)
     elif start == b"RIFF":
         yield from _wav_chunks(pipe, sample_rate)
@@ -57,7 +58,8 @@ def _wav_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
     try:
         file = wave.open(pipe)  # noqa: SIM115 - the pipe is not ours to close
     except (wave.Error, EOFError, RuntimeError) as error:
-        # RuntimeError: a part that declares more bytes than a file has, which is no pipe and can seek.
+        # RuntimeError: a chunk that declares more bytes than there are, in a file (`< file`), which unlike a pipe can
+        # seek.
         reason = str(error) or "it ends too early"
         raise AudioError(
             f"standard input is WAV that cannot be read as it comes ({reason}); "
@@ -78,7 +80,7 @@ def _wav_chunks(pipe: BufferedReader, sample_rate: int) -> Iterator[Samples]:
 
 
 def _mono(data: bytes, kind: str, channels: int) -> Samples:
-    """Turn bytes into samples between -1 and 1, the mean of the channels."""
+    """Convert bytes to samples between -1 and 1, averaged over the channels."""
     integers = np.frombuffer(data, kind).reshape(-1, channels)
     samples: Samples = (integers.astype(np.float32) / np.float32(-float(np.iinfo(kind).min))).mean(axis=1)
     return samples

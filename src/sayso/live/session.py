@@ -1,4 +1,4 @@
-"""A listening on disk: the sound that was heard, and beside it the detections, so that a miss can be looked into."""
+"""A recording of a live session: its sound, and next to it the detections, so that errors can be examined later."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ from sayso.errors import StorageError
 from sayso.recognition.decision import Detection
 from sayso.sound.stream import Samples
 
-# Lossless, and libsndfile reads them even if the program was killed while writing.
+# Lossless formats that libsndfile can read even if the program was killed while writing.
 FORMATS = (".wav", ".flac")
 
 
 def detection_to_dict(detection: Detection) -> dict[str, Any]:
-    """Return a detection as plain values."""
+    """Return a detection as plain values, rounded for printing."""
     return {
         "label": detection.label,
         "confidence": round(detection.confidence, 4),
@@ -27,20 +27,21 @@ def detection_to_dict(detection: Detection) -> dict[str, Any]:
 
 
 class SessionRecorder:
-    """Writes the sound to a file and the detections to one beside it, as a context manager.
+    """Writes sound to one file and detections to another, as a context manager.
 
     Parameters
     ----------
     path : Path
-        A WAV or FLAC file that does not exist; the detections go to the same name with `.jsonl` added, one line each,
-        with times in seconds from the beginning of the file.
+        A WAV or FLAC file that does not exist yet. The detections go to the same name with `.jsonl` added, one per
+        line, with times in seconds from the beginning of the sound.
     sample_rate : int
-        Samples a second.
+        Samples per second.
 
     Raises
     ------
     StorageError
-        On entering, if one of the files exists or cannot be made; later, if they cannot be written.
+        If the name has another suffix; on entering, if one of the files exists or cannot be created; later, if they
+        cannot be written.
     """
 
     def __init__(self, path: Path, sample_rate: int) -> None:
@@ -50,7 +51,7 @@ class SessionRecorder:
             raise StorageError(f"cannot record to {path}: give a name that ends in {' or '.join(FORMATS)}")
 
     def __enter__(self) -> Self:
-        """Make both files."""
+        """Create both files."""
         try:
             for path in (self.path, self.detections_path):
                 path.open("x").close()
@@ -60,26 +61,28 @@ class SessionRecorder:
             raise StorageError(f"{error.filename} exists; give another name, or move it away") from error
         except (OSError, soundfile.SoundFileError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise StorageError(f"cannot record to {self.path}: {reason}; give a folder to write to") from error
+            raise StorageError(
+                f"cannot record to {self.path}: {reason}; give a folder that exists and can be written to"
+            ) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish both files."""
+        """Close both files."""
         self._sound.close()
         self._lines.close()
 
-    def hear(self, chunk: Samples) -> None:
-        """Write the next samples; what is beyond full scale is cut off."""
+    def write_chunk(self, chunk: Samples) -> None:
+        """Write the next samples; those beyond full scale are clipped."""
         try:
             self._sound.write(chunk)
         except soundfile.SoundFileError as error:
-            raise StorageError(f"cannot write to {self.path}: {error}; make room") from error
+            raise StorageError(f"cannot write to {self.path}: {error}; free some space") from error
 
-    def detect(self, detection: Detection) -> None:
+    def write_detection(self, detection: Detection) -> None:
         """Write a detection."""
         try:
             print(json.dumps(detection_to_dict(detection), ensure_ascii=False), file=self._lines, flush=True)
         except OSError as error:
-            raise StorageError(f"cannot write to {self.detections_path}: {error.strerror}; make room") from error
+            raise StorageError(f"cannot write to {self.detections_path}: {error.strerror}; free some space") from error

@@ -1,4 +1,4 @@
-"""One recording of a word: where the word lies in what was heard, what is wrong with it, and the file it becomes."""
+"""Takes, the recordings of single words: they are trimmed to the word, checked for problems and written to files."""
 
 import re
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from sayso.system.atomic_files import replacing
 
 # Seconds that are kept before and after a word.
 MARGIN = 0.2
-# Speech stands out from the quiet around it by so many decibels, or there is none.
+# Decibels by which speech must exceed the sound around it.
 LEAST_RISE = 12.0
-# Below this level, in decibels of full scale, the noise of the microphone is in the way.
+# Below this level in dBFS, the noise of the microphone is too close to the speech.
 TOO_QUIET = -45.0
-# Speech within so many seconds of an end of the recording has probably begun before it, or goes on after it.
+# Speech within this many seconds of an end of the recording was probably cut off.
 EDGE = 0.05
-# The network sees a second at once.
+# Length of the network's input in seconds.
 LONGEST = 1.0
 
 _NAME = re.compile(r"[^\W_]([\w-]*[^\W_])?")
@@ -29,29 +29,29 @@ _NAME = re.compile(r"[^\W_]([\w-]*[^\W_])?")
 
 @dataclass(frozen=True)
 class Take:
-    """What was heard of one word.
+    """One recording of one word.
 
     Attributes
     ----------
     samples : ndarray of float32, shape (samples,)
-        The word with a little around it.
+        The word with a margin before and after it.
     problems : tuple of str
-        What is wrong with it, worst first; empty if nothing.
+        What is wrong with it and what to do, worst first; empty if nothing is wrong.
     """
 
     samples: Samples
     problems: tuple[str, ...]
 
 
-def take_of(samples: Samples, sample_rate: int) -> Take:
-    """Find the word in a recording, and judge it.
+def trimmed(samples: Samples, sample_rate: int) -> Take:
+    """Find the word in a recording, trim the recording to it and check it.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (samples,)
-        Everything that was heard, full scale being ±1.
+        The whole recording; full scale is ±1.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     """
     start, end = speech_bounds(samples, sample_rate)
     speech = samples[start:end]
@@ -66,7 +66,7 @@ def take_of(samples: Samples, sample_rate: int) -> Take:
         if end > len(samples) - EDGE * sample_rate:
             problems.append("the end is cut off: speak right after the mark")
         if end - start > LONGEST * sample_rate:
-            problems.append(f"it is longer than {LONGEST:g} s: the network sees no more at once")
+            problems.append(f"it is longer than {LONGEST:g} s, which is all that the network sees: speak faster")
         if level < TOO_QUIET:
             problems.append(f"it is very quiet ({level:.0f} dB): speak up, or turn the microphone up")
     if float(np.abs(samples).max(initial=0.0)) >= CLIPPED:
@@ -80,12 +80,19 @@ def _decibels(samples: Samples) -> float:
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return a name of a word or a speaker that can stand in a file name, or refuse it.
+    """Return the name of a word or speaker if it can be part of a file name.
+
+    Parameters
+    ----------
+    kind : str
+        "word" or "speaker", for the message.
+    name : str
+        The name.
 
     Raises
     ------
     SettingsError
-        If it is not made of letters, digits, hyphens and underscores.
+        If it is not made of letters and digits, with hyphens and underscores only between them.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
@@ -95,54 +102,54 @@ def check_name(kind: str, name: str) -> str:
 
 
 class TakeFiles:
-    """Where takes go: one folder a word, and the speaker and the session in the name of each file.
+    """The files of takes: one folder for each word, with the speaker and the session in each file name.
 
-    As in Speech Commands a name is `<speaker>_nohash_<session>-<number>.wav`, so that a speaker is never both trained
-    on and measured.
+    As in Speech Commands, a name is `<speaker>_nohash_<session>-<number>.wav`, so that all takes of a speaker fall into
+    the same split.
 
     Parameters
     ----------
     folder : Path
         The corpus.
     speaker : str
-        Who speaks.
+        Name of the speaker.
     sample_rate : int
-        Samples a second.
-    began : datetime
-        When the session began; it tells sessions of the same speaker apart.
+        Samples per second.
+    started : datetime
+        Start of the session; it distinguishes sessions of the same speaker.
     """
 
-    def __init__(self, folder: Path, speaker: str, sample_rate: int, began: datetime) -> None:
+    def __init__(self, folder: Path, speaker: str, sample_rate: int, started: datetime) -> None:
         self._folder, self._rate = folder, sample_rate
-        self._prefix = f"{speaker}_nohash_{began:%Y%m%dT%H%M%S}"
-        self._kept: list[Path] = []
+        self._prefix = f"{speaker}_nohash_{started:%Y%m%dT%H%M%S}"
+        self._paths: list[Path] = []
 
-    def keep(self, word: str, samples: Samples) -> Path:
-        """Write a take, wholly or not at all, and return its file.
+    def save(self, word: str, samples: Samples) -> Path:
+        """Write a take, completely or not at all, and return its path.
 
         Raises
         ------
         StorageError
-            If it cannot be written.
+            If the file exists or cannot be written.
         """
-        number = 1 + sum(path.parent.name == word for path in self._kept)
+        number = 1 + sum(path.parent.name == word for path in self._paths)
         path = self._folder / word / f"{self._prefix}-{number:03d}.wav"
         if path.exists():
             raise StorageError(f"{path} exists; give another --speaker or another folder")
         with replacing(path) as file:
             soundfile.write(file, samples, self._rate, format="WAV", subtype="PCM_16")
-        self._kept.append(path)
+        self._paths.append(path)
         return path
 
     def undo(self) -> Path | None:
-        """Take back what was kept last, and return its file; None if there is nothing."""
-        if not self._kept:
+        """Delete the take that was saved last and return its path; None if there is none."""
+        if not self._paths:
             return None
-        path = self._kept.pop()
+        path = self._paths.pop()
         path.unlink(missing_ok=True)
         return path
 
     def counts(self) -> dict[str, int]:
-        """Count the takes that this session keeps, by word."""
-        words = [path.parent.name for path in self._kept]
+        """Count the saved takes of this session by word."""
+        words = [path.parent.name for path in self._paths]
         return {word: words.count(word) for word in dict.fromkeys(words)}

@@ -1,1 +1,1 @@
-"""A trained model, its one file, and the models that ship."""
+"""A trained model, its file format, and the models that come with sayso."""

@@ -1,7 +1,7 @@
-"""A trained model and the one file it lives in: weights and feature tables as safetensors, all else as a JSON header.
+"""A trained model and its file: weights and feature tables as safetensors, everything else as a JSON header.
 
-Reading a file builds only what is known by name and runs no code; every size is checked before anything is allocated
-for it.
+Reading a file runs no code and builds only layers that are known by name; every size is checked before memory is
+allocated for it.
 """
 
 import json
@@ -17,40 +17,40 @@ from sayso.errors import ModelError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
 from sayso.model import shipped
-from sayso.model.rehearsal import Rehearsal, can_go_on
+from sayso.model.rehearsal import Rehearsal, supports_teaching
 from sayso.nn import Network
 from sayso.nn.parameters import flatten
 from sayso.system.atomic_files import write_atomically
 from sayso.version import __version__
 
 FORMAT = 1
-# Room for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
+# Enough for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
 MAX_BYTES = 128 * 2**20
-# Bytes of the header, which becomes many times as large once it is read.
+# Bytes of the header, which takes many times as much memory once it is parsed.
 MAX_HEADER = 8 * 2**20
 _KEY = "sayso"
 
 
 @dataclass(frozen=True)
 class Model:
-    """All that recognition needs, and where it comes from.
+    """Everything that recognition needs, and a record of how it was made.
 
     Attributes
     ----------
     labels : tuple of str
-        What the logits stand for.
+        The labels, in the order of the logits.
     features, tables, standardizer : FeatureSettings, FeatureTables, Standardizer
-        How samples become the network's input.
+        How the network's input is computed from samples.
     network : Network
         The network with its weights.
     decision : DecisionSettings
-        How probabilities over time become detections.
+        How detections are made from probabilities over time.
     training : dict
-        Settings, data and history of the training, in plain values.
+        Settings, data and history of the training, as plain values.
     scores : dict
-        What was measured, by the name of the data.
+        Evaluation results, by the name of the data.
     rehearsal : Rehearsal or None
-        Examples of what the last layer is given, to add words beside.
+        Inputs of the last layer for training examples, with which words can be added.
     """
 
     labels: tuple[str, ...]
@@ -64,12 +64,12 @@ class Model:
     rehearsal: Rehearsal | None = None
 
     def save(self, path: Path) -> None:
-        """Write the model to a file, wholly or not at all.
+        """Write the model to a file, completely or not at all.
 
         Raises
         ------
         StorageError
-            If it cannot be written.
+            If the file cannot be written.
         """
         from safetensors.numpy import save
 
@@ -93,7 +93,7 @@ class Model:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what made a model."""
+    """Return the versions of the software that a model is made with."""
     return {"sayso": __version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
@@ -103,14 +103,14 @@ def load(path: Path) -> Model:
     Raises
     ------
     ModelError
-        If there is no such file, or it is no model, truncated, of a newer format, or inconsistent; if it stands among
-        the models that come with sayso and is another than the one that came.
+        If the file does not exist, is not a model, or is truncated, inconsistent or of a newer format; or if it is in
+        the folder of the shipped models and has been changed.
     """
     return _parse(path)[0]
 
 
 def load_header(path: Path) -> dict[str, Any]:
-    """Read a model file's JSON header, as far as `sayso info` shows what the model itself does not hold."""
+    """Read the JSON header of a model file, for what `sayso info` shows and `Model` does not hold."""
     return _parse(path)[1]
 
 
@@ -141,7 +141,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays and the header without judging them."""
+    """Read the arrays and the header without interpreting them."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -155,26 +155,26 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             text = (file.metadata() or {}).get(_KEY)
             if text is None:
                 raise ModelError(
-                    f"{path} is a safetensors file but not a model of sayso; give one that `sayso train` made"
+                    f"{path} is a safetensors file but not a model of sayso; give one that was made by `sayso train`"
                 )
             header = json.loads(text)
             if not isinstance(header, dict):
-                raise ModelError(f"{path} has no proper header; train or fetch it again")
+                raise ModelError(f"{path} has no valid header; train or fetch it again")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
     except OSError as error:
         raise ModelError(f"cannot read model {path}: {error.strerror or error}; give a model file") from error
     except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # TypeError and AttributeError: an array of a type that NumPy does not know.
-        raise ModelError(f"{path} is no model file or is truncated ({error}); train or fetch it again") from error
+        raise ModelError(f"{path} is not a model file or is truncated ({error}); train or fetch it again") from error
 
 
 def check_header_size(path: Path) -> None:
-    """Refuse a header that is too large before it is read; what is no safetensors file at all is found later.
+    """Refuse a header that is too large, before it is read; that the file is a safetensors file is checked later.
 
     Raises
     ------
     ValueError
-        If it is.
+        If the header is too large.
     """
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -183,16 +183,16 @@ def check_header_size(path: Path) -> None:
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Pick the arrays of one part of the model, all of them finite float32."""
+    """Select the arrays of one part of the model; they must be finite float32."""
     part = {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
     for name, array in part.items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise ValueError(f"{prefix}.{name} is not made of finite float32 numbers")
+            raise ValueError(f"{prefix}.{name} is not an array of finite float32 numbers")
     return part
 
 
 def _rehearsal(arrays: dict[str, np.ndarray]) -> Rehearsal | None:
-    """Pick the examples of what the last layer is given, if there are any."""
+    """Select the rehearsal, if there is one, and check its types and shapes."""
     if "rehearsal.inputs" not in arrays:
         return None
     rehearsal = Rehearsal(arrays["rehearsal.inputs"], arrays["rehearsal.labels"])
@@ -203,7 +203,7 @@ def _rehearsal(arrays: dict[str, np.ndarray]) -> Rehearsal | None:
         or rehearsal.labels.shape != rehearsal.inputs.shape[:1]
         or not np.isfinite(rehearsal.inputs).all()
     ):
-        raise ValueError("the rehearsal is not made of finite float16 inputs with a uint16 label each")
+        raise ValueError("the rehearsal does not consist of finite float16 inputs with a uint16 label each")
     return rehearsal
 
 
@@ -215,14 +215,14 @@ def _labels(labels: Any) -> tuple[str, ...]:
 
 
 def _training(training: Any) -> dict[str, Any]:
-    """Take what is told of the training; nothing is built from it, only what was taught is added to."""
+    """Check the record of the training; nothing is built from it, but teaching appends to its list "taught"."""
     if not isinstance(training, dict) or not isinstance(training.get("taught", []), list):
-        raise ValueError("what is told of the training is no table, or has no list of what was taught")
+        raise ValueError("the record of the training is not a table, or has no list of what was taught")
     return training
 
 
 def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
-    """Build the network, once its description is known to need just the arrays that are there."""
+    """Build the network, after checking that its description needs exactly the arrays of the file."""
     layers, input_shape = Network.describe(description)
     check_network(layers, input_shape)
     expected = {name: parameter.shape for name, parameter in flatten(layers.parameters(input_shape[::-1]))}
@@ -239,7 +239,7 @@ def _network(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Netw
 
 
 def _check(model: Model) -> None:
-    """Make sure that the parts of a model fit each other."""
+    """Check that the parts of a model fit each other."""
     features = model.features
     model.tables.check(features)
     if model.standardizer.mean.shape != (features.width,) or model.standardizer.deviation.shape != (features.width,):
@@ -251,8 +251,8 @@ def _check(model: Model) -> None:
             f"the network takes {model.network.input_shape}, the features give {features.frames, features.width}"
         )
     if model.rehearsal:
-        if not can_go_on(model.network):
-            raise ValueError("there is a rehearsal, but the last layer is none that it could be for")
+        if not supports_teaching(model.network):
+            raise ValueError("there is a rehearsal, but the last layer is not one that words can be added to")
         inputs, truth = model.rehearsal
         if inputs.shape[1:] != model.network.last_input_shape or truth.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")

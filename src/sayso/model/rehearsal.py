@@ -1,4 +1,4 @@
-"""What a model remembers of its training, so that words can be added to it without the recordings."""
+"""Training examples that a model keeps, so that words can be added to it without the original recordings."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from sayso.config import UNKNOWN
 from sayso.nn import Dense, Dropout, Merging, Network, ReLU, Residual
 from sayso.nn.layer import Layer
 
-# Examples of each label. Unknown speech is many words, and what a new word is most easily taken for; some of its
-# examples are recordings as they are, running speech before single words.
+# Examples of each label. Unknown speech gets more: it is many words, and what a new word is most often confused with.
+# Some of its examples are recordings without augmentation, running speech before single words.
 EXAMPLES, UNKNOWN_EXAMPLES, UNKNOWN_PLAIN = 128, 1_040, 400
 
 
-def can_go_on(network: Network) -> bool:
-    """Tell whether a network ends in what teaching goes on from: a dense layer, or what teaching made of it.
+def supports_teaching(network: Network) -> bool:
+    """Return whether a network ends in a layer that teaching can extend: a dense layer, or one that was taught before.
 
-    Behind it classes may be merged.
+    It may be followed by a layer that merges classes.
     """
     last, *behind = network.chain.layers[network.last :] or (None,)
     if [type(layer) for layer in behind] not in ([], [Merging]):
@@ -28,24 +28,25 @@ def can_go_on(network: Network) -> bool:
         return (
             kinds == [Dense, ReLU, Dropout, Dense]
             and len(last.shortcut) == 1
-            and all(map(_is_whole, (last.layers[0], last.layers[-1], last.shortcut[0])))
+            and all(map(_is_dense, (last.layers[0], last.layers[-1], last.shortcut[0])))
         )
-    return _is_whole(last)
+    return _is_dense(last)
 
 
-def _is_whole(layer: Layer | None) -> bool:
+def _is_dense(layer: Layer | None) -> bool:
+    """Return whether a layer is dense, with a bias, and not of a subclass."""
     return type(layer) is Dense and layer.bias
 
 
 class Rehearsal(NamedTuple):
-    """What the last layer was given for training clips, varied ones and unknown speech as it is.
+    """Inputs of the last layer for augmented training clips, and for some unknown speech without augmentation.
 
     Attributes
     ----------
     inputs : ndarray of float16, shape (examples, width)
-        Its inputs.
+        The inputs.
     labels : ndarray of uint16, shape (examples,)
-        Index of the right label of each.
+        Index of each example's label.
     """
 
     inputs: NDArray[np.float16]
@@ -62,7 +63,7 @@ class Rehearsal(NamedTuple):
         labels : ndarray of int, shape (n,)
             Their labels.
         names : sequence of str
-            What the labels stand for.
+            Names of the labels, by index.
         """
         kept = np.sort(
             np.concatenate(

@@ -1,4 +1,4 @@
-"""The models that come with sayso: where they lie, what they are called, and that they are unchanged."""
+"""The models that come with sayso: their names, their files, and the check that these are unchanged."""
 
 from importlib import resources
 from pathlib import Path
@@ -11,7 +11,13 @@ DEFAULT = "commands"
 
 
 def verify(path: Path) -> None:
-    """Make sure that a model from the folder of those that come with sayso is the one that this sayso was made with."""
+    """Compare a file in the folder of the shipped models with its checksum; other files are not checked.
+
+    Raises
+    ------
+    ModelError
+        If it has another checksum, or none is known for it.
+    """
     if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
         return
     import hashlib
@@ -22,7 +28,7 @@ def verify(path: Path) -> None:
     if found != expected:
         raise ModelError(
             f"{path} is not the model that came with sayso: its SHA-256 is {found}, expected {expected}; install sayso "
-            "again, or keep a model of your own in another folder"
+            "again, or keep your own models in another folder"
         )
 
 
@@ -34,12 +40,12 @@ def models() -> dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """Return the file of a model that is named by its path or, if shipped with sayso, by its name.
+    """Return the file of a model, given its path or the name of a shipped model.
 
     Raises
     ------
     ModelError
-        If there is neither.
+        If neither exists.
     """
     path, known = Path(name), models()
     try:
@@ -53,9 +59,9 @@ def find(name: str) -> Path:
 
 
 def bundled(kind: str) -> Path:
-    """Return the folder of something that comes with sayso ("demo", "models").
+    """Return a folder of data that comes with sayso: "demo" or "models".
 
-    An installed sayso has it inside the package; in a checkout it stands at the top level.
+    In an installation it is inside the package, in a checkout at the top level.
     """
     installed = Path(str(resources.files("sayso"))) / "_bundled" / kind
     if installed.is_dir():

@@ -1,6 +1,6 @@
-"""A small library of feed-forward networks, written from scratch in NumPy: the heart of sayso.
+"""Feed-forward networks, written from scratch in NumPy and independent of sound.
 
-Layers, losses, optimisers and schedules know nothing of sound; start reading with `layer`, `dense`, `chain` and `loss`.
+Layers, losses, optimisers, schedules and a training step; start reading with `layer`, `dense`, `chain` and `loss`.
 """
 
 from sayso.nn.activations import ReLU, Tanh

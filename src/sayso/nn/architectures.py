@@ -1,4 +1,4 @@
-"""Networks that are ready to use: each is a dataclass of sizes that lays out its layers for a number of classes."""
+"""Ready-made networks: each is a dataclass of sizes that builds the layers for a given number of classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
@@ -13,7 +13,7 @@ from sayso.nn.pooling import StatisticsPooling
 from sayso.nn.residual import Residual
 from sayso.nn.spectrum import Spectrum, Stack
 
-# Moments that a layer over frequency and time sees: what lies beyond is for the blocks.
+# Frames covered by a layer over frequency and time; longer contexts are left to the blocks.
 SPECTRAL_KERNEL = 3
 
 
@@ -23,7 +23,7 @@ class Architecture(Protocol):
     name: ClassVar[str]
 
     def layers(self, classes: int) -> list[Layer]:
-        """Lay out the layers that tell `classes` classes apart from an input of shape (time, channels)."""
+        """Return the layers of a classifier with `classes` outputs for inputs of shape (time, channels)."""
         ...
 
 
@@ -36,11 +36,11 @@ class DenseArchitecture:
     hidden : tuple of int
         Units of the hidden layers.
     activation : {"relu", "tanh"}
-        What follows each hidden layer.
+        Activation after each hidden layer.
     batch_norm : bool
-        Whether batch normalisation stands before each activation.
+        Whether batch normalisation precedes each activation.
     dropout : float
-        Part of each hidden layer's outputs that is silenced while training.
+        Fraction of each hidden layer's outputs that is set to zero during training.
     """
 
     name: ClassVar[str] = "dense"
@@ -51,12 +51,12 @@ class DenseArchitecture:
     dropout: float = 0.2
 
     def layers(self, classes: int) -> list[Layer]:
-        """Lay out the layers, from the flattened features to the logits."""
+        """Return the layers, from the flattened features to the logits."""
         return [Flatten(), *hidden_layers(self.hidden, self.activation, self.batch_norm, self.dropout), Dense(classes)]
 
 
 def hidden_layers(sizes: tuple[int, ...], activation: str, batch_norm: bool, dropout: float) -> list[Layer]:
-    """Lay out dense hidden layers, each with its normalisation, activation and dropout as asked for."""
+    """Return dense hidden layers, each followed by its normalisation, activation and dropout."""
     layers: list[Layer] = []
     for units in sizes:
         layers.append(Dense(units, bias=not batch_norm))
@@ -72,28 +72,28 @@ def hidden_layers(sizes: tuple[int, ...], activation: str, batch_norm: bool, dro
 class TdnnArchitecture:
     """A time-delay network: residual blocks of depthwise-separable convolutions over time.
 
-    Convolutions over frequency and time come first, if there are any: they turn the coefficients into a spectrum again
-    and look at its neighbouring bands. A full convolution (the stem) makes channels of that; blocks follow, each of a
-    few separable convolutions (depthwise, pointwise, batch normalisation, ReLU) around which a shortcut leads; mean and
-    deviation over time and one dense layer end it. The last normalisation of a block has no ReLU of its own: that one
-    comes after the shortcut was added.
+    Optional convolutions over frequency and time come first: the cepstral coefficients are transformed back to a
+    spectrum, and the convolutions combine its neighbouring bands. A full convolution over time (the stem) follows, then
+    residual blocks, each of a few separable convolutions (depthwise, pointwise, batch normalisation, ReLU) with a
+    shortcut around them. Pooling by mean and standard deviation over time and one dense layer come last. The ReLU after
+    the last normalisation of a block is applied after the shortcut has been added.
 
     Attributes
     ----------
     spectral_channels, spectral_kernels, spectral_strides : tuple of int
-        Channels of each layer over frequency and time, the bands that it sees, and the bands from one of its outputs to
-        the next. They are made for MFCC; without any the stem is given the features as they are.
+        Channels, kernel and stride, both in bands, of each layer over frequency and time. These layers expect MFCC;
+        without any, the stem takes the features as they are.
     stem : int
         Channels of the stem.
     stem_kernel, stem_stride : int
-        Moments that it sees; how many of them lie from one of its outputs to the next.
+        Kernel and stride of the stem, in frames.
     channels, kernels, strides : tuple of int
-        Channels, kernel (an odd number) and stride of each block; a stride of 2 halves the moments, and with them the
-        cost, of all later blocks.
+        Channels, kernel (an odd number of frames) and stride of each block; a stride of 2 halves the number of frames,
+        and with it the cost, of all later blocks.
     layers_per_block : int
-        Separable convolutions of each block.
+        Separable convolutions in each block.
     dropout : float
-        Part of each block's outputs that is silenced while training.
+        Fraction of each block's outputs that is set to zero during training.
     """
 
     name: ClassVar[str] = "tdnn"
@@ -111,7 +111,7 @@ class TdnnArchitecture:
     dropout: float = 0.1
 
     def layers(self, classes: int) -> list[Layer]:
-        """Lay out the layers, from the features to the logits."""
+        """Return the layers, from the features to the logits."""
         if not len(self.channels) == len(self.kernels) == len(self.strides):
             raise ValueError(
                 f"tdnn has {len(self.channels)} channels, {len(self.kernels)} kernels and {len(self.strides)} strides; "
@@ -126,7 +126,7 @@ class TdnnArchitecture:
         if self.layers_per_block < 1:
             raise ValueError(f"tdnn has {self.layers_per_block} layers_per_block; expected at least 1")
         if even := [kernel for kernel in (self.stem_kernel, *self.kernels) if kernel % 2 == 0]:
-            raise ValueError(f"tdnn has a kernel of {even[0]}; expected odd numbers, which have a middle")
+            raise ValueError(f"tdnn has a kernel of {even[0]}; expected odd numbers, which have a centre")
         layers = [*self._spectral(), self._stem(), BatchNorm(), ReLU()]
         width = self.stem
         for channels, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
@@ -137,14 +137,14 @@ class TdnnArchitecture:
         return [*layers, StatisticsPooling(), Dense(classes)]
 
     def _stem(self) -> Layer:
-        """Lay out the stem; one that sees a single moment needs no convolution."""
+        """Return the stem; with a kernel of one frame it needs no convolution."""
         kernel, stride = self.stem_kernel, self.stem_stride
         if kernel == stride == 1:
             return Pointwise(self.stem, bias=False)
         return Convolution(channels=self.stem, kernel=kernel, stride=stride, padding=kernel // 2, bias=False)
 
     def _spectral(self) -> list[Layer]:
-        """Lay out what comes before the stem."""
+        """Return the layers before the stem."""
         layers: list[Layer] = []
         for channels, bands, stride in zip(
             self.spectral_channels, self.spectral_kernels, self.spectral_strides, strict=True
@@ -161,7 +161,7 @@ class TdnnArchitecture:
         return [Spectrum(), *layers, Stack()] if layers else []
 
     def _block(self, width: int, channels: int, kernel: int, stride: int) -> Residual:
-        """Lay out one block that takes `width` channels; its first layer takes the stride."""
+        """Return one block with `width` input channels; its first layer has the stride."""
         inside: list[Layer] = []
         for number in range(self.layers_per_block):
             inside += [

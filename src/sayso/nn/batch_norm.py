@@ -1,11 +1,11 @@
-"""Batch normalisation: bring each channel to mean 0 and variance 1, then let it learn its own scale and shift."""
+"""Batch normalisation: standardise each channel to mean 0 and variance 1, then apply a learned scale and shift."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from sayso.nn.layer import MomentLayer
+from sayso.nn.layer import FramewiseLayer
 from sayso.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, ones, zeros
 
 
@@ -22,11 +22,11 @@ class _InferenceCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BatchNorm(MomentLayer):
+class BatchNorm(FramewiseLayer):
     """y = scale x̂ + shift with x̂ = (x - mean) / sqrt(variance + epsilon), channel by channel.
 
-    While training, mean and variance are those of the batch (and of time, if there is a time axis); in inference they
-    are the running averages of what training showed. S. Ioffe and C. Szegedy, "Batch normalization", 2015.
+    In training, mean and variance are taken over the batch (and over time, if there is a time axis); in inference they
+    are running averages collected during training. S. Ioffe and C. Szegedy, "Batch normalization", 2015.
     """
 
     epsilon: float = 1e-5
@@ -36,7 +36,7 @@ class BatchNorm(MomentLayer):
             raise ValueError(f"BatchNorm has epsilon {self.epsilon}; expected a number above 0 and at most 1")
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
-        """Return scale, shift and the running statistics, one number a channel each."""
+        """Return scale, shift and the running statistics, one value per channel each."""
         shape = (input_shape[0], 1)
         return {
             "scale": Parameter(shape, ones, "bias"),
@@ -56,7 +56,7 @@ class BatchNorm(MomentLayer):
             y = rows * gain
             y += values["shift"] - gain * values["mean"]
             return y.reshape(x.shape), _InferenceCache(rows, inverse)
-        # Few passes over the numbers: x̂ itself is never written, only its distances from the mean.
+        # To save passes over memory, x̂ itself is never stored, only x - mean.
         mean = rows.mean(axis=1, keepdims=True)
         centred = rows - mean
         variance = np.vecdot(centred, centred)[:, None] / rows.shape[1]
@@ -68,17 +68,18 @@ class BatchNorm(MomentLayer):
     def backward(
         self, values: Views, gradients: Views, cache: _Cache | _InferenceCache, grad_y: FloatArray
     ) -> FloatArray:
-        """Carry the gradient through the normalisation, whose mean and variance depend on every x themselves.
+        """Propagate the gradient through the normalisation, whose mean and variance depend on every x.
 
-        Write g = dL/dy, n for the numbers of a channel and <·> for their mean. Scale and shift act on each number
-        alike: dL/dscale = sum g x̂ and dL/dshift = sum g. Into x̂ flows dL/dx̂ = scale g. Raising one x_k by d raises
-        the mean by d / n and the variance by 2 (x_k - mean) d / n; so x̂_i changes by d / s (1[i = k] - 1/n - x̂_i
-        x̂_k / n), where s = sqrt(variance + epsilon). Summing over i, with dL/dx̂_i in front:
+        Write g = dL/dy, n for the number of values in a channel and <·> for their mean. Scale and shift apply to every
+        value: dL/dscale = sum g x̂ and dL/dshift = sum g. The gradient of x̂ is dL/dx̂ = scale g. Raising one x_k by d
+        raises the mean by d / n and the variance by 2 (x_k - mean) d / n; so x̂_i changes by d / s (1[i = k] - 1/n -
+        x̂_i x̂_k / n), where s = sqrt(variance + epsilon). Multiplying by dL/dx̂_i and summing over i gives
 
             dL/dx_k = scale / s (g_k - <g> - x̂_k <g x̂>)
 
-        What all numbers of the channel share, and what lies along x̂, is taken out of the gradient: it would be
-        normalised away. The statistics get the distance from the batch's own, with the unbiased variance.
+        The components of g that are constant over the channel or proportional to x̂ are removed: such a change of x
+        would be normalised away. The "gradient" of the running statistics is their difference from the statistics of
+        the batch, with the unbiased variance.
         """
         if isinstance(cache, _InferenceCache):
             return self._backward_inference(values, gradients, cache, grad_y)
@@ -100,10 +101,9 @@ class BatchNorm(MomentLayer):
     def _backward_inference(
         self, values: Views, gradients: Views, cache: _InferenceCache, grad_y: FloatArray
     ) -> FloatArray:
-        """Carry the gradient back through a normalisation by fixed numbers.
+        """Propagate the gradient through a normalisation with fixed mean and variance.
 
-        Mean and variance no longer depend on x, so what they took out of the gradient stays in: x̂ moves with x by 1 / s
-        alone, and dL/dx = scale / s g.
+        They do not depend on x here, so nothing is removed from the gradient: dx̂/dx = 1 / s and dL/dx = scale / s g.
         """
         x, inverse = cache
         rows = grad_y.reshape(x.shape)

@@ -1,4 +1,4 @@
-"""A chain of layers, itself a layer: forward goes through them in order, backward returns through them in reverse."""
+"""A chain of layers, itself a layer: the forward pass runs through them in order, the backward pass in reverse."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from sayso.nn.parameters import FloatArray, ParameterTree, Shape, Views
 
 @dataclass(frozen=True)
 class Chain(Layer):
-    """Layers one after the other.
+    """Layers applied one after the other.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Chain(Layer):
         }
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Sum up the layers'."""
+        """Sum over the layers."""
         shapes = self.shapes(input_shape)
         return sum(layer.multiply_adds(shape) for layer, shape in zip(self.layers, shapes, strict=False))
 
     def workspace(self, input_shape: Shape) -> int:
-        """Take the largest of the layers'; each is done before the next begins."""
+        """Return the maximum over the layers; each finishes before the next begins."""
         shapes = self.shapes(input_shape)
         return max((layer.workspace(shape) for layer, shape in zip(self.layers, shapes, strict=False)), default=0)
 
@@ -67,16 +67,16 @@ class Chain(Layer):
     def backward(self, values: Views, gradients: Views, cache: list[Any], grad_y: FloatArray) -> FloatArray:
         """Apply the chain rule.
 
-        With y = f_k(... f_1(x)), dL/dx = dL/dy J_k ... J_1, where J_i is the Jacobian of layer i. Multiplying from the
-        left needs no Jacobian in full: each layer turns the gradient of its output into that of its input, the last
-        layer first.
+        With y = f_k(... f_1(x)), dL/dx = dL/dy J_k ... J_1, where J_i is the Jacobian of layer i. Multiplied from the
+        left, no Jacobian is needed in full: each layer turns the gradient of its output into that of its input, the
+        last layer first.
         """
         for name, layer, kept in zip(self.names[::-1], self.layers[::-1], cache[::-1], strict=True):
             grad_y = layer.backward(values[name], gradients[name], kept, grad_y)
         return grad_y
 
     def backward_parameters(self, values: Views, gradients: Views, cache: list[Any], grad_y: FloatArray) -> None:
-        """Go back only as far as there is something to learn."""
+        """Stop at the lowest layer that has parameters."""
         lowest = next((position for position, name in enumerate(self.names) if values[name]), len(self.layers))
         for position in range(len(self.layers) - 1, lowest, -1):
             name = self.names[position]

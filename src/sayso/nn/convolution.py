@@ -1,7 +1,7 @@
-"""Convolutions over time: the same weights at every moment, so that a sound is recognised wherever it lies.
+"""Convolutions over time: the same weights at every frame, so that a pattern is recognised wherever it occurs.
 
 In a time-delay network (A. Waibel et al., "Phoneme recognition using time-delay neural networks", 1989) the output at
-a moment is a weighted sum of the inputs around it. The full convolution sums over all channels; the depthwise one
+a frame is a weighted sum of the inputs around it. The full convolution sums over all channels; the depthwise one
 stays within each channel, and a `Pointwise` layer then mixes them: together they need a fraction of the weights.
 """
 
@@ -14,26 +14,36 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, he_normal, zeros
 
-# A kernel, stride, dilation or padding beyond this is a mistake.
-MOST_MOMENTS = 65_536
+# A larger kernel, stride, dilation or padding is a mistake.
+MAX_FRAMES = 65_536
+
+
+def check_sizes(layer: Layer, **minimum: int) -> None:
+    """Raise ValueError unless each of these settings is between its minimum and `MAX_FRAMES`."""
+    for name, least in minimum.items():
+        value = getattr(layer, name)
+        if not least <= value <= MAX_FRAMES:
+            bound = f"at least {least}" if value < least else f"at most {MAX_FRAMES}"
+            raise ValueError(f"{type(layer).__name__} has {name} {value}; expected {bound}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeWindow(Layer):
-    """What convolutions share: which moments of the input each moment of the output sees.
+    """Base of the convolutions: the frames of the input (receptive field) that each frame of the output depends on.
 
-    Output t sees the inputs t stride + i dilation - padding for i = 0 ... kernel - 1; beyond the ends they are zero.
+    Output t depends on the inputs t stride + i dilation - padding for i = 0 ... kernel - 1, which are zero beyond the
+    ends.
 
     Attributes
     ----------
     kernel : int
-        Number of moments (taps) that one output sees.
+        Number of frames (taps) per output.
     stride : int
-        Moments from one output to the next.
+        Frames from one output to the next.
     dilation : int
-        Moments from one tap to the next.
+        Frames from one tap to the next.
     padding : int
-        Zeros before the beginning, and after the end.
+        Zeros before the beginning and after the end.
     """
 
     kernel: int
@@ -42,30 +52,26 @@ class TimeWindow(Layer):
     padding: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("kernel", 1), ("stride", 1), ("dilation", 1), ("padding", 0)):
-            value = getattr(self, name)
-            if not least <= value <= MOST_MOMENTS:
-                bound = f"at least {least}" if value < least else f"at most {MOST_MOMENTS}"
-                raise ValueError(f"{type(self).__name__} has {name} {value}; expected {bound}")
+        check_sizes(self, kernel=1, stride=1, dilation=1, padding=0)
 
     @property
     def span(self) -> int:
-        """Moments from the first tap to the last, both included."""
+        """Frames from the first tap to the last, both included."""
         return (self.kernel - 1) * self.dilation + 1
 
     @property
-    def reach(self) -> int | None:
-        """The padding, if it keeps the middle of the taps at the moment of the output."""
+    def context(self) -> int | None:
+        """The padding, if it centres the taps on the frame of the output."""
         return self.padding if self.stride == 1 and self.span == 2 * self.padding + 1 else None
 
     def output_length(self, input_shape: Shape) -> int:
-        """Count the moments of the output; raise ValueError if the input is no (channels, time) or too short."""
+        """Count the frames of the output; raise ValueError if the input is not (channels, time) or too short."""
         if len(input_shape) != 2:
             raise ValueError(f"{type(self).__name__} takes an input of shape (channels, time), got {input_shape}")
         time = input_shape[1] + 2 * self.padding
         if time < self.span:
             raise ValueError(
-                f"{type(self).__name__} spans {self.span} moments, its input has {time} with padding; "
+                f"{type(self).__name__} spans {self.span} frames, its input has {time} with padding; "
                 "make the kernel smaller or the input longer"
             )
         return (time - self.span) // self.stride + 1
@@ -80,7 +86,7 @@ class Convolution(TimeWindow):
     channels : int
         Channels of the output.
     bias : bool
-        Whether to add b; before a batch normalisation, which has a shift of its own, it would change nothing.
+        Whether to add b; before a batch normalisation, which has its own shift, b would have no effect.
     """
 
     channels: int
@@ -96,23 +102,23 @@ class Convolution(TimeWindow):
         return self.channels, self.output_length(input_shape)
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
-        """Return the weight (channels, input channels, kernel; two axes in a picture) and the bias (channels, 1)."""
-        seen = self._seen(input_shape)
-        weight = Parameter((self.channels, *seen), he_normal(math.prod(seen)))
+        """Return the weight (channels, input channels, [band kernel,] kernel) and the bias (channels, 1)."""
+        field = self._receptive_field(input_shape)
+        weight = Parameter((self.channels, *field), he_normal(math.prod(field)))
         bias = {"bias": Parameter((self.channels, 1), zeros, "bias")} if self.bias else {}
         return {"weight": weight, **bias}
 
-    def _seen(self, input_shape: Shape) -> Shape:
-        """Return the shape of what one output sees."""
+    def _receptive_field(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input region that one output depends on."""
         return input_shape[0], self.kernel
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each weight and place of the output that it is used at."""
-        channels, *places = self.output_shape(input_shape)
-        return channels * math.prod(self._seen(input_shape)) * math.prod(places)
+        """Return one per weight and position of the output."""
+        channels, *positions = self.output_shape(input_shape)
+        return channels * math.prod(self._receptive_field(input_shape)) * math.prod(positions)
 
     def workspace(self, input_shape: Shape) -> int:
-        """Count the columns beside the input, with its padding, and the output."""
+        """Include the columns and the padding of the input."""
         *channels, time = input_shape
         return (
             super().workspace((*channels, time + 2 * self.padding)) + self.multiply_adds(input_shape) // self.channels
@@ -121,7 +127,7 @@ class Convolution(TimeWindow):
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, tuple[FloatArray, Shape]]:
-        """Lay what each output sees in a column, (weights of an output, places x batch), and multiply once."""
+        """Copy the receptive fields to columns, (weights per output, positions x batch), and multiply once (im2col)."""
         columns = self._columns(_padded(x, self.padding), self.output_shape(x.shape[:-1]))
         y = values["weight"].reshape(self.channels, -1) @ columns
         if self.bias:
@@ -133,9 +139,9 @@ class Convolution(TimeWindow):
     ) -> None:
         """Gradient of the parameters.
 
-        Laid out in columns s, the convolution is the dense layer y = W s + b with one example for each place of each
-        clip, and so are its gradients: dL/dW = dL/dy s^T and dL/db = the sum of dL/dy. A weight is used at every place
-        and collects the gradients of all of them: that is what sharing it means.
+        With the receptive fields as columns s, the convolution is the dense layer y = W s + b with one example per
+        output position, and so are its gradients: dL/dW = dL/dy s^T and dL/db = the sum of dL/dy. A shared weight is
+        used at every position and collects the gradients of all of them.
         """
         columns, _ = cache
         rows = grad_y.reshape(self.channels, -1)
@@ -146,10 +152,10 @@ class Convolution(TimeWindow):
     def backward(
         self, values: Views, gradients: Views, cache: tuple[FloatArray, Shape], grad_y: FloatArray
     ) -> FloatArray:
-        """Gradient of the parameters (see there), then that of the input.
+        """Gradient of the parameters (see `backward_parameters`), then that of the input.
 
-        As in a dense layer dL/ds = W^T dL/dy. An input stands in several columns, once for each output that sees it,
-        and the gradient from every one of them is added up where the input came from.
+        As in a dense layer dL/ds = W^T dL/dy. An input is copied to several columns, one for each output that depends
+        on it; its gradient is the sum over these copies.
         """
         self.backward_parameters(values, gradients, cache, grad_y)
         *channels, length, batch = cache[1]
@@ -159,24 +165,24 @@ class Convolution(TimeWindow):
         return grad_padded[..., self.padding : self.padding + length, :]
 
     def _columns(self, padded: FloatArray, output_shape: Shape) -> FloatArray:
-        """Copy what each output sees into a column."""
+        """Copy the receptive field of each output to a column."""
         inputs, _, batch = padded.shape
         time = output_shape[-1]
-        channel, moment, example = padded.strides
-        steps = (channel, self.dilation * moment, self.stride * moment, example)
-        taps = np.ndarray((inputs, self.kernel, time, batch), padded.dtype, padded, 0, steps)
+        channel, frame, example = padded.strides
+        strides = (channel, self.dilation * frame, self.stride * frame, example)
+        taps = np.ndarray((inputs, self.kernel, time, batch), padded.dtype, padded, 0, strides)
         return taps.reshape(inputs * self.kernel, time * batch)
 
     def _add_up(self, grad_columns: FloatArray, grad_padded: FloatArray, output_shape: Shape) -> None:
-        """Add the gradient of the columns to that of the input, where each number came from."""
+        """Add the gradient of each column entry to that of the input that it was copied from (col2im)."""
         inputs, _, batch = grad_padded.shape
         time = output_shape[-2]
         taps = grad_columns.reshape(inputs, self.kernel, time, batch)
         for tap in range(self.kernel):
-            grad_padded[:, self._seen_by(tap, time)] += taps[:, tap]
+            grad_padded[:, self._frames_at(tap, time)] += taps[:, tap]
 
-    def _seen_by(self, tap: int, time: int) -> slice:
-        """Moments of the padded input that one tap sees, output by output."""
+    def _frames_at(self, tap: int, time: int) -> slice:
+        """Return the frames of the padded input that one tap multiplies, output by output."""
         start = tap * self.dilation
         return slice(start, start + (time - 1) * self.stride + 1, self.stride)
 
@@ -185,15 +191,15 @@ class Convolution(TimeWindow):
 class Convolution2d(Convolution):
     """Convolution over frequency and time: y_o(f, t) = sum_cji W_ocji x_c(f s + j, t stride + i - padding) + b_o.
 
-    Its input is a picture, (channels, bands, time), and the same weights look at each part of it: a sound is known
-    wherever in the spectrum it lies, as a high voice and a low one have the same vowels in neighbouring bands.
-    Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Its input is a spectrogram, (channels, bands, time). The weights are shared over frequency as well, so that a
+    pattern is recognised in any band: the same vowel lies in different bands in a high and in a low voice. Y. LeCun et
+    al., "Gradient-based learning applied to document recognition", 1998.
 
     Attributes
     ----------
     band_kernel, band_stride : int
-        Bands that one output sees, and bands (s) from one output to the next; there is no padding over frequency. Over
-        time, `kernel`, `stride`, `dilation` and `padding` say as much.
+        Kernel and stride (s) over frequency, in bands, without padding. `kernel`, `stride`, `dilation` and `padding`
+        apply to time.
     """
 
     band_kernel: int
@@ -201,11 +207,7 @@ class Convolution2d(Convolution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("band_kernel", "band_stride"):
-            if not 1 <= getattr(self, name) <= MOST_MOMENTS:
-                raise ValueError(
-                    f"Convolution2d has {name} {getattr(self, name)}; expected between 1 and {MOST_MOMENTS}"
-                )
+        check_sizes(self, band_kernel=1, band_stride=1)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (channels, bands, time) of the output."""
@@ -218,35 +220,35 @@ class Convolution2d(Convolution):
             )
         return self.channels, (bands - self.band_kernel) // self.band_stride + 1, self.output_length((inputs, time))
 
-    def _seen(self, input_shape: Shape) -> Shape:
+    def _receptive_field(self, input_shape: Shape) -> Shape:
         return input_shape[0], self.band_kernel, self.kernel
 
     def _columns(self, padded: FloatArray, output_shape: Shape) -> FloatArray:
         inputs, _, _, batch = padded.shape
         _, bands, time = output_shape
-        channel, band, moment, example = padded.strides
-        steps = (channel, band, self.dilation * moment, self.band_stride * band, self.stride * moment, example)
+        channel, band, frame, example = padded.strides
+        strides = (channel, band, self.dilation * frame, self.band_stride * band, self.stride * frame, example)
         shape = (inputs, self.band_kernel, self.kernel, bands, time, batch)
-        taps = np.ndarray(shape, padded.dtype, padded, 0, steps)
+        taps = np.ndarray(shape, padded.dtype, padded, 0, strides)
         return taps.reshape(math.prod(shape[:3]), math.prod(shape[3:]))
 
     def _add_up(self, grad_columns: FloatArray, grad_padded: FloatArray, output_shape: Shape) -> None:
         inputs, _, _, batch = grad_padded.shape
         _, bands, time, _ = output_shape
         taps = grad_columns.reshape(inputs, self.band_kernel, self.kernel, bands, time, batch)
-        for lowest in range(self.band_kernel):
-            seen = slice(lowest, lowest + (bands - 1) * self.band_stride + 1, self.band_stride)
+        for band_tap in range(self.band_kernel):
+            bands_at = slice(band_tap, band_tap + (bands - 1) * self.band_stride + 1, self.band_stride)
             for tap in range(self.kernel):
-                grad_padded[:, seen, self._seen_by(tap, time)] += taps[:, lowest, tap]
+                grad_padded[:, bands_at, self._frames_at(tap, time)] += taps[:, band_tap, tap]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseConvolution(TimeWindow):
     """Convolution within each channel: y_c(t) = sum_i w_ci x_c(t stride + i dilation - padding).
 
-    For one channel this is linear in x, y = M x with the banded matrix M[t, t stride + i dilation - padding] = w_i,
-    zero elsewhere: row after row the kernel, moved on by the stride. Most of the products are by zero, and still one
-    matrix product for each channel is faster than picking out the taps, as it reads x once and from the cache.
+    For one channel this is linear in x: y = M x with the banded matrix M[t, t stride + i dilation - padding] = w_i,
+    zero elsewhere. Each row is the kernel, shifted by the stride from the row above. Most of the products are by zero,
+    but one matrix product per channel is still faster than gathering the taps, as it reads x once and from the cache.
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -258,11 +260,11 @@ class DepthwiseConvolution(TimeWindow):
         return {"weight": Parameter((input_shape[0], self.kernel), he_normal(self.kernel))}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each weight and moment of the output; the zeros of the matrix do not count."""
+        """Return one per weight and frame of the output; the zeros of the matrix do not count."""
         return input_shape[0] * self.kernel * self.output_length(input_shape)
 
     def workspace(self, input_shape: Shape) -> int:
-        """Count the matrix, padding and all, beside the input and the output."""
+        """Include the matrix, with the columns of the padding."""
         channels, time = input_shape
         matrix = channels * self.output_length(input_shape) * (time + 2 * self.padding)
         return super().workspace(input_shape) + matrix
@@ -279,14 +281,14 @@ class DepthwiseConvolution(TimeWindow):
     ) -> None:
         """Gradient of the weights.
 
-        As for every matrix product, dL/dM[t, u] = sum_n dL/dy_n(t) x_n(u) over the examples n. Weight w_i stands in M
-        once in every row t, at the column u = t stride + i dilation - padding, so its gradient is the sum of dL/dM
+        As for every matrix product, dL/dM[t, u] = sum_n dL/dy_n(t) x_n(u) over the examples n. Weight w_i occurs in M
+        once in every row t, in the column u = t stride + i dilation - padding, so its gradient is the sum of dL/dM
         along that diagonal.
         """
         _, x = cache
         channels, time, _ = x.shape
         outputs = grad_y.shape[1]
-        # With the padding as columns of its own, every row holds all taps.
+        # With extra columns for the padding, every row holds all taps.
         grad_matrix = np.zeros((channels, outputs, time + 2 * self.padding), x.dtype)
         np.matmul(grad_y, x.transpose(0, 2, 1), out=grad_matrix[:, :, self.padding : self.padding + time])
         channel, row, column = grad_matrix.strides
@@ -301,17 +303,17 @@ class DepthwiseConvolution(TimeWindow):
     def backward(
         self, values: Views, gradients: Views, cache: tuple[FloatArray, FloatArray], grad_y: FloatArray
     ) -> FloatArray:
-        """Gradient of the weights (see there), then that of the input: dL/dx = M^T dL/dy, channel by channel."""
+        """Gradient of the weights (see `backward_parameters`), then of the input: dL/dx = M^T dL/dy in each channel."""
         self.backward_parameters(values, gradients, cache, grad_y)
         matrix, _ = cache
         grad_x: FloatArray = matrix.transpose(0, 2, 1) @ grad_y
         return grad_x
 
     def matrix(self, weight: FloatArray, time: int) -> FloatArray:
-        """Write the kernels into banded matrices, shape (channels, time of the output, time).
+        """Return the kernels as banded matrices, shape (channels, time of the output, time).
 
-        Row t is a window of `time` numbers upon the kernel between zeros; from row to row the window starts `stride`
-        numbers earlier, so that the kernel in it moves on by as much.
+        Every row is a window of length `time` on one line that holds the kernel between zeros; from row to row the
+        window starts `stride` earlier, so the kernel appears `stride` later in it.
         """
         outputs = self.output_length((len(weight), time))
         furthest = (outputs - 1) * self.stride
@@ -322,7 +324,7 @@ class DepthwiseConvolution(TimeWindow):
 
 
 def _padded(x: FloatArray, padding: int) -> FloatArray:
-    """Put zeros before the beginning and after the end of (..., time, batch)."""
+    """Add zeros before the beginning and after the end of (..., time, batch)."""
     if padding == 0:
         return np.ascontiguousarray(x)
     *channels, time, batch = x.shape

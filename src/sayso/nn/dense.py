@@ -1,10 +1,10 @@
-"""The dense (fully connected) layer, the same at every moment of time, and the flattening of time before it."""
+"""The dense (fully connected) layer, its frame-wise form, and the flattening that precedes it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.nn.layer import Layer, MomentLayer
+from sayso.nn.layer import FramewiseLayer, Layer
 from sayso.nn.parameters import FloatArray, Parameter, ParameterTree, Shape, Views, he_normal, zeros
 
 
@@ -17,7 +17,7 @@ class Dense(Layer):
     units : int
         Number of outputs.
     bias : bool
-        Whether to add b; before a batch normalisation, which has a shift of its own, it would change nothing.
+        Whether to add b; before a batch normalisation, which has its own shift, b would have no effect.
     """
 
     units: int
@@ -41,7 +41,7 @@ class Dense(Layer):
         return {"weight": weight, **bias}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each weight."""
+        """Return one per weight."""
         return self.units * input_shape[0]
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
@@ -54,18 +54,19 @@ class Dense(Layer):
     def backward_parameters(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> None:
         """Gradient of the parameters.
 
-        Example n of the batch has y_in = sum_j W_ij x_jn + b_i. So W_ij moves only y_in, by x_jn, and the chain rule
-        gives dL/dW_ij = sum_n dL/dy_in x_jn, a matrix product. b_i moves y_in by 1: dL/db_i = sum_n dL/dy_in.
+        Example n of the batch has y_in = sum_j W_ij x_jn + b_i. W_ij affects only y_in, with the derivative x_jn, so
+        the chain rule gives dL/dW_ij = sum_n dL/dy_in x_jn, a matrix product. The derivative of y_in by b_i is 1:
+        dL/db_i = sum_n dL/dy_in.
         """
         np.matmul(grad_y, cache.T, out=gradients["weight"])
         if self.bias:
             np.sum(grad_y, axis=1, keepdims=True, out=gradients["bias"])
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
-        """Gradient of the parameters (see there), then that of the input.
+        """Gradient of the parameters (see `backward_parameters`), then that of the input.
 
-        x_jn reaches every output i of its own example, with the weight W_ij: dL/dx_jn = sum_i W_ij dL/dy_in. The same
-        weights that carried the signal forward carry the error back.
+        x_jn enters every output i of its example with the weight W_ij: dL/dx_jn = sum_i W_ij dL/dy_in. The weights that
+        carry the signal forward also carry the error back, transposed.
         """
         self.backward_parameters(values, gradients, cache, grad_y)
         grad_x: FloatArray = values["weight"].T @ grad_y
@@ -73,10 +74,10 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class Pointwise(MomentLayer, Dense):
-    """The same dense layer at every moment: y(t) = W x(t) + b, a convolution over time with a kernel of one.
+class Pointwise(FramewiseLayer, Dense):
+    """The same dense layer at every frame: y(t) = W x(t) + b, a convolution over time with a kernel of one frame.
 
-    To the weights, a moment of a clip is one more example; so this is `Dense` with time and batch taken as one axis.
+    For the weights every frame is one more example, so this is `Dense` with time and batch merged into one axis.
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -90,27 +91,27 @@ class Pointwise(MomentLayer, Dense):
         return super().parameters(input_shape[:1])
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each weight and moment."""
+        """Return one per weight and frame."""
         return self.units * input_shape[0] * input_shape[1]
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
-        """Go from (channels, time, batch) to (units, time, batch)."""
+        """Map (channels, time, batch) to (units, time, batch)."""
         y, examples = super().forward(values, x.reshape(len(x), -1), rng)
         return y.reshape(self.units, *x.shape[1:]), examples
 
     def backward_parameters(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> None:
-        """Sum up over all moments of all clips, as `Dense` does over examples."""
+        """Sum over all frames of all examples, as `Dense` sums over examples."""
         super().backward_parameters(values, gradients, cache, grad_y.reshape(self.units, -1))
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
-        """Carry the gradient back at each moment alone, as `Dense` does for each example."""
+        """Propagate the gradient within each frame, as `Dense` does within each example."""
         grad_x = super().backward(values, gradients, cache, grad_y.reshape(self.units, -1))
         return grad_x.reshape(len(grad_x), *grad_y.shape[1:])
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Lay the frames of (channels, time) end to end as one vector of (time x channels) features."""
+    """Concatenate the frames of (channels, time) to one vector of (time x channels) features."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (time x channels,)."""
@@ -119,11 +120,11 @@ class Flatten(Layer):
         return (input_shape[0] * input_shape[1],)
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, Shape]:
-        """Go from (channels, time, batch) to (time x channels, batch); input given frame by frame is not copied."""
+        """Map (channels, time, batch) to (time x channels, batch); input stored frame by frame is not copied."""
         channels, time, batch = x.shape
         return x.transpose(1, 0, 2).reshape(time * channels, batch), x.shape
 
     def backward(self, values: Views, gradients: Views, cache: Shape, grad_y: FloatArray) -> FloatArray:
-        """Each number went to one place only; its gradient comes back from there."""
+        """Move each gradient back to where its value came from."""
         channels, time, batch = cache
         return grad_y.reshape(time, channels, batch).transpose(1, 0, 2)

@@ -1,22 +1,21 @@
-"""Dropout: while training, silence a random part of the numbers so that no unit can rely on another."""
+"""Dropout: set a random part of the values to zero during training, so that no unit can rely on another."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sayso.nn.layer import MomentLayer
+from sayso.nn.layer import FramewiseLayer
 from sayso.nn.parameters import FloatArray, Views
 
-# One random byte decides over one number, which is several times cheaper than a random float; rates are rounded to
-# 1/256.
+# One random byte per value is several times cheaper than one random float; rates are rounded to 1/256.
 LEVELS = 256
 
 
 @dataclass(frozen=True)
-class Dropout(MomentLayer):
-    """Set each number to zero with the probability `rate` and scale the others so that the expectation stays.
+class Dropout(FramewiseLayer):
+    """Set each value to zero with the probability `rate` and scale the others to keep the expectation.
 
-    N. Srivastava et al., "Dropout", 2014, in the "inverted" form that leaves inference untouched.
+    N. Srivastava et al., "Dropout", 2014, in the "inverted" form, which leaves inference unchanged.
     """
 
     rate: float = 0.5
@@ -28,7 +27,7 @@ class Dropout(MomentLayer):
     def forward(
         self, values: Views, x: FloatArray, rng: np.random.Generator | None
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Multiply by a random mask while training; do nothing in inference."""
+        """Multiply by a random mask in training; return x itself in inference."""
         dropped = round(self.rate * LEVELS)
         if rng is None or dropped == 0:
             return x, None

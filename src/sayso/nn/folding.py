@@ -1,7 +1,7 @@
-"""Folding: a trained network as a smaller one that says the same, for inference.
+"""Folding: convert a trained network to a smaller, equivalent one for inference.
 
-In inference a batch normalisation only scales and shifts each channel by fixed numbers; the linear layer before it can
-do that with its own weights. And the matrix that a depthwise convolution multiplies by is always the same.
+In inference a batch normalisation only scales and shifts each channel by constants, which can be folded into the
+weights of the linear layer before it. The matrix of a depthwise convolution is constant as well.
 """
 
 from dataclasses import replace
@@ -20,26 +20,26 @@ from sayso.nn.parameters import FloatArray, Shape, Views
 from sayso.nn.residual import Residual
 from sayso.nn.time_blocks import TimeBlocks
 
-# Moments of the output that are computed in one product. Fewer make more products, more make them hold more zeros.
+# Output frames per matrix product: fewer frames need more products, more frames put more zeros into each.
 BLOCK = 7
 
 Folded = list[tuple[Layer, dict[str, Any]]]
-"""Layers, each with what it has learned."""
+"""Layers, each with its parameters."""
 
 
 def folded(network: Network) -> Network:
-    """Return a network without dropout, in which linear layers do the work of the batch normalisations behind them.
+    """Return a network without dropout and with batch normalisations folded into the linear layers before them.
 
     Parameters
     ----------
     network : Network
-        A trained network; it stays as it is.
+        A trained network; it is not modified.
 
     Returns
     -------
     network : Network
-        Its logits are the same but for rounding. It hears inputs of the same shape only, and is made to be used, not
-        to be trained on.
+        Computes the same logits except for rounding. It accepts inputs of the same shape only and is meant for
+        inference, not for further training.
     """
     layers = _fold(network.chain, network.parameters.values, network.input_shape[::-1])
     smaller = Network([layer for layer, _ in layers], network.input_shape, network.parameters.vector.dtype)
@@ -49,18 +49,18 @@ def folded(network: Network) -> Network:
 
 def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
     done: Folded = []
-    for layer, name, taken in zip(chain.layers, chain.names, chain.shapes(shape), strict=False):
+    for layer, name, input_shape in zip(chain.layers, chain.names, chain.shapes(shape), strict=False):
         before, learned = done[-1] if done else (None, {})
         if isinstance(layer, Dropout):
             continue
         if isinstance(layer, BatchNorm) and isinstance(before, Dense | Convolution):
             done[-1] = _absorb(before, learned, layer, values[name])
         elif isinstance(layer, DepthwiseConvolution):
-            done.append(_in_blocks(layer, values[name]["weight"], taken))
+            done.append(_in_blocks(layer, values[name]["weight"], input_shape))
         elif isinstance(layer, Chain):
-            done += _fold(layer, values[name], taken)
+            done += _fold(layer, values[name], input_shape)
         elif isinstance(layer, Residual):
-            parts = {key: _fold(inner, values[name][key], taken) for key, inner in layer.branches.items()}
+            parts = {key: _fold(inner, values[name][key], input_shape) for key, inner in layer.branches.items()}
             inside = Residual(*(tuple(inner for inner, _ in part) for part in parts.values()))
             done.append((inside, {key: _named(part) for key, part in parts.items()}))
         else:
@@ -69,21 +69,21 @@ def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
 
 
 def _in_blocks(layer: DepthwiseConvolution, weight: FloatArray, shape: Shape) -> tuple[Layer, dict[str, FloatArray]]:
-    """Write the banded matrix of a depthwise convolution once, as far as it does not repeat itself."""
-    moments = layer.output_length(shape)
-    block = -(-moments // max(round(moments / BLOCK), 1))
+    """Keep one block of the banded matrix of a depthwise convolution; all blocks are equal."""
+    frames = layer.output_length(shape)
+    block = -(-frames // max(round(frames / BLOCK), 1))
     span = (block - 1) * layer.stride + layer.span
     matrix = replace(layer, padding=0).matrix(weight, span)
-    blocks = TimeBlocks(moments=moments, block=block, span=span, step=block * layer.stride, padding=layer.padding)
+    blocks = TimeBlocks(frames=frames, block=block, span=span, step=block * layer.stride, padding=layer.padding)
     return blocks, {"weight": matrix.transpose(0, 2, 1)}
 
 
 def _absorb(
     layer: Dense | Convolution, learned: dict[str, FloatArray], norm: BatchNorm, values: Views
 ) -> tuple[Layer, dict[str, FloatArray]]:
-    """Let a linear layer do what the normalisation behind it does.
+    """Fold a normalisation into the linear layer before it.
 
-    With y = W x + b and a gain g = scale / sqrt(variance + epsilon) for each channel, the normalisation gives
+    With y = W x + b and a gain g = scale / sqrt(variance + epsilon) per channel, the normalised output is
     g (y - mean) + shift = (g W) x + (g (b - mean) + shift): a linear layer again.
     """
     exact = {name: array.astype(np.float64) for name, array in values.items()}
@@ -94,6 +94,6 @@ def _absorb(
 
 
 def _named(layers: Folded) -> dict[str, Any]:
-    """Return what the layers have learned, under the names that they have in a chain."""
+    """Return the parameters of the layers under the layers' names in a chain."""
     names = Chain(tuple(layer for layer, _ in layers)).names
     return {name: learned for name, (_, learned) in zip(names, layers, strict=True)}

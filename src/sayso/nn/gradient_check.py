@@ -1,7 +1,6 @@
-"""Numerical gradient checks, which tell whether backward returns the derivative of what forward computes.
+"""Numerical gradient checks: whether backward returns the derivative of what forward computes.
 
-A layer is asked for its gradient along random directions, and the answer is compared with difference quotients in
-float64.
+The directional derivatives of a layer along random directions are compared with difference quotients in float64.
 """
 
 import numpy as np
@@ -9,11 +8,11 @@ import numpy as np
 from sayso.nn.layer import Layer
 from sayso.nn.parameters import Parameters, Shape, flatten
 
-# A long step suffers from curvature, a short one from rounding, and any from a corner (of ReLU) that it happens to
-# cross. The best of several counts: a right gradient agrees with one of them, a wrong gradient with none.
+# A long step suffers from curvature, a short one from rounding, and any step from a kink (of ReLU) that it crosses.
+# The best of several counts: a correct gradient agrees with one of them, a wrong gradient with none.
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 
-# Gradients below this count as zero, as that of a bias which a batch normalisation takes out again.
+# Gradients below this count as zero, such as that of a bias which a batch normalisation removes again.
 NEGLIGIBLE = 1e-4
 
 
@@ -25,31 +24,31 @@ def gradient_errors(
     Parameters
     ----------
     layer : Layer
-        What is checked; a chain of layers is a layer.
+        The layer to check; a chain of layers is a layer.
     input_shape : tuple of int
         Shape of its input without the batch axis.
     batch, seed : int
-        Examples in the batch; seed of the random numbers, those of the layer included.
+        Examples in the batch; seed of all random numbers, including those of the layer.
     directions : int
-        How many random directions are tried in each array.
+        Number of random directions per array.
 
     Returns
     -------
     errors : dict of str to float
         For the input ("x") and each learned parameter, the largest |numerical - analytical| / |gradient|, where
-        |gradient| is the Euclidean norm: the usual size of a derivative along a direction of independent standard
-        normal numbers. (One derivative alone can be near 0, and any rounding would look large beside it.)
+        |gradient| is the Euclidean norm: the typical size of a derivative along a direction of independent standard
+        normal numbers. (A single derivative can be near 0, and any rounding would seem large in comparison.)
 
     Raises
     ------
     ValueError
-        By NumPy, if the layer writes to its input in either pass: it belongs to the layer below.
+        By NumPy, if the layer writes to its input in either pass: the input belongs to the layer below.
     """
     rng = np.random.default_rng(seed)
     tree = layer.parameters(input_shape)
     parameters = Parameters(tree, np.float64)
     parameters.vector[:] = rng.uniform(0.5, 1.5, len(parameters.vector))
-    # Backward assigns; what an earlier step left in the gradient must not shine through.
+    # Backward assigns: values left in the gradient by an earlier step must have no effect.
     parameters.gradient[:] = rng.normal(size=len(parameters.gradient))
     x = rng.normal(size=(*input_shape, batch))
     read_only = x.view()
@@ -58,7 +57,7 @@ def gradient_errors(
     weights = rng.normal(size=y.shape)
 
     def loss() -> float:
-        """Weigh the outputs, so that the gradient there is `weights`; the random numbers are the same each time."""
+        """Return the weighted sum of the outputs, whose gradient is `weights`; the random numbers are fixed."""
         return float(np.sum(weights * layer.forward(parameters.values, read_only, np.random.default_rng(seed))[0]))
 
     grad_x = layer.backward(parameters.values, parameters.gradients, cache, weights.copy())

@@ -1,7 +1,7 @@
-"""What a layer is: a frozen description with a forward and a backward function, and no state of its own.
+"""The interface of a layer: a frozen description with a forward and a backward function, and no state.
 
 Inside the network the batch is the last axis: activations are (features, batch) or (channels, time, batch). A layer's
-values and gradients are handed in; what backward needs of the forward pass, forward hands out as a cache.
+values and gradients are arguments; forward returns, besides its output, a cache of what backward needs.
 """
 
 import math
@@ -17,10 +17,10 @@ class Layer(ABC):
     """One differentiable step of a network; subclasses are frozen dataclasses whose fields are their settings."""
 
     @property
-    def reach(self) -> int | None:
-        """How many moments before it, and after it, a moment of the output depends on.
+    def context(self) -> int | None:
+        """Frames of the input, before and after, that a frame of the output depends on.
 
-        None if the moments of the output are not those of the input one by one, or if each depends on all of them.
+        None if input and output frames do not correspond one to one, or if each output depends on all frames.
         """
         return None
 
@@ -29,15 +29,15 @@ class Layer(ABC):
         return input_shape
 
     def parameters(self, input_shape: Shape) -> ParameterTree:
-        """Return what the layer learns, by name."""
+        """Return the layer's parameters, by name."""
         return {}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count the multiplications (each with its addition) that one example costs."""
+        """Count the multiplications (each with an addition) per example."""
         return 0
 
     def workspace(self, input_shape: Shape) -> int:
-        """Count the numbers that inference on one example holds at most: input, output, and what lies between."""
+        """Bound the numbers held at once in inference on one example: input, output and intermediate arrays."""
         return 2 * math.prod(input_shape) + 2 * math.prod(self.output_shape(input_shape))
 
     @abstractmethod
@@ -49,48 +49,48 @@ class Layer(ABC):
         values : mapping of ndarray
             The layer's parameters.
         x : ndarray, shape (..., batch)
-            The input, which must not be written to.
+            The input, which must not be modified.
         rng : Generator or None
-            Source of randomness while training; None means inference.
+            Source of randomness in training; None means inference.
 
         Returns
         -------
         y : ndarray, shape (..., batch)
             The output.
         cache : object
-            What backward needs; dropped at once in inference.
+            What backward needs; discarded in inference.
         """
 
     @abstractmethod
     def backward(self, values: Views, gradients: Views, cache: Any, grad_y: FloatArray) -> FloatArray:
-        """Carry the gradient of the loss from the output to the parameters and to the input.
+        """Propagate the gradient of the loss from the output to the parameters and to the input.
 
         Parameters
         ----------
         values : mapping of ndarray
             The layer's parameters, as in the forward pass.
         gradients : mapping of ndarray
-            Where the gradients of the parameters are assigned.
+            Arrays to which the gradients of the parameters are assigned.
         cache : object
-            What forward handed out.
+            The cache that forward returned.
         grad_y : ndarray, shape (..., batch)
-            Derivative of the loss by each number of the output. It now belongs to this layer, which may overwrite it.
+            Derivative of the loss with respect to the output. This layer may overwrite it.
 
         Returns
         -------
         grad_x : ndarray, shape (..., batch)
-            Derivative of the loss by each number of the input.
+            Derivative of the loss with respect to the input.
         """
 
     def backward_parameters(self, values: Views, gradients: Views, cache: Any, grad_y: FloatArray) -> None:
-        """Do what backward does but for the gradient of the input, which a network's lowest layer need not give."""
+        """Do the same without the gradient of the input, which the lowest layer of a network need not compute."""
         self.backward(values, gradients, cache, grad_y)
 
 
-class MomentLayer(Layer):
-    """A layer in whose output each moment depends, in inference, on the same moment of the input alone."""
+class FramewiseLayer(Layer):
+    """A layer in which, in inference, each frame of the output depends only on the same frame of the input."""
 
     @property
-    def reach(self) -> int:
-        """A moment depends on itself."""
+    def context(self) -> int:
+        """No other frames."""
         return 0

@@ -1,4 +1,4 @@
-"""The error at the output: softmax and cross-entropy as one function, whose gradient is simple and stable."""
+"""The loss: softmax and cross-entropy as one function, whose gradient is simple and numerically stable."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,13 @@ from sayso.nn.parameters import FloatArray
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Turn logits into probabilities: p_i = exp(z_i) / sum_j exp(z_j).
+    """Convert logits to probabilities: p_i = exp(z_i) / sum_j exp(z_j).
 
     Parameters
     ----------
     logits : ndarray, shape (classes, batch)
-        Any real numbers. The largest of each example is subtracted first, which cancels out and keeps exp from
-        overflowing.
+        Any real numbers. The largest of each example is subtracted first, which leaves the result unchanged and
+        prevents overflow.
 
     Returns
     -------
@@ -26,17 +26,17 @@ def softmax(logits: FloatArray) -> FloatArray:
 
 
 def one_hot(labels: NDArray[np.integer], classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
-    """Turn labels into target probabilities.
+    """Convert labels to target probabilities.
 
     Parameters
     ----------
     labels : ndarray of int, shape (batch,)
-        Index of the right class of each example.
+        Index of the correct class of each example.
     classes : int
         Number of classes.
     smoothing : float
-        Probability that is taken from the right class and spread over all classes alike, so that the network is never
-        asked to be infinitely sure (C. Szegedy et al., "Rethinking the Inception architecture", 2016, section 7).
+        Probability that is moved from the correct class to all classes uniformly, so that no logit has to grow without
+        bound (C. Szegedy et al., "Rethinking the Inception architecture", 2016, section 7).
 
     Returns
     -------
@@ -54,7 +54,7 @@ def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[floa
     Parameters
     ----------
     logits : ndarray, shape (classes, batch)
-        Output z of the network.
+        Outputs z of the network.
     targets : ndarray, shape (classes, batch)
         Target probabilities t, see `one_hot`.
 
@@ -63,14 +63,13 @@ def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[floa
     loss : float
         Mean over the batch of -sum_i t_i log p_i, in nats.
     grad_logits : ndarray, shape (classes, batch)
-        Its derivative by each logit.
+        Its derivative with respect to each logit.
 
     Notes
     -----
     With log p_i = z_i - log sum_j exp(z_j) and sum_i t_i = 1, the loss of one example is log sum_j exp(z_j) - sum_i
-    t_i z_i. The derivative of its first term by z_i is exp(z_i) / sum_j exp(z_j) = p_i, that of the second is t_i. So
-    the error that sets out backwards is p - t: what the network said, minus what it should have said. The mean divides
-    it by the batch size.
+    t_i z_i. The derivative of the first term by z_i is exp(z_i) / sum_j exp(z_j) = p_i, that of the second is t_i. So
+    the backward pass starts with p - t: predicted minus target probabilities. The mean divides it by the batch size.
     """
     shifted = logits - logits.max(axis=0)
     probabilities = np.exp(shifted)

@@ -1,4 +1,4 @@
-"""Merging: several classes that count as one, which a network can tell apart better than it could learn their union."""
+"""Merging: several classes count as one, where they are easier to learn one by one than as their union."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from sayso.nn.parameters import FloatArray, Shape, Views
 
 @dataclass(frozen=True)
 class Merging(Layer):
-    """Adds up the probabilities of a class and of its parts, which are the last of the logits.
+    """Add the probabilities of a class and of its parts, which are the last logits.
 
-    A class such as "any other word" has nothing in common by which it could be known; its words, each a class of its
-    own, have. The network learns without this layer, and is used with it.
+    The members of a class such as "any other word" have nothing in common that could be learned; each word as a
+    separate class does. The network is trained without this layer and used with it.
 
     Attributes
     ----------
     into : int
         Index of the class that the parts belong to.
     parts : int
-        How many of the last logits are its parts.
+        Number of the last logits that are its parts.
     """
 
     into: int
@@ -31,7 +31,7 @@ class Merging(Layer):
             raise ValueError(f"Merging of {self.parts} parts into class {self.into}; expected 1 or more into 0 or more")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (classes,): the logits but for the parts."""
+        """Return (classes,): the number of logits without the parts."""
         if len(input_shape) != 1 or input_shape[0] - self.parts <= self.into:
             raise ValueError(
                 f"Merging takes more than {self.into + self.parts} logits, its {self.parts} parts behind them, "
@@ -40,9 +40,9 @@ class Merging(Layer):
         return (input_shape[0] - self.parts,)
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, FloatArray]:
-        """Give the class the logarithm of the sum of the exponentials, whose softmax is the sum of the probabilities.
+        """Compute y_c = log(exp z_c + sum over the parts of exp z_k), without overflow.
 
-        What is written is y = log(exp z_c + sum over parts exp z_k), summed up so that nothing overflows.
+        The softmax of y_c is then the sum of the members' probabilities.
         """
         y = x[: -self.parts].copy()
         members = np.concatenate([x[self.into : self.into + 1], x[-self.parts :]])
@@ -50,7 +50,7 @@ class Merging(Layer):
         return y, np.exp(members - y[self.into])
 
     def backward(self, values: Views, gradients: Views, cache: FloatArray, grad_y: FloatArray) -> FloatArray:
-        """Share the gradient out.
+        """Distribute the gradient over the members.
 
         With y = log sum_k exp z_k, dy/dz_k = exp z_k / sum_j exp z_j: each member's share of the sum, a softmax.
         """

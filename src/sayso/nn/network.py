@@ -1,6 +1,6 @@
-"""A network: a chain of layers with its parameters, in the layout that callers find natural.
+"""A network: a chain of layers with its parameters, and an interface with the batch as the first axis.
 
-Callers give (batch, time, channels) or (batch, features); inside, the batch is last, which is just the transpose.
+Callers pass (batch, time, channels) or (batch, features); internally the batch is the last axis, the transpose.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,19 +16,19 @@ from sayso.nn.merging import Merging
 from sayso.nn.parameters import FloatArray, Parameters, Shape, Views
 from sayso.nn.serialization import layer_from_dict, layer_to_dict
 
-# Inference goes through the data in batches of this size, so that memory does not grow with the number of examples;
-# of a network so large that a batch would hold more numbers at once than this, fewer examples are taken.
+# Inference processes the data in batches of this size, so that memory does not grow with the number of examples.
+# For large networks the batches are smaller: one must not hold more numbers at once than `MAX_NUMBERS`.
 INFERENCE_BATCH = 512
-MOST_NUMBERS = 2**26
+MAX_NUMBERS = 2**26
 
 
 class Network:
-    """Layers and what they have learned.
+    """A chain of layers and its parameters.
 
     Parameters
     ----------
     layers : sequence of Layer
-        The layers, input side first; the last gives the logits.
+        The layers, input side first; the last one computes the logits.
     input_shape : tuple of int
         Shape of one example: (time, channels) or (features,).
     dtype : dtype
@@ -37,7 +37,7 @@ class Network:
     Raises
     ------
     ValueError
-        If a layer does not fit the one before it, or the last does not give one number a class.
+        If a layer does not fit the one before it, or the output of the last is not one number per class.
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape, dtype: np.typing.DTypeLike = np.float32) -> None:
@@ -45,10 +45,10 @@ class Network:
         self.input_shape = tuple(input_shape)
         output_shape = self.chain.output_shape(self.input_shape[::-1])
         if len(output_shape) != 1:
-            raise ValueError(f"the network ends in an output of shape {output_shape}; put Flatten and Dense behind it")
+            raise ValueError(f"the network ends in an output of shape {output_shape}; append Flatten and Dense")
         self.parameters = Parameters(self.chain.parameters(self.input_shape[::-1]), dtype)
         workspace = max(self.chain.workspace(self.input_shape[::-1]), 1)
-        self._batch = max(min(INFERENCE_BATCH, MOST_NUMBERS // workspace), 1)
+        self._batch = max(min(INFERENCE_BATCH, MAX_NUMBERS // workspace), 1)
 
     @property
     def classes(self) -> int:
@@ -57,16 +57,16 @@ class Network:
 
     @property
     def parameter_count(self) -> int:
-        """Count of learned numbers."""
+        """Number of learned values."""
         return self.parameters.count("weight", "bias")
 
     @property
     def multiply_adds(self) -> int:
-        """Multiplications with additions that one example costs."""
+        """Multiplications, each with an addition, per example."""
         return self.chain.multiply_adds(self.input_shape[::-1])
 
     def _batches(self, x: FloatArray) -> Iterator[FloatArray]:
-        """Cut examples in the layout inside the network into batches; without examples there is one of size 0."""
+        """Cut examples in the internal layout into batches; without examples there is one batch of size 0."""
         return (x[..., start : start + self._batch] for start in range(0, max(x.shape[-1], 1), self._batch))
 
     def initialise(self, rng: np.random.Generator) -> Self:
@@ -75,17 +75,17 @@ class Network:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy or a pickle keeps: of the parameters the vector alone, as copied views are no views."""
+        """Keep only the vector of the parameters in a copy or a pickle, as copied views would not alias it."""
         return {"chain": self.chain, "input_shape": self.input_shape, "vector": self.parameters.vector}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Build the network anew around the vector's values."""
+        """Rebuild the network with the values of the vector."""
         vector = state["vector"]
         Network.__init__(self, state["chain"].layers, state["input_shape"], vector.dtype)
         self.parameters.vector[:] = vector
 
-    def inside(self, x: FloatArray) -> FloatArray:
-        """Turn examples to the layout inside the network, in its own precision; they are not copied if they have it."""
+    def to_internal(self, x: FloatArray) -> FloatArray:
+        """Transpose examples to the internal layout, in the network's precision; copied only if that differs."""
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, self.input_shape))
             raise ValueError(f"the network takes examples of shape (batch, {expected}), got {x.shape}")
@@ -102,48 +102,48 @@ class Network:
         Returns
         -------
         logits : ndarray, shape (batch, classes)
-            The larger, the likelier.
+            Unnormalised log-probabilities of the classes.
 
         Raises
         ------
         ValueError
             If the examples do not have the shape that the network takes.
         """
-        values, x = self.parameters.values, self.inside(x)
+        values, x = self.parameters.values, self.to_internal(x)
         return np.concatenate([self.chain.forward(values, batch, None)[0].T for batch in self._batches(x)])
 
     @property
     def last(self) -> int:
-        """Position of the last layer that learns; behind it classes may be merged."""
+        """Position of the last layer with parameters; a merging of classes may follow it."""
         return max((place for place, name in enumerate(self.chain.names) if self.parameters.values[name]), default=0)
 
     @property
     def last_input_shape(self) -> Shape:
-        """Shape of what the last layer that learns is given, without its batch axis."""
+        """Shape of the input of the last layer with parameters, without its batch axis."""
         return self.chain.shapes(self.input_shape[::-1])[self.last]
 
     def raise_logit(self, label: int, amount: float) -> None:
-        """Add a number to the logit of a class for good, in the biases from which it comes.
+        """Add a constant to the logit of a class, permanently, through the biases that it is computed with.
 
         Parameters
         ----------
         label : int
-            Index of the class; if others are merged into it, their biases are raised alike, and so their sum is.
+            Index of the class; if others are merged into it, their biases are raised by the same amount.
         amount : float
-            In nats; below 0 to make the class less likely.
+            In nats; negative to make the class less likely.
         """
-        # The views come in the order of the layers, so the last bias is that of the logits, or one that is added to it.
+        # Views are in the order of the layers, so the last bias is that of the logits, or one that is added to them.
         *_, bias = (view for name, view in self.parameters.named().items() if name.endswith("bias"))
-        behind = self.chain.layers[self.last + 1 :]
-        parts = sum(layer.parts for layer in behind if isinstance(layer, Merging) and layer.into == label)
+        following = self.chain.layers[self.last + 1 :]
+        parts = sum(layer.parts for layer in following if isinstance(layer, Merging) and layer.into == label)
         bias[[label, *range(self.classes, self.classes + parts)]] += amount
 
     def last_inputs(self, x: FloatArray) -> FloatArray:
-        """Compute what the last layer that learns is given, for inference, shape (batch, width)."""
+        """Compute the inputs of the last layer with parameters, in inference, shape (batch, width)."""
         body, shape = Chain(self.chain.layers[: self.last]), self.last_input_shape
         if len(shape) != 1:
-            raise ValueError(f"the last layer is given {shape}; expected one number a feature")
-        x = self.inside(x)
+            raise ValueError(f"the last layer takes inputs of shape {shape}; expected (features,)")
+        x = self.to_internal(x)
         return np.concatenate([body.forward(self.parameters.values, batch, None)[0].T for batch in self._batches(x)])
 
     def probabilities(self, x: FloatArray) -> FloatArray:
@@ -153,7 +153,7 @@ class Network:
     def loss_and_gradient(
         self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, gradients: Views | None = None
     ) -> tuple[float, FloatArray]:
-        """Go forward in training mode, measure the error at the output, and carry its gradient back to every parameter.
+        """Run forward in training mode, compute the loss, and backpropagate its gradient to every parameter.
 
         Parameters
         ----------
@@ -164,14 +164,14 @@ class Network:
         rng : Generator
             Source of randomness for layers such as dropout.
         gradients : mapping of ndarray, optional
-            Where to put the gradient, see `Parameters.views`; by default in `parameters.gradient`.
+            Where the gradient is stored, see `Parameters.views`; by default in `parameters.gradient`.
 
         Returns
         -------
         loss : float
             Mean cross-entropy in nats.
         logits : ndarray, shape (batch, classes)
-            What the network said.
+            Output of the network in training mode.
 
         Raises
         ------
@@ -179,24 +179,24 @@ class Network:
             If the examples do not have the shape that the network takes.
         """
         parameters = self.parameters
-        logits, caches = self.chain.forward(parameters.values, self.inside(x), rng)
+        logits, caches = self.chain.forward(parameters.values, self.to_internal(x), rng)
         loss, grad_logits = softmax_cross_entropy(logits, targets)
         gradients = parameters.gradients if gradients is None else gradients
         self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)
         return loss, logits.T
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe layers and input shape in plain values, without what was learned."""
+        """Describe layers and input shape in plain values, without the parameters."""
         return {"input_shape": list(self.input_shape), "layers": [layer_to_dict(layer) for layer in self.chain.layers]}
 
     @staticmethod
     def describe(description: Mapping[str, Any]) -> tuple[Chain, Shape]:
-        """Read layers and input shape from what `to_dict` returned, without allocating anything for them.
+        """Read layers and input shape from the result of `to_dict`, without allocating any parameters.
 
         Raises
         ------
         ValueError
-            If the description names an unknown layer or setting, or the sizes are no whole numbers above 0.
+            If the description names an unknown layer or setting, or a size is not a whole number above 0.
         """
         layers, shape = description.get("layers"), description.get("input_shape")
         if not isinstance(layers, Sequence) or not isinstance(shape, Sequence):

@@ -1,7 +1,7 @@
-"""Gradient descent: rules that turn a gradient into a step of the weights.
+"""Optimisers: rules of gradient descent that turn a gradient into an update of the weights.
 
-An optimiser is a frozen description; what it remembers from step to step is a dictionary of vectors that the caller
-keeps, so a checkpoint is those vectors and nothing else.
+An optimiser is a frozen description; its state is a dictionary of vectors that the caller keeps, so a checkpoint
+consists of those vectors and nothing else.
 """
 
 from abc import ABC, abstractmethod
@@ -19,24 +19,24 @@ class Optimizer(ABC):
 
     @abstractmethod
     def start(self, parameters: Parameters) -> State:
-        """Return what is remembered before the first step."""
+        """Return the state before the first step."""
 
     @abstractmethod
     def step(self, parameters: Parameters, state: State, learning_rate: float) -> None:
-        """Move the learned values against the gradient and update `state`, both in place."""
+        """Update the learned values and `state`, both in place."""
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum: v ← momentum v + gradient; w ← w - rate v.
 
-    The velocity v sums up past gradients, so steps grow where they agree and shrink where they alternate.
+    The velocity v accumulates past gradients, so steps grow where they agree and shrink where they alternate.
     """
 
     momentum: float = 0.0
 
     def start(self, parameters: Parameters) -> State:
-        """Stand still."""
+        """Return a velocity of zero."""
         return {"velocity": np.zeros(parameters.count("weight", "bias"), parameters.vector.dtype)}
 
     def step(self, parameters: Parameters, state: State, learning_rate: float) -> None:
@@ -52,8 +52,8 @@ class SGD(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay; with `weight_decay` 0 it is plain Adam.
 
-    m and v are running averages of the gradient and of its square, c their correction for having started at zero after
-    t steps, and every weight moves by about the same amount, in the direction of its average gradient:
+    m and v are running averages of the gradient and of its square, and c corrects them after t steps for having started
+    at zero. Every weight moves by about the same amount, against its average gradient:
 
         w ← w - rate weight_decay w - rate (m / c_1) / (sqrt(v / c_2) + epsilon),  c_i = 1 - beta_i^t
 
@@ -67,15 +67,15 @@ class AdamW(Optimizer):
     weight_decay: float = 0.0
 
     def start(self, parameters: Parameters) -> State:
-        """Remember no gradient yet."""
+        """Return averages of zero."""
         size, dtype = parameters.count("weight", "bias"), parameters.vector.dtype
         return {"steps": np.zeros(1), "mean": np.zeros(size, dtype), "square": np.zeros(size, dtype)}
 
     def step(self, parameters: Parameters, state: State, learning_rate: float) -> None:
         """Make one step.
 
-        To save passes over memory, m / (1 - beta_1) and v / (1 - beta_2) are kept: m ← beta_1 m + gradient. The
-        constant factors move into the rate and into epsilon, which changes nothing in the result.
+        To save passes over memory, m / (1 - beta_1) and v / (1 - beta_2) are stored: m ← beta_1 m + gradient. The
+        constant factors are moved into the rate and into epsilon, which leaves the result unchanged.
         """
         state["steps"] += 1
         steps = float(state["steps"][0])

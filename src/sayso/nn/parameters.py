@@ -1,8 +1,7 @@
-"""All numbers that a network learns, in one flat vector, with named views for the layers to work on.
+"""All parameters of a network in one flat vector, with named views for the layers.
 
 An optimiser step, a gradient norm, an average of weights or a checkpoint is then one expression over one vector.
-Layers must write into their views (`view[...] = x` or `view -= x`); binding the name anew would cut the view off from
-the vector.
+Layers must write into their views (`view[...] = x` or `view -= x`); rebinding the name would detach it from the vector.
 """
 
 import math
@@ -21,14 +20,13 @@ Views = Mapping[str, Any]
 Role = Literal["weight", "bias", "statistic"]
 ROLES: tuple[Role, ...] = ("weight", "bias", "statistic")
 
-# More numbers than any network of this library has use for: a size that is a mistake is refused before memory is asked
-# for.
+# Far more than any network of this library needs, so that a mistaken size is refused before memory is allocated.
 MAX_SIZE = 2**30
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a layer says of one of its arrays.
+    """Specification of one array of a layer.
 
     Attributes
     ----------
@@ -37,8 +35,8 @@ class Parameter:
     fill : callable
         `fill(rng, shape)` returns its initial value.
     role : {"weight", "bias", "statistic"}
-        A weight is learned and subject to weight decay, a bias (or scale) is learned without decay, and a statistic is
-        an average of what was seen in training: its "gradient" is the distance from what the last batch showed.
+        A weight is learned with weight decay, a bias (or scale) is learned without, and a statistic is a running
+        average over the training batches: its "gradient" is its difference from the value for the last batch.
     """
 
     shape: Shape
@@ -47,12 +45,12 @@ class Parameter:
 
     @property
     def size(self) -> int:
-        """Count of numbers."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
-# Going through long vectors takes several passes. Taken in blocks that stay in the processor's cache, they are several
-# times faster than through the whole memory each time.
+# An update makes several passes over its vectors. Done in blocks that fit the processor's cache, they are several times
+# faster than passes over the whole vectors.
 BLOCK = 32_768
 
 ParameterTree = Mapping[str, Any]
@@ -65,7 +63,7 @@ class Parameters:
     Parameters
     ----------
     tree : nested mapping of Parameter
-        What the layers need.
+        Specifications of all layers' parameters.
     dtype : dtype
         float32 for work, float64 for checking gradients.
 
@@ -79,7 +77,7 @@ class Parameters:
     Raises
     ------
     ValueError
-        If there would be more than `MAX_SIZE` numbers.
+        If there are more than `MAX_SIZE` parameters.
     """
 
     def __init__(self, tree: ParameterTree, dtype: np.typing.DTypeLike = np.float32) -> None:
@@ -100,7 +98,7 @@ class Parameters:
         self.gradients = self.views(self.gradient)
 
     def views(self, vector: FloatArray) -> dict[str, Any]:
-        """Return views of a vector of the same size (values, gradients) in the shape of the tree."""
+        """Return views of a vector of the same size (values, gradients), nested like the tree."""
 
         def branch(tree: ParameterTree, prefix: str) -> dict[str, Any]:
             return {
@@ -118,7 +116,7 @@ class Parameters:
             view[...] = self._specs[name].fill(rng, view.shape)
 
     def assign(self, learned: Views) -> None:
-        """Copy values from a nested mapping like that of the values."""
+        """Copy values from a mapping nested like `values`."""
 
         def copy(views: Views, arrays: Views) -> None:
             for name, array in arrays.items():
@@ -130,12 +128,12 @@ class Parameters:
         copy(self.values, learned)
 
     def named(self, vector: FloatArray | None = None) -> dict[str, FloatArray]:
-        """Return views by dotted name, of the values or of another vector of the same size (gradients, averages)."""
+        """Return views by dotted name of the values, or of another vector of the same size (gradients, averages)."""
         vector = self.vector if vector is None else vector
         return {name: vector[self._slices[name]].reshape(spec.shape) for name, spec in self._specs.items()}
 
     def norms(self, vector: FloatArray) -> dict[str, float]:
-        """Return the Euclidean norm of each layer's learned part of a vector of the same size (values, gradients)."""
+        """Return each layer's Euclidean norm in a vector of the same size (values, gradients), without statistics."""
         squares: dict[str, float] = {}
         for name, spec in self._specs.items():
             if spec.role != "statistic":
@@ -144,17 +142,17 @@ class Parameters:
         return {layer: math.sqrt(square) for layer, square in squares.items()}
 
     def count(self, *roles: Role) -> int:
-        """Count the numbers that have one of these roles."""
+        """Count the elements of all parameters with one of these roles."""
         return sum(spec.size for spec in self._specs.values() if spec.role in roles)
 
-    def follow_statistics(self, rate: float = 0.1) -> None:
-        """Move the statistics towards what the last batch showed, by the part `rate` of the way."""
+    def update_statistics(self, rate: float = 0.1) -> None:
+        """Move the running statistics towards those of the last batch, by the fraction `rate` of the difference."""
         learned = self.count("weight", "bias")
         self.vector[learned:] -= rate * self.gradient[learned:]
 
 
 def flatten(tree: ParameterTree, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-    """Walk through a nested mapping of parameters and give each its dotted name."""
+    """Yield the parameters of a nested mapping with their dotted names."""
     for name, node in tree.items():
         if isinstance(node, Parameter):
             yield prefix + name, node
@@ -163,22 +161,22 @@ def flatten(tree: ParameterTree, prefix: str = "") -> Iterator[tuple[str, Parame
 
 
 def blocks(size: int) -> Iterator[slice]:
-    """Cut a vector of that size into slices of at most `BLOCK` numbers."""
+    """Return slices of at most `BLOCK` elements that cover a vector of that size."""
     return (slice(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK))
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> FloatArray:
-    """Start at zero."""
+    """Initialise with zeros."""
     return np.zeros(shape)
 
 
 def ones(rng: np.random.Generator, shape: Shape) -> FloatArray:
-    """Start at one."""
+    """Initialise with ones."""
     return np.ones(shape)
 
 
 def he_normal(fan_in: int) -> Callable[[np.random.Generator, Shape], FloatArray]:
-    """Start with normal numbers of variance 2 / fan_in, which keeps the scale of activations through ReLU layers.
+    """Initialise with normal numbers of variance 2 / fan_in, which preserves the scale of activations in ReLU layers.
 
     K. He et al., "Delving deep into rectifiers", 2015, equation 10.
     """

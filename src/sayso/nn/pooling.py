@@ -1,4 +1,4 @@
-"""Pooling: what a whole clip sounds like, from what each of its moments sounds like."""
+"""Pooling over time: from one vector per frame to one vector per example."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,13 +18,13 @@ class _Cache(NamedTuple):
 class StatisticsPooling(Layer):
     """Mean and standard deviation of each channel over time.
 
-    The mean tells how much of a sound there was, the deviation whether it was there all the time or for a moment.
-    D. Snyder et al., "X-vectors", 2018.
+    The mean measures how strong a channel is, the deviation whether it is active all the time or briefly. D. Snyder et
+    al., "X-vectors", 2018.
 
     Attributes
     ----------
     epsilon : float
-        Added to the variance, so that a constant channel has a gradient.
+        Added to the variance, so that the gradient is finite for a constant channel.
     """
 
     epsilon: float = 1e-5
@@ -40,8 +40,10 @@ class StatisticsPooling(Layer):
         return (2 * input_shape[0],)
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, _Cache]:
-        """Go from (channels, time, batch) to (2 x channels, batch)."""
-        # The mean as a weighted sum over time, which is a matrix product: NumPy's sums over an inner axis are slower.
+        """Map (channels, time, batch) to (2 x channels, batch)."""
+        # The mean as a weighted sum over time is a matrix product; NumPy's sums over an inner axis are slower. It is
+        # rounded in the order that the BLAS kernel sums in, so even a constant channel may differ from its mean in the
+        # last digit; against epsilon that is negligible.
         weights = np.full(x.shape[1], 1 / x.shape[1], x.dtype)
         mean = weights @ x
         centred = x - mean[:, None]
@@ -49,11 +51,11 @@ class StatisticsPooling(Layer):
         return np.concatenate([mean, deviation]), _Cache(centred, deviation)
 
     def backward(self, values: Views, gradients: Views, cache: _Cache, grad_y: FloatArray) -> FloatArray:
-        """Spread the gradient over the moments.
+        """Distribute the gradient over the frames.
 
-        Write m for the mean of the T moments x_t and s = sqrt(v + epsilon) for the deviation. Each moment moves the
-        mean by dm/dx_t = 1 / T. The variance v = sum_t (x_t - m)² / T moves by dv/dx_t = 2 (x_t - m) / T (what x_t
-        does to v through m cancels, as the distances from the mean sum to zero), and ds/dv = 1 / (2 s). Together
+        Write m for the mean of the T frames x_t and s = sqrt(v + epsilon) for the deviation. The mean has dm/dx_t =
+        1 / T. The variance v = sum_t (x_t - m)² / T has dv/dx_t = 2 (x_t - m) / T (the contribution through m cancels,
+        as the deviations x_t - m sum to zero), and ds/dv = 1 / (2 s). Together
 
             dL/dx_t = (dL/dm + dL/ds (x_t - m) / s) / T
         """

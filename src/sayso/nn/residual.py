@@ -1,4 +1,4 @@
-"""The residual connection: layers that learn what to add to their input, rather than a new output."""
+"""The residual connection: layers that learn a correction to their input, rather than a new output."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sayso.nn.parameters import FloatArray, ParameterTree, Shape, Views
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """y = f(x) + g(x), where g is the shortcut: x itself, or layers that bring it to the shape of f(x).
+    """y = f(x) + g(x), where g is the shortcut: the identity, or layers that change x to the shape of f(x).
 
     K. He et al., "Deep residual learning for image recognition", 2016.
 
@@ -23,7 +23,7 @@ class Residual(Layer):
     layers : tuple of Layer
         The chain f.
     shortcut : tuple of Layer
-        The chain g; none leaves x as it is.
+        The chain g; empty for the identity.
     """
 
     layers: tuple[Layer, ...]
@@ -31,11 +31,11 @@ class Residual(Layer):
 
     @cached_property
     def branches(self) -> dict[str, Chain]:
-        """The two chains, by the names under which their parameters are kept."""
+        """The two chains, by the names under which their parameters are stored."""
         return {"layers": Chain(self.layers), "shortcut": Chain(self.shortcut)}
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape that both branches have."""
+        """Return the common shape of both branches' outputs."""
         shape, other = (branch.output_shape(input_shape) for branch in self.branches.values())
         if shape != other:
             raise ValueError(
@@ -48,11 +48,11 @@ class Residual(Layer):
         return {name: branch.parameters(input_shape) for name, branch in self.branches.items()}
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Sum up both branches'."""
+        """Sum over both branches."""
         return sum(branch.multiply_adds(input_shape) for branch in self.branches.values())
 
     def workspace(self, input_shape: Shape) -> int:
-        """Count what the larger branch needs beside the input and the outputs that are added."""
+        """Add the larger branch's workspace to the input and the outputs that are summed."""
         kept = math.prod(input_shape) + 2 * math.prod(self.output_shape(input_shape))
         return kept + max(branch.workspace(input_shape) for branch in self.branches.values())
 
@@ -66,13 +66,13 @@ class Residual(Layer):
         return y + other, (kept, other_kept)
 
     def backward(self, values: Views, gradients: Views, cache: tuple[Any, Any], grad_y: FloatArray) -> FloatArray:
-        """Carry the gradient back through both branches and add what arrives.
+        """Propagate the gradient through both branches and add the results.
 
-        x moves y through f and through g, so dL/dx = dL/dy (J_f + J_g). With g(x) = x, J_g is the identity: the
-        gradient reaches lower layers undiminished whatever f does to it, which is why deep networks learn with it.
+        y depends on x through f and through g, so dL/dx = dL/dy (J_f + J_g). With g(x) = x, J_g is the identity: the
+        gradient reaches lower layers undiminished, whatever f does to it. That makes deep networks trainable.
         """
         branches, (kept, other_kept) = self.branches, cache
-        # Each branch may overwrite the gradient that it is given.
+        # Each branch may overwrite the gradient passed to it.
         grad_x = branches["layers"].backward(values["layers"], gradients["layers"], kept, grad_y.copy())
         grad_x += branches["shortcut"].backward(values["shortcut"], gradients["shortcut"], other_kept, grad_y)
         return grad_x

@@ -1,4 +1,4 @@
-"""Schedules: the course of the learning rate over a training, as a function of the part of it that is done."""
+"""Schedules: the learning rate as a function of the training progress."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """Anything that gives the learning rate at a moment of the training."""
+    """Any function from training progress to learning rate."""
 
     def __call__(self, progress: float) -> float:
-        """Return the learning rate when the part `progress` (0 to 1) of the training is done."""
+        """Return the learning rate after the fraction `progress` (0 to 1) of the training."""
         ...
 
 
@@ -26,7 +26,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """The rate falls by `factor` at each of `drops` evenly spaced moments."""
+    """The rate is multiplied by `factor` at each of `drops` evenly spaced points."""
 
     rate: float
     drops: int = 3
@@ -39,7 +39,7 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class CosineWithWarmup:
-    """A straight rise from 0 over the part `warmup`, then half a cosine down to 0.
+    """A linear rise from 0 during the fraction `warmup`, then half a cosine down to 0.
 
     I. Loshchilov and F. Hutter, "SGDR", 2017, without restarts.
     """
@@ -56,9 +56,9 @@ class CosineWithWarmup:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Half a cosine up from rate / 25 over the part `warmup`, then half a cosine down to rate / 10,000.
+    """Half a cosine up from rate / 25 during the fraction `warmup`, then half a cosine down to rate / 10,000.
 
-    L. Smith and N. Topin, "Super-convergence", 2019, with cosines for straight lines.
+    L. Smith and N. Topin, "Super-convergence", 2019, with cosines instead of straight lines.
     """
 
     rate: float
@@ -72,5 +72,5 @@ class OneCycle:
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
-    """Go from start to end along half a cosine: flat at both ends."""
+    """Interpolate from start to end along half a cosine, which is flat at both ends."""
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2

@@ -1,4 +1,4 @@
-"""Layers as plain values for a file, and back: only the kinds listed here can come out of a file, and no code runs."""
+"""Layers to plain values for a file, and back: only the kinds listed here are loaded, and no code is executed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -39,14 +39,14 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }
 
-# Layers inside layers inside layers: no network of this library goes nearly as deep.
-DEEPEST = 16
-# Layers in all, those inside of others included.
-MOST_LAYERS = 1_000
+# Nesting of layers inside layers; no network of this library is nearly as deep.
+MAX_DEPTH = 16
+# Total number of layers, including nested ones.
+MAX_LAYERS = 1_000
 
 
 def layer_to_dict(layer: Layer) -> dict[str, Any]:
-    """Describe a layer by its kind and its settings; a layer that is made of layers holds a list of them."""
+    """Describe a layer by its kind and its settings; nested layers become a list of descriptions."""
     settings = {part.name: getattr(layer, part.name) for part in fields(layer)}  # type: ignore[arg-type]
     for name, value in settings.items():
         if isinstance(value, tuple):
@@ -55,16 +55,16 @@ def layer_to_dict(layer: Layer) -> dict[str, Any]:
 
 
 def layer_from_dict(description: Mapping[str, Any], numbers: Iterator[int] | None = None, depth: int = 0) -> Layer:
-    """Build the layer that `layer_to_dict` described.
+    """Build a layer from the result of `layer_to_dict`.
 
     Parameters
     ----------
     description : mapping
         The layer's kind and settings.
     numbers : iterator of int, optional
-        Numbers the layers of the network that it belongs to, from 1.
+        Running number of the layers in the whole network, from 1.
     depth : int
-        How many layers it stands in.
+        Number of layers that this one is nested in.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def layer_from_dict(description: Mapping[str, Any], numbers: Iterator[int] | Non
         If the kind or a setting is unknown, a setting has the wrong type or is missing, or there are too many layers.
     """
     numbers = numbers or count(1)
-    if next(numbers) > MOST_LAYERS:
-        raise ValueError(f"there are more than {MOST_LAYERS} layers")
+    if next(numbers) > MAX_LAYERS:
+        raise ValueError(f"there are more than {MAX_LAYERS} layers")
     if not isinstance(description, Mapping):
         raise ValueError(f"a layer is described by {description!r}; expected a mapping of its kind and settings")
-    if depth > DEEPEST:
-        raise ValueError(f"layers stand more than {DEEPEST} deep inside each other")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"layers are nested more than {MAX_DEPTH} deep")
     kind = LAYERS.get(str(description.get("kind")))
     if kind is None:
         raise ValueError(f"unknown layer {description.get('kind')!r}; known are {', '.join(LAYERS)}")
@@ -87,7 +87,7 @@ def layer_from_dict(description: Mapping[str, Any], numbers: Iterator[int] | Non
         if known.get(name) == tuple[Layer, ...] and isinstance(value, list | tuple):
             settings[name] = tuple(layer_from_dict(inner, numbers, depth + 1) for inner in value)
             continue
-        # A file may hold a float without its fraction, such as 0 for 0.0.
+        # A file may hold a float without a fraction, such as 0 for 0.0.
         if known.get(name) is not type(value) and (known.get(name), type(value)) != (float, int):
             raise ValueError(f"{kind.__name__} does not take {name} = {value!r}")
     try:

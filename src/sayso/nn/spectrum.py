@@ -1,7 +1,7 @@
-"""From cepstral coefficients to a picture of frequency and time, for layers that look at neighbouring bands, and back.
+"""From cepstral coefficients to a spectrogram, for convolutions over frequency, and from bands to channels.
 
-Coefficients say how much of each cosine there is in the spectrum: nothing in them is a neighbour of anything. Layers
-with weights shared over frequency need the bands themselves.
+Each coefficient is the amplitude of one cosine over the whole spectrum, so neighbouring coefficients are not
+neighbouring frequencies. Layers with weights shared over frequency need the bands themselves.
 """
 
 import math
@@ -10,18 +10,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from sayso.nn.layer import MomentLayer
+from sayso.nn.layer import FramewiseLayer
 from sayso.nn.parameters import FloatArray, Shape, Views
 
 
 @dataclass(frozen=True)
-class Spectrum(MomentLayer):
-    """Adds up the cosines that standardised coefficients stand for: y(f, t) = sum_k C_kf x_k(t) / (k + 1).
+class Spectrum(FramewiseLayer):
+    """Inverse cosine transform of standardised coefficients: y(f, t) = sum_k C_kf x_k(t) / (k + 1).
 
     C is the orthonormal discrete cosine transform, type II (N. Ahmed et al., "Discrete cosine transform", 1974), whose
-    inverse is its transpose; there are as many bands as coefficients. The deviations of the coefficients of speech fall
-    about like 1 / (k + 1), and standardising brings all of them to 1; the weight, a lifter, takes that back, so that
-    the picture is about the log-mel spectrum again (a coarser one if the transform gave fewer coefficients than bands).
+    inverse is its transpose; there are as many bands as coefficients. The standard deviations of the coefficients of
+    speech fall roughly like 1 / (k + 1), and standardisation brings them all to 1; the weight 1 / (k + 1), a lifter,
+    undoes that. The result is approximately the log-mel spectrogram (smoothed if there are fewer coefficients than mel
+    bands).
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -31,24 +32,24 @@ class Spectrum(MomentLayer):
         return (1, *input_shape)
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        """Count one for each cosine, band and moment."""
+        """Return one per coefficient, band and frame."""
         coefficients, time = input_shape
         return coefficients**2 * time
 
     def workspace(self, input_shape: Shape) -> int:
-        """Count the cosines beside the input and the output."""
+        """Include the matrix of cosines."""
         return super().workspace(input_shape) + input_shape[0] ** 2
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, None]:
-        """Compute the spectrum at all moments of all examples in one product."""
+        """Compute the spectra of all frames of all examples in one matrix product."""
         y = cosines(len(x), x.dtype).T @ x.reshape(len(x), -1)
         return y.reshape(1, *x.shape), None
 
     def backward(self, values: Views, gradients: Views, cache: None, grad_y: FloatArray) -> FloatArray:
-        """Carry the gradient back.
+        """Propagate the gradient from the bands to the coefficients.
 
-        x_k moves the band f by C_kf / (k + 1), so dL/dx_k = sum_f C_kf dL/dy(f) / (k + 1): what the coefficients get is
-        the cosine transform of the gradient of the bands, weighed in the same way.
+        dy(f)/dx_k = C_kf / (k + 1), so dL/dx_k = sum_f C_kf dL/dy(f) / (k + 1): the cosine transform of the gradient of
+        the bands, with the same weights.
         """
         bands = grad_y.shape[1]
         grad_x = cosines(bands, grad_y.dtype) @ grad_y.reshape(bands, -1)
@@ -57,18 +58,18 @@ class Spectrum(MomentLayer):
 
 @lru_cache(maxsize=8)
 def cosines(count: int, dtype: np.dtype[np.floating]) -> FloatArray:
-    """Return the weighed cosines C_kf / (k + 1), read-only: a row for each coefficient, a column for each band."""
+    """Return the weighted cosines C_kf / (k + 1), read-only: one row per coefficient, one column per band."""
     order = np.arange(count)[:, None]
     matrix = np.sqrt(2 / count) * np.cos(math.pi * order * (np.arange(count) + 0.5) / count)
     matrix[0] /= math.sqrt(2)
-    weighed: FloatArray = (matrix / (order + 1)).astype(dtype)
-    weighed.flags.writeable = False
-    return weighed
+    weighted: FloatArray = (matrix / (order + 1)).astype(dtype)
+    weighted.flags.writeable = False
+    return weighted
 
 
 @dataclass(frozen=True)
-class Stack(MomentLayer):
-    """Take each band of each channel as a channel of its own: (channels, bands, time) as (channels x bands, time)."""
+class Stack(FramewiseLayer):
+    """Make each band of each channel a separate channel: (channels, bands, time) to (channels x bands, time)."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (channels x bands, time)."""
@@ -78,9 +79,9 @@ class Stack(MomentLayer):
         return channels * bands, time
 
     def forward(self, values: Views, x: FloatArray, rng: np.random.Generator | None) -> tuple[FloatArray, Shape]:
-        """Go from (channels, bands, time, batch) to (channels x bands, time, batch); nothing moves in memory."""
+        """Reshape (channels, bands, time, batch) to (channels x bands, time, batch) without copying."""
         return x.reshape(*self.output_shape(x.shape[:-1]), x.shape[-1]), x.shape
 
     def backward(self, values: Views, gradients: Views, cache: Shape, grad_y: FloatArray) -> FloatArray:
-        """Each number's gradient belongs to the number itself."""
+        """Reshape the gradient back."""
         return grad_y.reshape(cache)

@@ -1,7 +1,7 @@
-"""One example's way through a network and back, keeping for a look all that the layers pass on to each other.
+"""Trace one example forward and backward through a network, keeping every layer's inputs, outputs and gradients.
 
-The layers' own forward and backward functions do the work, as in training; but the network is in inference, as it is
-when it is used: no dropout, and batch normalisation by its running statistics.
+The layers' own forward and backward functions are used, as in training, but in inference mode: without dropout, and
+with the running statistics of batch normalisation.
 """
 
 from collections.abc import Callable
@@ -19,22 +19,22 @@ from sayso.nn.residual import Residual
 
 @dataclass(frozen=True, eq=False)
 class Passage:
-    """What went through one layer, forward and back.
+    """The forward and the backward pass through one layer.
 
     Attributes
     ----------
     name : str
-        Where the layer stands, as in "3.Residual.layers.1.Pointwise".
+        Path of the layer, as in "3.Residual.layers.1.Pointwise".
     layer : Layer
         The layer.
     x, y : ndarray, shape (channels, time) or (features,)
         Input and output.
     grad_x, grad_y : ndarray, of the same shapes
-        Derivative of the loss by each number of the two.
+        Derivatives of the loss with respect to these.
     values, gradients : mapping of ndarray
-        The layer's parameters, and the derivative of the loss by each; nothing for layers made of layers.
+        The layer's parameters and the derivatives of the loss with respect to them; empty for a residual layer.
     branches : dict of list of Passage
-        What went on inside a residual layer, by the branch's name.
+        The passes through the layers inside a residual layer, by the branch's name.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Passage:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """One example's way through a network and back.
+    """The forward and the backward pass of one example through a network.
 
     Attributes
     ----------
     passages : list of Passage
-        Layer by layer, the input side first.
+        Layer by layer, input side first.
     logits, probabilities, targets, error : ndarray, shape (classes,)
-        What the network says, as logits and as probabilities; what it should have said; and the derivative of the loss
-        by each logit, which is where the way back begins.
+        Output of the network as logits and as probabilities, the target probabilities, and the derivative of the loss
+        with respect to the logits, where the backward pass begins.
     loss : float
         Cross-entropy in nats.
     gradient : ndarray, shape (parameters,)
-        Derivative of the loss by every number of `Parameters.vector`; nought for statistics.
+        Derivative of the loss with respect to `Parameters.vector`; zero for statistics.
     """
 
     passages: list[Passage]
@@ -74,17 +74,17 @@ class Trace:
     gradient: FloatArray
 
 
-Way = Callable[[FloatArray], tuple[FloatArray, list[Passage]]]
-"""The way back: from the gradient of the output to that of the input, and what passed on the way."""
+Backward = Callable[[FloatArray], tuple[FloatArray, list[Passage]]]
+"""A backward pass: from the gradient of the output to that of the input and the passages on the way."""
 
 
 def trace(network: Network, x: FloatArray, targets: FloatArray) -> Trace:
-    """Send one example through a network, and the error at the output back.
+    """Run one example forward through a network and the error at the output backward.
 
     Parameters
     ----------
     network : Network
-        The network; only `parameters.gradient` is written to.
+        The network; only `parameters.gradient` is modified.
     x : ndarray, shape input_shape
         The example.
     targets : ndarray, shape (classes,)
@@ -93,7 +93,7 @@ def trace(network: Network, x: FloatArray, targets: FloatArray) -> Trace:
     Returns
     -------
     trace : Trace
-        Everything on the way, in the network's precision.
+        All intermediate results, in the network's precision.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def trace(network: Network, x: FloatArray, targets: FloatArray) -> Trace:
         If the example does not have the shape that the network takes.
     """
     parameters = network.parameters
-    logits, back = _through(network.chain, "", parameters.values, parameters.gradients, network.inside(x[None]))
+    logits, back = _through(network.chain, "", parameters.values, parameters.gradients, network.to_internal(x[None]))
     loss, error = softmax_cross_entropy(logits, targets[:, None].astype(logits.dtype))
     _, passages = back(error)
     return Trace(
@@ -109,8 +109,8 @@ def trace(network: Network, x: FloatArray, targets: FloatArray) -> Trace:
     )  # fmt: skip
 
 
-def _through(layer: Layer, name: str, values: Views, gradients: Views, x: FloatArray) -> tuple[FloatArray, Way]:
-    """Go through a layer and return its output and the way back; layers that are made of layers are opened."""
+def _through(layer: Layer, name: str, values: Views, gradients: Views, x: FloatArray) -> tuple[FloatArray, Backward]:
+    """Run a layer forward and return its output and its backward pass; composite layers are opened."""
     if isinstance(layer, Chain):
         return _through_chain(layer, name, values, gradients, x)
     if isinstance(layer, Residual):
@@ -118,7 +118,7 @@ def _through(layer: Layer, name: str, values: Views, gradients: Views, x: FloatA
     y, cache = layer.forward(values, x, None)
 
     def back(grad_y: FloatArray) -> tuple[FloatArray, list[Passage]]:
-        # A layer may overwrite the gradient that it is given.
+        # A layer may overwrite the gradient passed to it.
         grad_x = layer.backward(values, gradients, cache, grad_y.copy())
         kept = {key: view.copy() for key, view in gradients.items()}
         return grad_x, [_passage(name, layer, (x, y, grad_x, grad_y), values, kept, {})]
@@ -126,17 +126,19 @@ def _through(layer: Layer, name: str, values: Views, gradients: Views, x: FloatA
     return y, back
 
 
-def _through_chain(chain: Chain, name: str, values: Views, gradients: Views, x: FloatArray) -> tuple[FloatArray, Way]:
-    ways = []
+def _through_chain(
+    chain: Chain, name: str, values: Views, gradients: Views, x: FloatArray
+) -> tuple[FloatArray, Backward]:
+    backwards = []
     for part, layer in zip(chain.names, chain.layers, strict=True):
-        x, way = _through(layer, f"{name}.{part}" if name else part, values[part], gradients[part], x)
-        ways.append(way)
+        x, backward = _through(layer, f"{name}.{part}" if name else part, values[part], gradients[part], x)
+        backwards.append(backward)
 
     def back(grad: FloatArray) -> tuple[FloatArray, list[Passage]]:
         passages: list[Passage] = []
-        for way in reversed(ways):
-            grad, passed = way(grad)
-            passages = passed + passages
+        for backward in reversed(backwards):
+            grad, inner = backward(grad)
+            passages = inner + passages
         return grad, passages
 
     return x, back
@@ -144,17 +146,17 @@ def _through_chain(chain: Chain, name: str, values: Views, gradients: Views, x: 
 
 def _through_residual(
     layer: Residual, name: str, values: Views, gradients: Views, x: FloatArray
-) -> tuple[FloatArray, Way]:
-    ways, outputs = {}, []
+) -> tuple[FloatArray, Backward]:
+    backwards, outputs = {}, []
     for branch, chain in layer.branches.items():
-        output, ways[branch] = _through(chain, f"{name}.{branch}", values[branch], gradients[branch], x)
+        output, backwards[branch] = _through(chain, f"{name}.{branch}", values[branch], gradients[branch], x)
         outputs.append(output)
     y = outputs[0] + outputs[1]
 
     def back(grad_y: FloatArray) -> tuple[FloatArray, list[Passage]]:
-        arrived = {branch: way(grad_y) for branch, way in ways.items()}
-        grad_x = np.sum([grad for grad, _ in arrived.values()], axis=0)
-        branches = {branch: passages for branch, (_, passages) in arrived.items()}
+        results = {branch: backward(grad_y) for branch, backward in backwards.items()}
+        grad_x = np.sum([grad for grad, _ in results.values()], axis=0)
+        branches = {branch: passages for branch, (_, passages) in results.items()}
         return grad_x, [_passage(name, layer, (x, y, grad_x, grad_y), {}, {}, branches)]
 
     return y, back
@@ -168,6 +170,6 @@ def _passage(
     gradients: Views,
     branches: dict[str, list[Passage]],
 ) -> Passage:
-    """Leave out the axis of a batch that holds one example."""
+    """Build a passage from arrays without their batch axis, which holds one example."""
     x, y, grad_x, grad_y = (array[..., 0] for array in arrays)
     return Passage(name, layer, x, y, grad_x, grad_y, values, gradients, branches)

@@ -1,7 +1,7 @@
-"""One step of learning, and everything that is remembered from step to step.
+"""One training step, and the state that is kept from step to step.
 
-A step is the whole of backpropagation: forward, error at the output, gradients carried back, weights moved. Whoever
-trains a network, on sound or on numbers, calls `Trainer.step` with one batch after the other.
+A step is the whole algorithm: forward pass, loss, backward pass, update of the weights. To train a network, call
+`Trainer.step` with one batch after the other.
 """
 
 import os
@@ -19,7 +19,7 @@ from sayso.nn.schedules import Schedule
 
 
 class StepResult(NamedTuple):
-    """What one step showed: mean loss in nats, how many examples were right, and the norm of the gradient."""
+    """Result of one step: mean loss in nats, number of correctly classified examples, and norm of the gradient."""
 
     loss: float
     correct: int
@@ -27,7 +27,7 @@ class StepResult(NamedTuple):
 
 
 class Trainer:
-    """Moves the weights of a network by gradient descent.
+    """Trains a network by gradient descent.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class Trainer:
     optimizer : Optimizer
         The rule of gradient descent.
     schedule : Schedule
-        Course of the learning rate.
+        Learning rate as a function of the progress.
     label_smoothing : float
         See `one_hot`.
     average_decay : float
-        Decay a step of the running average of the parameters; 0 keeps no average. While few steps are done the average
-        is shorter, so that the random start is forgotten.
+        Decay per step of the running average of the parameters; 0 keeps no average. In the first steps the average is
+        shorter, so that the random initial values are forgotten.
     shard_size : int
-        A batch is cut into parts of about this size, which go through the network side by side in threads; the
-        gradients of the parts are averaged. Batch normalisation sees one part at a time. 0 never cuts. The result does
-        not depend on the number of processors.
+        A batch is cut into shards of about this size, which are processed in parallel threads; their gradients are
+        averaged. Batch normalisation uses the statistics of each shard. 0 never cuts. The result does not depend on the
+        number of processors.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Trainer:
         self.shard_size = shard_size
         self.steps = 0
         self._shards: list[tuple[FloatArray, Views]] = []
-        self._memory: State = optimizer.start(network.parameters)
+        self._optimizer_state: State = optimizer.start(network.parameters)
         self._average = network.parameters.vector.copy() if average_decay else network.parameters.vector
 
     @property
     def averaged(self) -> FloatArray:
-        """The vector of parameters to judge and to keep: the running average, or the last values if there is none."""
+        """The vector of parameters to evaluate and save: the running average, or the current values without one."""
         return self._average
 
     def step(self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator) -> StepResult:
@@ -83,17 +83,17 @@ class Trainer:
         x : ndarray, shape (batch, *input_shape)
             Examples.
         labels : ndarray of int, shape (batch,)
-            Index of the right class of each.
+            Index of the correct class of each.
         progress : float
-            Part of the training that is done, from 0 to 1.
+            Fraction of the training that is done, from 0 to 1.
         rng : Generator
             Source of randomness for layers such as dropout.
         """
         network, parameters = self.network, self.network.parameters
         targets = one_hot(labels, network.classes, self.label_smoothing)
         loss, logits = self._loss_and_gradient(x, targets, rng)
-        self.optimizer.step(parameters, self._memory, self.schedule(progress))
-        parameters.follow_statistics()
+        self.optimizer.step(parameters, self._optimizer_state, self.schedule(progress))
+        parameters.update_statistics()
         self.steps += 1
         if self.average_decay:
             decay = min(self.average_decay, self.steps / (self.steps + 10))
@@ -105,10 +105,10 @@ class Trainer:
     def _loss_and_gradient(
         self, x: FloatArray, targets: FloatArray, rng: np.random.Generator
     ) -> tuple[float, FloatArray]:
-        """Do what the network's method does, in shards.
+        """Compute loss, gradient and logits like `Network.loss_and_gradient`, in shards.
 
-        The loss of a batch is the mean over its examples, so it is the mean of the shards' losses, each weighed by its
-        part of the examples; and the gradient of a mean is the mean of the gradients.
+        The loss of a batch is the mean over its examples, so it is the mean of the shards' losses, weighted by their
+        numbers of examples; and the gradient of a mean is the mean of the gradients.
         """
         shards = max(round(len(x) / self.shard_size), 1) if self.shard_size else 1
         if shards == 1:
@@ -119,7 +119,7 @@ class Trainer:
             self._shards.append((vector, parameters.views(vector)))
         parts = np.array_split(np.arange(len(x)), shards)
 
-        # How the caller wants to be told of overflow holds in the threads as well.
+        # The caller's handling of floating-point errors applies in the threads as well.
         errors = np.geterr()
 
         def learn(shard: int) -> tuple[float, FloatArray]:
@@ -144,12 +144,12 @@ class Trainer:
             "average": self._average,
             "steps": np.array([self.steps]),
         }
-        return vectors | {f"optimizer.{name}": vector for name, vector in self._memory.items()}
+        return vectors | {f"optimizer.{name}": vector for name, vector in self._optimizer_state.items()}
 
     def restore(self, state: dict[str, FloatArray]) -> None:
-        """Go back to what `state` returned, bit by bit."""
+        """Restore exactly what `state` returned."""
         self.network.parameters.vector[:] = state["parameters"]
         self._average[:] = state["average"]
         self.steps = int(state["steps"][0])
-        for name, vector in self._memory.items():
+        for name, vector in self._optimizer_state.items():
             vector[:] = state[f"optimizer.{name}"]

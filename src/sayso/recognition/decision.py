@@ -1,7 +1,7 @@
 """From probabilities over time to detections: a small state machine whose only clock is the count of samples.
 
-It never edits what it has seen: a held word fires once, and a word said twice fires twice once it has died away in
-between.
+Past scores are never edited: a held word fires once, and a word said twice fires twice, provided that its score falls
+in between.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from sayso.config import SILENCE, UNKNOWN, DecisionSettings
 
 @dataclass(frozen=True)
 class Detection:
-    """A word that was heard.
+    """A detected word.
 
     Attributes
     ----------
     label : str
         The word.
     confidence : float
-        Its probability, averaged over the looks that decided; the newest counts most.
+        Its probability; in a stream the mean over the latest steps, weighted towards the newest.
     start, end : float
-        Where it was heard, in seconds from the beginning of the sound.
+        The window in which it was detected, in seconds from the beginning of the sound.
     runners_up : tuple of (str, float)
-        The next likeliest labels with their probabilities.
+        The next most probable labels with their probabilities.
     """
 
     label: str
@@ -37,24 +37,24 @@ class Detection:
 
 
 def ranking(labels: Sequence[str], probabilities: NDArray[np.floating], count: int = 3) -> list[tuple[str, float]]:
-    """Return the likeliest labels with their probabilities, likeliest first."""
+    """Return the most probable labels with their probabilities, in descending order."""
     order = np.argsort(-probabilities, kind="stable")[:count]
-    return [(labels[position], float(probabilities[position])) for position in order]
+    return [(labels[index], float(probabilities[index])) for index in order]
 
 
 class Decision:
-    """Decides when a word was said.
+    """Decides at which steps of a stream a word is detected.
 
     Parameters
     ----------
     settings : DecisionSettings
         Thresholds and times.
     labels : sequence of str
-        What the probabilities stand for; silence and unknown never fire.
+        The labels, in the order of the probabilities; silence and unknown never fire.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     window : float
-        Seconds that the network sees at once.
+        Length of the network's input in seconds.
     """
 
     def __init__(self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float) -> None:
@@ -62,36 +62,37 @@ class Decision:
         self._labels = tuple(labels)
         self._rate = sample_rate
         self._window = window
-        # The latest looks, the newest first.
+        # Probabilities of the latest steps, the newest first.
         self._recent: NDArray[np.floating] = np.zeros((settings.smoothing, len(labels)), np.float32)
-        # The newest counts most: so many looks are needed to tell a word from a sound that is like it for a moment, but
-        # a word that has been said shows in the newest of them. The newer half alone tells it sooner, if it is clear.
+        # Two weighted means. Over all steps, the weights fall linearly with age: it takes this many steps to tell a
+        # word from a sound that resembles it briefly, but a completed word shows in the newest of them. The mean over
+        # the newer half alone detects a clear word sooner.
         falling = np.arange(settings.smoothing, 0, -1)
         self._weights: NDArray[np.floating] = np.stack([falling, (falling - settings.smoothing // 2).clip(0)]).astype(
             np.float32
         )
-        self._looks = 0
-        self._words = np.array([place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
-        own = np.array([settings.words.get(self._labels[place], settings.threshold) for place in self._words])
-        # To fire, and to be armed again; in the probabilities' own type, so that a limit is reached exactly.
-        self._limits: NDArray[np.floating] = np.stack([own, settings.rearm * (own / settings.threshold)])
+        self._steps = 0
+        self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
+        thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
+        # To fire, and to rearm; `update` casts them to the type of the probabilities, so that a limit is met exactly.
+        self._limits: NDArray[np.floating] = np.stack([thresholds, settings.rearm * (thresholds / settings.threshold)])
         self._armed = np.ones(len(self._words), bool)
         self._quiet_until = -np.inf
 
     def update(self, probabilities: NDArray[np.floating], end_sample: int) -> Detection | None:
-        """Take one look into account.
+        """Process the probabilities of one step.
 
         Parameters
         ----------
         probabilities : ndarray, shape (labels,)
-            What the network says of the window that ends at `end_sample`.
+            The network's output for the window that ends at `end_sample`.
         end_sample : int
-            Position in the sound, in samples; each call's is later than the last one's.
+            Position in the sound, in samples; it must increase from call to call.
 
         Returns
         -------
         detection : Detection or None
-            The word that is detected with this look, if any.
+            The word that is detected at this step, if any.
         """
         settings = self._settings
         if self._recent.dtype != probabilities.dtype:
@@ -99,20 +100,20 @@ class Decision:
             self._weights = self._weights.astype(probabilities.dtype)
         self._recent[1:] = self._recent[:-1]
         self._recent[0] = probabilities
-        self._looks = min(self._looks + 1, settings.smoothing)
-        weights = self._weights[:, : self._looks]
-        average, newest = weights @ self._recent[: self._looks] / weights.sum(axis=1, keepdims=True)
-        heard = np.maximum(average, newest - settings.margin)[self._words]
-        thresholds, rearm = self._limits.astype(heard.dtype)
-        self._armed |= heard < rearm
-        if not len(heard):
+        self._steps = min(self._steps + 1, settings.smoothing)
+        weights = self._weights[:, : self._steps]
+        average, newer = weights @ self._recent[: self._steps] / weights.sum(axis=1, keepdims=True)
+        scores = np.maximum(average, newer - settings.margin)[self._words]
+        thresholds, rearm = self._limits.astype(scores.dtype)
+        self._armed |= scores < rearm
+        if not len(scores):
             return None
-        best = int(heard.argmax())
-        if heard[best] < thresholds[best] or not self._armed[best] or end_sample < self._quiet_until:
+        best = int(scores.argmax())
+        if scores[best] < thresholds[best] or not self._armed[best] or end_sample < self._quiet_until:
             return None
         self._armed[best] = False
         self._quiet_until = end_sample + settings.refractory * self._rate
-        place, end = self._words[best], end_sample / self._rate
-        decided = average if heard[best] == average[place] else newest
-        others = [entry for entry in ranking(self._labels, decided, 4) if entry[0] != self._labels[place]][:3]
-        return Detection(self._labels[place], float(decided[place]), max(end - self._window, 0.0), end, tuple(others))
+        index, end = self._words[best], end_sample / self._rate
+        decisive = average if scores[best] == average[index] else newer
+        others = [entry for entry in ranking(self._labels, decisive, 4) if entry[0] != self._labels[index]][:3]
+        return Detection(self._labels[index], float(decisive[index]), max(end - self._window, 0.0), end, tuple(others))

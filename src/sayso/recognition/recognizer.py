@@ -1,6 +1,6 @@
 """The only path from sound to words.
 
-A clip, a long file and the microphone differ in who supplies the samples, and in nothing else.
+A clip, a long file and the microphone differ only in where the samples come from.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,23 +24,27 @@ from sayso.system.workers import in_order
 
 FloatArray = NDArray[np.float32]
 
-# Where there is more than one window at a time, so many are judged in one call, which costs half as much for each. It
-# is always just as many, filled up with zeros where fewer are left: BLAS sums up in another order for another shape,
-# and so a window's probabilities do not depend, to the last bit, on what it is judged with.
+# Where more than one window is available, this many go through the network in one call, at half the cost of each alone.
+# A group that is smaller is padded with zeros, as BLAS sums in a different order for each shape of its matrices. With
+# most BLAS kernels a window's probabilities then are the same, bit for bit, whatever else is in its group. OpenBLAS's
+# kernel for AVX2 (Haswell, Zen) also treats the columns of one product differently, so that what holds everywhere is
+# that the probabilities agree within 1e-5.
 TOGETHER = 32
+# A file of up to this many seconds is classified as one clip; in a longer one words are detected.
+LONGEST_CLIP = 2.0
 
 
 class WindowScores(NamedTuple):
-    """What is heard at one moment of a stream.
+    """The scores of one window of a stream.
 
     Attributes
     ----------
     end : int
-        The moment, in samples from the beginning of the stream: the window that was looked at ends before it.
+        Where the window ends, in samples from the beginning of the stream; sample `end` is the first one behind it.
     probabilities : ndarray of float32, shape (labels,)
-        What the network says of that window.
+        Probability of each label in that window.
     detection : Detection or None
-        The word that is detected with this look, if any.
+        The word that is detected at this step, if any.
     """
 
     end: int
@@ -49,7 +53,7 @@ class WindowScores(NamedTuple):
 
 
 class Recognizer:
-    """Hears words with a model.
+    """Recognises words with a trained model.
 
     Parameters
     ----------
@@ -66,11 +70,11 @@ class Recognizer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that the model tells apart."""
+        """The labels, in the order of the probabilities."""
         return self.model.labels
 
     def probabilities(self, windows: FloatArray) -> FloatArray:
-        """Compute the probability of each label for windows of exactly the length that the network sees.
+        """Compute the probability of each label for windows of exactly the length of the network's input.
 
         Parameters
         ----------
@@ -85,33 +89,34 @@ class Recognizer:
         Raises
         ------
         ModelError
-            If the model's weights are so large that there are none.
+            If the model's weights are so large that the results are not finite.
         """
-        return self._judge(self._network, self.model.standardizer.apply(self._extractor(windows)))
+        return self._apply(self._network, self.model.standardizer.apply(self._extractor(windows)))
 
-    def _judge(self, network: Network, windows: FloatArray) -> FloatArray:
+    def _apply(self, network: Network, windows: FloatArray) -> FloatArray:
+        """Compute the probabilities of windows of a network's inputs, or raise ModelError if they are not finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             probabilities = network.probabilities(windows)
         if not np.isfinite(probabilities).all():
             raise ModelError(
-                "the numbers of the model grow beyond all bounds, so that it can tell nothing; train or fetch it again"
+                "the numbers of the model grow beyond all bounds and give no probabilities; train or fetch it again"
             )
         return probabilities.astype(np.float32, copy=False)
 
     def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
-        """Tell the word in one clip, whatever its length: it is decided where the most sound lies.
+        """Recognise the word in one clip of any length, from the window that holds the most sound.
 
         Parameters
         ----------
         source : path, bytes, file object, or ndarray of shape (samples,) or (samples, channels)
             The clip.
         sample_rate : int, optional
-            Samples a second; needed with an array, and only then.
+            Samples per second; required with an array, ignored otherwise.
 
         Returns
         -------
         detection : Detection
-            The likeliest label, which may be silence or unknown, and the window in which it was decided.
+            The most probable label, which may be silence or unknown, and the window that was classified.
 
         Raises
         ------
@@ -129,60 +134,61 @@ class Recognizer:
         return self._detection(self.probabilities(window[None])[0], start, len(samples))
 
     def classify_clips(self, clips: Sequence[FloatArray]) -> list[Detection]:
-        """Tell the word in each of many clips, at a lower cost than one by one.
+        """Recognise the word in each of many clips, at a lower cost than one by one.
 
         Parameters
         ----------
         clips : sequence of ndarray of float32, shape (samples,)
-            Clips at the model's rate, each of a length of its own.
+            Clips at the model's rate, each of any length.
 
         Returns
         -------
         detections : list of Detection
-            As `classify` gives them, but for rounding: with as many clips or as few, the same bits for the same clip.
+            The same as `classify` returns for each clip, whichever clips are beside it: the probabilities agree within
+            1e-5, and so the labels, unless the two most probable are that close.
         """
         length = self.model.features.clip_samples
         detections: list[Detection] = []
         for first in range(0, len(clips), TOGETHER):
             group = clips[first : first + TOGETHER]
             windows, starts = np.zeros((TOGETHER, length), np.float32), []
-            for place, clip in zip(windows, group, strict=False):
-                place[:], start = fit_window(clip, length)
+            for window, clip in zip(windows, group, strict=False):
+                window[:], start = fit_window(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
             features[: len(group)] = self.model.standardizer.apply(self._extractor(windows[: len(group)]))
-            probabilities = self._judge(self._network, features)
+            probabilities = self._apply(self._network, features)
             detections += map(self._detection, probabilities, starts, map(len, group))
         return detections
 
     def _detection(self, probabilities: FloatArray, start: int, samples: int) -> Detection:
-        """Say what a window is that starts somewhere in a clip of so many samples."""
+        """Return the most probable label of a window that begins at `start` in a clip of `samples` samples."""
         rate, length = self.model.features.sample_rate, self.model.features.clip_samples
         (label, confidence), *others = ranking(self.labels, probabilities, 4)
         return Detection(label, confidence, max(start, 0) / rate, min(start + length, samples) / rate, tuple(others))
 
     def detect(self, chunks: Iterable[FloatArray], together: int = 1, threads: int = 1) -> Iterator[Detection]:
-        """Tell the words in a stream of sound of any length.
+        """Detect the words in a stream of sound of any length.
 
         Parameters
         ----------
         chunks : iterable of ndarray of float32, shape (samples,)
-            The stream at the model's rate, cut anywhere; how it is cut changes nothing.
+            The stream at the model's rate, cut anywhere; how it is cut does not change the result.
         together : int
-            Steps that are looked at in one go, for a file: the words are the same and tell themselves so much later,
-            at half the cost.
+            Number of steps that go through the network in one call. More than one halves the cost for a file, and
+            delays each detection by up to that many steps; the probabilities agree within 1e-5.
         threads : int
-            How many such goes are judged side by side; it changes nothing.
+            Number of such calls that run in parallel; it does not change the result.
 
         Yields
         ------
         detection : Detection
-            Each word as soon as it is certain.
+            Each word as soon as it is detected.
         """
         return (window.detection for window in self.scores(chunks, together, threads) if window.detection)
 
     def scores(self, chunks: Iterable[FloatArray], together: int = 1, threads: int = 1) -> Iterator[WindowScores]:
-        """Look at a stream of sound of any length, step by step.
+        """Compute the scores of a stream of sound of any length, step by step.
 
         Parameters
         ----------
@@ -192,29 +198,29 @@ class Recognizer:
         Yields
         ------
         window : WindowScores
-            What is heard at each step, as soon as its samples are there.
+            The scores at each step, as soon as its samples are available.
         """
         features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
         decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
-        # Half a window of silence before and after lets words at the very edges be seen in the middle of a window; of
-        # whole steps, so that a look is due whenever a chunk of a step's length is there.
+        # Half a window of silence before and after puts words at the very edges into the middle of a window. It is
+        # rounded up to whole steps, so that each chunk of a step's length completes a step.
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities in in_order(lambda group: self._judge(self._back, group[0])[: group[1]], windows, threads):
+        for probabilities in in_order(lambda group: self._apply(self._back, group[0])[: group[1]], windows, threads):
             for row in probabilities:
                 yield WindowScores(end, row, decision.update(row, end))
                 end += step_samples
 
     def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
-        """Yield so many windows, a step from one to the next, and how many of them there really are.
+        """Yield groups of `together` windows, one step apart, and how many of them are not padding.
 
-        What comes before, the features and the front of the network, sees each moment once.
+        The windows hold what the front of the network computes; it and the features process each frame once.
         """
         step, standardizer = self._step_frames, self.model.standardizer
         stream, front = FeatureStream(self._extractor), streaming.WindowStream(self._network, step)
-        # Blocks of whole steps make each frame and each look the same sequence of operations, however the stream was
-        # cut.
+        # Blocks of whole steps: each frame and each window go through the same sequence of operations, however the
+        # stream was cut.
         for block in reblock(chunks, step * self.model.features.hop_samples, together):
             frames = standardizer.apply(stream.push(block))
             with np.errstate(over="ignore", invalid="ignore"):
@@ -224,13 +230,13 @@ class Recognizer:
 
     @property
     def _step_frames(self) -> int:
-        """Frames from one look to the next: no more than a window holds, so that nothing goes unheard."""
+        """Frames from one step to the next, at most the length of a window, so that no frame is skipped."""
         step = round(self.model.decision.step / self.model.features.hop)
         return min(max(step, 1), self.model.features.frames)
 
 
 def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Iterator[FloatArray]:
-    """Cut a stream anew into blocks of `together` steps; a rest at the end is filled up with zeros to whole steps."""
+    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
     size = step * together
     rest = np.empty(0, np.float32)
     for chunk in chunks:
@@ -243,7 +249,7 @@ def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Itera
 
 
 def load(model: str = shipped.DEFAULT) -> Recognizer:
-    """Load a model by the path of its file, or by its name if it comes with sayso.
+    """Load a model from a file, or by its name if it is one that comes with sayso.
 
     Raises
     ------
@@ -251,7 +257,3 @@ def load(model: str = shipped.DEFAULT) -> Recognizer:
         If there is no such model, or the file cannot be used.
     """
     return Recognizer(model_file.load(shipped.find(str(model))))
-
-
-# A file up to this many seconds is one clip; in a longer one words are sought.
-LONGEST_CLIP = 2.0

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sayso.config import SILENCE
-from sayso.evaluation.measure import CHOSEN_BY, Measured, answer, seconds_per_clip
+from sayso.evaluation.measure import CHOSEN_BY, Measured, predict, seconds_per_clip
 from sayso.recognition.recognizer import Recognizer
 from sayso.report import page
 from sayso.report.model_page import Subject, draw, render
@@ -60,9 +60,9 @@ class LiveReport:
         measured = Measured(
             data=f"the validation clips of {data}",
             clips=training.validation,
-            answers=answer(recognizer, training.validation),
+            predictions=predict(recognizer, training.validation),
             root=_root(training.validation.names),
-            warnings=(f"{CHOSEN_BY}, so they flatter the model",),
+            warnings=(f"{CHOSEN_BY}, so the figures are too optimistic",),
         )
         self._write(Subject(self._name, model, measured=measured, seconds=seconds_per_clip(recognizer)))
 

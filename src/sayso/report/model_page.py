@@ -71,13 +71,13 @@ def draw(subject: Subject) -> list[Plot]:
         best, layers = model.training.get("best_epoch", 0), model.training.get("layers", ())
         drawn += training_plots(history, best, layers)
     if measured:
-        evaluation = measured.answers.evaluation
-        drawn += [plots.confusion(evaluation), plots.words(evaluation), plots.reliability(measured.answers)]
+        evaluation = measured.predictions.evaluation
+        drawn += [plots.confusion(evaluation), plots.words(evaluation), plots.reliability(measured.predictions)]
         if measured.in_noise:
             rates = {ratio: (noisy.accuracy, *noisy.interval) for ratio, noisy in measured.in_noise.items()}
             drawn.append(plots.noise_curve(evaluation.accuracy, rates, measured.noise))
-        if in_use := measured.answers.detection(model.decision.threshold, model.decision.words):
-            drawn.append(plots.clip_trade_off(measured.answers.trade_off(THRESHOLDS), in_use))
+        if in_use := measured.predictions.detection(model.decision.threshold, model.decision.words):
+            drawn.append(plots.clip_trade_off(measured.predictions.trade_off(THRESHOLDS), in_use))
     elif kept := _kept_noise(model.scores):
         data, clean, rates = kept
         drawn.append(plots.noise_curve(clean, rates, f"as measured on {data}"))
@@ -95,7 +95,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         Its plots, from `draw`.
     """
     model, measured = subject.model, subject.measured
-    evaluation = measured.answers.evaluation if measured else None
+    evaluation = measured.predictions.evaluation if measured else None
     figures = {plot.name: {"svg": page.svg(plot.figure, plot.alt), "caption": plot.caption} for plot in drawn}
     return page.render(
         "report.html",
@@ -126,7 +126,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
 
 def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
     """Describe the clips with the largest loss, worst first."""
-    predictions = measured.answers
+    predictions = measured.predictions
     positions = predictions.worst(WORST)
     windows = measured.clips.windows[positions]
     extractor = MfccExtractor(model.features, model.tables)
@@ -134,7 +134,7 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
     for position, window, decibels in zip(
         positions, windows, extractor.decibels(extractor.energies(windows)), strict=True
     ):
-        truth, predicted = (model.labels[places[position]] for places in (predictions.truth, predictions.said))
+        truth, predicted = (model.labels[places[position]] for places in (predictions.truth, predictions.predicted))
         name = _within(measured.clips.names[position], measured.root)
         probabilities = predictions.probabilities[position]
         loud = np.maximum(decibels.T - (decibels.max() - RANGE), 0)

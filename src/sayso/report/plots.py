@@ -106,7 +106,7 @@ def confusion(evaluation: Evaluation) -> Plot:
     axes.set_yticklabels(labels, fontsize=size, parse_math=False)
     axes.tick_params(length=0)
     alt = (
-        f"Confusion matrix of {len(labels)} labels: {evaluation.right} of {evaluation.clips} are on the diagonal. "
+        f"Confusion matrix of {len(labels)} labels: {evaluation.correct} of {evaluation.clips} are on the diagonal. "
         "The most frequent mistakes are listed next to it."
     )
     caption = "Number of clips by true label (row) and predicted label (column). The diagonal is correct."

@@ -1,1 +1,1 @@
-"""Any sound file, pipe or address as float32 mono at the wanted rate; where in it the speech lies; noise."""
+"""Read any sound file, pipe or address as float32 mono at the wanted rate; find the speech in it; noise."""

@@ -1,18 +1,20 @@
-"""Sound that libsndfile cannot read, decoded by ffmpeg where that is installed."""
+"""Sound files that libsndfile cannot read, decoded with the program ffmpeg if it is installed."""
 
+import contextlib
 import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from sayso.errors import FormatError
-from sayso.sound.stream import Samples, from_blocks
+from sayso.sound.stream import Decoded, block_length, check_format
 
-# What ffmpeg is asked for; video, too, has sound.
+# File name suffixes of the formats that are left to ffmpeg, those of videos with sound among them.
 SUFFIXES = frozenset(
     {
         *(".m4a", ".m4b", ".aac", ".ac3", ".amr", ".wma", ".wv", ".ape", ".mka"),
@@ -20,40 +22,37 @@ SUFFIXES = frozenset(
     }
 )
 
-# Sun's format has a header of seven fields, which is known before the length is, and any rate and number of channels.
+# ffmpeg writes to a pipe in Sun's format: its header may leave the length open, and allows any rate and number of
+# channels. The header begins with magic number, offset of the samples, length, encoding, rate and channels.
 _AU_HEADER = struct.Struct(">4s5I")
 _AU_FLOATS = np.dtype(">f4")
 
 
-def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: FormatError) -> Iterator[Samples]:
-    """Read a file piece by piece, as `audio.read_chunks` does.
+@contextlib.contextmanager
+def decoded(path: str, name: str, chunk: float, refused: FormatError) -> Iterator[Decoded]:
+    """Start ffmpeg on a file and yield what decodes it.
 
     Parameters
     ----------
     path, name : str
-        The file, and what an error calls it.
-    sample_rate : int
-        Wanted samples a second.
+        The file, and what errors call it.
     chunk : float
-        Seconds that are read at a time.
+        Seconds to decode at a time.
     refused : FormatError
-        Why libsndfile did not read it.
-
-    Yields
-    ------
-    numpy.ndarray, shape (n,), dtype float32
-        The next samples, at least one.
+        Why libsndfile cannot read the file.
 
     Raises
     ------
     FormatError
-        If ffmpeg is not installed, or cannot read the file either.
+        If ffmpeg is not installed, or cannot read the file either, which may show only in the blocks.
+    AudioError
+        If the file has a rate or number of channels outside the limits.
     """
     program = shutil.which("ffmpeg")
     if program is None:
         raise FormatError(f"{refused}; or install ffmpeg, with which sayso reads more formats") from refused
-    # The prefix keeps a name from being taken for an option or an address, the list what a playlist names from being
-    # fetched. The first sound of a film is taken.
+    # With the prefix file: a name is never an option or an address; the whitelist keeps playlists from fetching what
+    # they name. Of several audio streams the first is taken.
     command = (
         "-nostdin -v error -xerror -protocol_whitelist file,pipe -i file:{} -map 0:a:0 -c:a pcm_f32be -f au pipe:1"
     )
@@ -64,25 +63,35 @@ def read_chunks(path: str, name: str, sample_rate: int, chunk: float, refused: F
             [program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
         ) as process,
     ):
-        try:
-            assert process.stdout
-            header = process.stdout.read(_AU_HEADER.size)
-            if len(header) == _AU_HEADER.size:
-                _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
-                process.stdout.read(offset - len(header))
-                size = max(round(chunk * rate), 1) * channels * _AU_FLOATS.itemsize
-                yield from from_blocks(_blocks(process, size, channels), channels, rate, sample_rate, name)
-            if process.wait() or len(header) < _AU_HEADER.size:
+
+        def check() -> None:
+            if process.wait():
                 log.seek(0)
                 lines = log.read().decode(errors="replace").strip().splitlines() or ["it gives no reason"]
                 reason = lines[-1].removeprefix(f"file:{path}: ")
                 raise FormatError(f"{refused}; ffmpeg cannot read it either: {reason}") from refused
+
+        try:
+            assert process.stdout
+            header = process.stdout.read(_AU_HEADER.size)
+            if len(header) < _AU_HEADER.size:
+                check()
+                raise refused
+            _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
+            process.stdout.read(offset - len(header))
+            check_format(name, rate, channels)
+            length = block_length(chunk, rate, channels)
+            yield Decoded(_blocks(process.stdout, length, channels, check), channels, rate, None)
         finally:
             process.kill()
 
 
-def _blocks(process: subprocess.Popen[bytes], size: int, channels: int) -> Iterator[npt.NDArray[np.float32]]:
-    assert process.stdout
-    while data := process.stdout.read(size):
-        whole = len(data) // (channels * _AU_FLOATS.itemsize) * channels
-        yield np.frombuffer(data, _AU_FLOATS, whole).reshape(-1, channels).astype(np.float32)
+def _blocks(
+    output: IO[bytes], length: int, channels: int, check: Callable[[], None]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what ffmpeg writes, shape (up to `length`, channels), and check at its end whether it failed."""
+    frame = channels * _AU_FLOATS.itemsize
+    while data := output.read(length * frame):
+        # Of a stream that breaks off, a last sample may lack a channel.
+        yield np.frombuffer(data, _AU_FLOATS, len(data) // frame * channels).reshape(-1, channels).astype(np.float32)
+    check()

@@ -1,8 +1,8 @@
-"""What a folder of sound holds, by one rule for all commands.
+"""Which entries of a folder are sound files, by one rule for all commands.
 
-Sound files are regular files, or links to such, with a suffix of a known format. Hidden files and folders are ignored,
-and so are the side files that some systems put beside each file (`._clip.wav`), which are hidden, too. Links to
-folders are not followed, so circles end.
+A sound file is a regular file, or a link to one, with a suffix of a known format. Hidden files and folders are ignored,
+and with them the files that some systems write beside each file (`._clip.wav`). Links to folders are not followed, so
+that a walk always ends.
 """
 
 import os
@@ -12,35 +12,35 @@ from sayso.sound.audio import SUFFIXES
 
 
 def entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, sorted by name, without what is hidden.
+    """Return the entries of a folder that are not hidden, sorted by name.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the folder cannot be read.
     """
     with os.scandir(folder) as found:
         return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
 
 def is_sound(name: str) -> bool:
-    """Tell by its suffix whether a file should hold sound."""
+    """Return whether a file name has the suffix of a known format."""
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a Path for each of millions takes its time
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder, or a link to one; a link that leads in a circle is none."""
+def is_folder(entry: os.DirEntry[str], follow_links: bool = True) -> bool:
+    """Return whether an entry is a folder or, if links are followed, a link to one; a circular link is neither."""
     try:
-        return entry.is_dir()
+        return entry.is_dir(follow_symlinks=follow_links)
     except OSError:
         return False
 
 
 def fault(entry: os.DirEntry[str]) -> str | None:
-    """Return why a file cannot hold sound, as far as can be told without opening it."""
+    """Return why a file cannot be sound, as far as this shows without opening it, or None."""
     try:
         if not entry.is_file():
-            return "not a regular file, or a link that leads nowhere"
+            return "not a regular file, or a broken link"
         if not is_sound(entry.name):
             return "not an audio file"
         return "empty (0 bytes)" if entry.stat().st_size == 0 else None
@@ -48,33 +48,49 @@ def fault(entry: os.DirEntry[str]) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
-def walk(folder: str) -> Iterator[str]:
-    """Yield the sound files below a folder in the order of their names; a folder that cannot be read, itself.
+def walk(folder: str, everything: bool = False) -> Iterator[str]:
+    """Yield the sound files in a folder and below it, in the order of their names.
 
-    Folders are read as they are come to, however deep they lie: of a large archive, only the names in the folders on
-    the way lie in memory.
+    A folder is listed when the walk reaches it, however deep it is, so only the names in the folders on the way are
+    kept in memory. A folder that cannot be read is yielded itself, as is a broken link with a suffix of sound: reading
+    it reports what is wrong.
+
+    Parameters
+    ----------
+    folder : str
+        Where to start; it may be a link.
+    everything : bool
+        Whether to yield all that is not hidden and not a folder, whatever its suffix.
     """
-    levels = [iter(_listed(folder))]
+    levels = [iter(_listed(folder, everything))]
     while levels:
         path, is_below = next(levels[-1], ("", False))
         if not path:
             levels.pop()
         elif is_below:
-            levels.append(iter(_listed(path)))
+            levels.append(iter(_listed(path, everything)))
         else:
             yield path
 
 
-def _listed(folder: str) -> list[tuple[str, bool]]:
-    """Return the sound files and folders in a folder, and which they are."""
+def _listed(folder: str, everything: bool) -> list[tuple[str, bool]]:
+    """Return the paths in a folder that a walk yields or enters, and whether it enters them."""
     try:
         found = entries(folder)
     except OSError:
         return [(folder, False)]
     listed = []
     for entry in found:
-        below = entry.is_dir(follow_symlinks=False)
-        if below or (is_sound(entry.name) and not is_folder(entry)):
-            # As Path writes it, and users, too.
+        below = is_folder(entry, follow_links=False)
+        if below or everything or (is_sound(entry.name) and _is_file_or_broken(entry)):
+            # As Path writes it, without ./ in front.
             listed.append((entry.name if folder == "." else entry.path, below))
     return listed
+
+
+def _is_file_or_broken(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110 - as above
+    except OSError:
+        # A link that leads in a circle.
+        return True

@@ -1,36 +1,37 @@
-"""Where in a recording the speech lies."""
+"""Find the speech in a recording."""
 
 import numpy as np
 
 from sayso.sound.stream import Samples
 
+# Length of a frame in seconds.
 FRAME = 0.01
-# Speech is what rises above this part of the way from the quiet of a recording to its loudest moment, in decibels; and
-# what lies further below the loudest moment than the second number is not heard as part of the word.
+# A frame is speech if its level is above this fraction of the way from the quiet frames of a recording to the loudest
+# one, and no more than this many decibels below the loudest one.
 RISE = 0.35
 RANGE = 25.0
-# What is fainter than this, in decibels below full scale, is no speech but the noise of a recording in which there is
-# none. There are such in every large corpus.
+# Speech fainter than this, in decibels relative to full scale, is taken for the noise of a recording without speech.
+# Every large corpus has some of these.
 FAINTEST = -60.0
 
 
-def is_heard(speech: Samples) -> bool:
-    """Tell whether what `speech_bounds` found is loud enough to be speech."""
+def is_audible(speech: Samples) -> bool:
+    """Return whether what `speech_bounds` found is loud enough to be speech."""
     return bool(speech.size) and float(np.sqrt(np.mean(np.square(speech)))) >= 10 ** (FAINTEST / 20)
 
 
 def speech_bounds(samples: Samples, sample_rate: int) -> tuple[int, int]:
-    """Find the first and the last moment of speech by their energy.
+    """Find where speech begins and ends, by energy.
 
-    The energy is that of the differences from sample to sample, in which rumble and an offset count little and the
-    faint consonants of speech more; taken in frames of 10 ms, smoothed over three.
+    The energy is that of the differences between successive samples, in which rumble and an offset count little and the
+    faint consonants of speech count more; it is taken in frames of 10 ms and smoothed over three.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (samples,)
         A recording.
     sample_rate : int
-        Samples a second.
+        Sample rate in Hz.
 
     Returns
     -------
@@ -50,14 +51,14 @@ def speech_bounds(samples: Samples, sample_rate: int) -> tuple[int, int]:
 
 
 def fit_window(samples: Samples, length: int) -> tuple[Samples, int]:
-    """Make a clip of any length the window that the network sees, the word in its middle.
+    """Cut or pad a clip of any length to the window that the network sees, with the word in its middle.
 
-    Training and recognition both use this rule. The window with the most energy is sought; many neighbouring windows
-    hold a whole word equally well, so among those around the best that hold at least 99 % of its energy, the middle
-    one is taken. The energy is that of the differences from sample to sample: an offset of the microphone has none,
-    and rumble little; it is summed up in grains of a thousandth of the window. To bring a word at the edge of a clip
-    to the middle, the window may reach beyond the clip's ends by a quarter of its length, and holds zeros there; a
-    clip shorter than half a window just stands in its middle.
+    Training and recognition share this rule. It looks for the window with the most energy; as many neighbouring windows
+    hold a whole word equally well, it takes the middle one of those around the best that have at least 99 % of its
+    energy. The energy is that of the differences between successive samples, in which an offset counts nothing and
+    rumble little; it is summed over grains of a thousandth of the window. To bring a word at the edge of a clip to the
+    middle, the window may extend beyond the ends of the clip by a quarter of its length, and is zero there; a clip
+    shorter than half a window is put in its middle.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def fit_window(samples: Samples, length: int) -> tuple[Samples, int]:
     window : numpy.ndarray, shape (length,), dtype float32
         The window, a new array.
     start : int
-        Where the window starts in the clip, in samples; negative if zeros were put in front.
+        Where the window starts in the clip, in samples; negative if the window begins with zeros.
     """
     grain = max(length // 1000, 1)
     grains, wide = -(-len(samples) // grain), -(-length // grain)

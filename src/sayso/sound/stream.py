@@ -1,7 +1,7 @@
-"""Decoded samples of any rate and number of channels, block by block, as one stream of float32 mono."""
+"""Decoded sound of any rate and number of channels, checked, mixed to float32 mono and resampled as a stream."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,24 +9,46 @@ import numpy.typing as npt
 from sayso.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
-Blocks = Iterable[npt.NDArray[np.floating[Any]]]
 
-# Full scale is 1. Some programs write floats in the range of 16-bit integers, which is still sound; far beyond that it
-# is not, and squaring it would overflow.
+# Full scale is 1. Some programs write floats in the range of 16-bit integers, which is accepted; far larger values are
+# not sound, and their squares would overflow.
 LARGEST_SAMPLE = 1e6
-# A sample this large was probably cut off by the converter or the recording program.
+# A sample this large was probably clipped by the converter or the recording program.
 CLIPPED = 0.999
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 MOST_CHANNELS = 64
+# Numbers decoded at a time, all channels together: 16 MB, more than a second of any ordinary sound.
+MOST_AT_ONCE = 2**22
+
+
+class Decoded(NamedTuple):
+    """Sound that is decoded block by block.
+
+    Attributes
+    ----------
+    blocks : iterator of ndarray of floating point, shape (n, channels)
+        The samples.
+    channels : int
+        Number of channels.
+    rate : float
+        Sample rate in Hz.
+    length : int or None
+        Samples per channel, if that is known before they are decoded.
+    """
+
+    blocks: Iterator[npt.NDArray[np.floating[Any]]]
+    channels: int
+    rate: float
+    length: int | None
 
 
 def check_format(name: str, rate: float, channels: int) -> None:
-    """Refuse what is no format of sound; `name` is what the error calls it.
+    """Refuse a rate or number of channels outside the limits; `name` is what the error calls the sound.
 
     Raises
     ------
     AudioError
-        If the rate is outside 1 kHz to 768 kHz, or there are no channels or more than 64.
+        If the rate is outside 1 kHz to 768 kHz, or the number of channels outside 1 to 64.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
@@ -38,19 +60,22 @@ def check_format(name: str, rate: float, channels: int) -> None:
         )
 
 
-def from_blocks(blocks: Blocks, channels: int, rate: float, sample_rate: int, name: str) -> Iterator[Samples]:
-    """Bring decoded samples, block by block, into the form that `audio.read_chunks` yields.
+def block_length(seconds: float, rate: float, channels: int) -> int:
+    """Return how many samples per channel to decode at a time: those of `seconds`, or fewer to save memory."""
+    return max(1, min(round(seconds * rate), MOST_AT_ONCE // channels))
+
+
+def as_mono(decoded: Decoded, sample_rate: int, name: str) -> Iterator[Samples]:
+    """Check the blocks of a sound, mix them to one channel and resample them.
 
     Parameters
     ----------
-    blocks : iterable of ndarray of floating point, shape (n, channels)
-        The samples.
-    channels, rate : int, float
-        How many channels they have, and how many samples a second.
+    decoded : Decoded
+        The sound.
     sample_rate : int
-        Wanted samples a second.
+        Wanted sample rate in Hz.
     name : str
-        What to call the sound in an error.
+        What errors call it.
 
     Yields
     ------
@@ -62,8 +87,14 @@ def from_blocks(blocks: Blocks, channels: int, rate: float, sample_rate: int, na
     AudioError
         As `audio.from_array`.
     """
-    check_format(name, rate, channels)
-    yield from _resampled((_mono(block, name) for block in blocks), rate, sample_rate, name)
+    check_format(name, decoded.rate, decoded.channels)
+    empty = True
+    for block in resampled((_mono(block, name) for block in decoded.blocks), decoded.rate, sample_rate):
+        if len(block):
+            empty = False
+            yield block
+    if empty:
+        raise AudioError(f"{name} holds no samples, or too few for one at {sample_rate} Hz; give a longer sound")
 
 
 def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Iterator[Samples]:
@@ -72,14 +103,14 @@ def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Ite
     Parameters
     ----------
     blocks : iterable of ndarray of float32, shape (n,)
-        The stream; how it is cut changes nothing.
+        The stream; the result does not depend on how it is cut into blocks.
     rate, sample_rate : float
-        Samples a second that it has, and that it shall have; blocks are handed on as they are if both are the same.
+        Its sample rate and the wanted one, in Hz; if they are equal the blocks are passed on unchanged.
 
     Yields
     ------
     ndarray of float32, shape (m,)
-        The next samples; none, at times, as the resampler holds some back.
+        The next samples; sometimes none, because the resampler holds some back.
     """
     if rate == sample_rate:
         yield from blocks
@@ -93,25 +124,10 @@ def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Ite
 
 
 def _mono(block: npt.NDArray[np.floating[Any]], name: str) -> Samples:
-    """Mix (n, channels) to (n,), refusing values that are no sound; NaN fails the comparison with the rest."""
+    """Mix (n, channels) to (n,), and refuse values that are not sound; NaN fails the comparison as well."""
     if block.size and not max(float(block.max()), -float(block.min())) <= LARGEST_SAMPLE:
         raise AudioError(
-            f"{name} holds NaN, infinite or absurdly large samples; expected sound within ±1; convert or record it anew"
+            f"{name} holds NaN, infinite or absurdly large samples; expected sound within ±1; convert or record it"
         )
     mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
     return np.ascontiguousarray(mono, np.float32)
-
-
-def _resampled(blocks: Iterable[Samples], rate: float, sample_rate: int, name: str) -> Iterator[Samples]:
-    """Yield the blocks at another rate, leaving out empty ones; sound of no length at all is an error."""
-    empty = True
-    for block in resampled(blocks, rate, sample_rate):
-        if len(block):
-            empty = False
-            yield block
-    if empty:
-        raise AudioError(f"{name} holds no samples, or too few for one at {sample_rate} Hz; give a longer sound")
-
-
-# A sample this near to full scale is taken for clipped.
-CLIPPED = 0.999

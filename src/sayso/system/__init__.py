@@ -1,1 +1,1 @@
-"""What sayso asks of the machine: whole files, worker processes, memory, text fit for a terminal."""
+"""What sayso needs from the machine: atomic files, worker processes, memory, text safe for a terminal."""

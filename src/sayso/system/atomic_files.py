@@ -1,7 +1,7 @@
-"""Writing files so that a crash never leaves a half-written one.
+"""Write files atomically: a crash never leaves a half-written one.
 
-The bytes go to a temporary file in the same folder, are forced to disk, and the file is renamed into place: readers
-see the old content or the new, never a mixture.
+The bytes go to a temporary file in the same folder, which is flushed to disk and then renamed: readers see either the
+old content or the new.
 """
 
 import contextlib
@@ -16,29 +16,29 @@ from sayso.errors import StorageError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when the block ends, and vanishes if the block fails.
+    """Open a file that replaces `path` when the block ends, and is deleted if the block fails.
 
     Parameters
     ----------
     path : Path
-        Where the file shall stand; its folder is made if it is missing.
+        The file to replace or create; its folder is created if it is missing.
 
     Yields
     ------
     file : BinaryIO
-        Where to write the new content.
+        Takes the new content.
 
     Raises
     ------
     StorageError
-        If the folder cannot be made or the file cannot be written; what stood at `path` is then unchanged.
+        If the folder cannot be created or the file cannot be written; the content of `path` is then unchanged.
     """
     temporary = None
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
         if path.exists() and not path.is_file():
-            raise OSError(0, "it is a device, which no file can replace")
+            raise OSError(0, "it is a device and cannot be replaced by a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".sayso.", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -58,13 +58,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`, wholly or not at all; raises as `replacing` does."""
+    """Replace the content of the file at `path`, or leave it unchanged and raise as `replacing` does."""
     with replacing(path) as file:
         file.write(content)
 
 
 def check_writable(path: Path) -> None:
-    """Find out before hours of work whether `path` could be written at their end; raises as `replacing` does."""
+    """Check before hours of work whether `path` can be written at their end; raises as `replacing` does."""
     try:
         with replacing(path):
             raise _NotNowError
@@ -73,11 +73,11 @@ def check_writable(path: Path) -> None:
 
 
 class _NotNowError(Exception):
-    """Leaves `replacing` without replacing anything."""
+    """Ends the block of `replacing`, so that nothing is replaced."""
 
 
 def _mode(path: Path) -> int:
-    """Return the permissions that an ordinarily written file would have; mkstemp makes private ones."""
+    """Return the permissions that an ordinary file would have, as those of mkstemp are private."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:

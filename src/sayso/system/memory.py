@@ -1,8 +1,8 @@
-"""Memory for a process that works on: a hint to the C library that makes every step faster.
+"""Tell the C library to keep freed memory for reuse, which makes every step faster.
 
-A step of training allocates tens of megabytes and frees them again, a look at a second of sound hundreds of kilobytes.
-glibc gives such memory back to the operating system, and the next step waits while every page of it is handed out and
-cleared once more: up to a fifth of a training's time.
+A training step allocates tens of megabytes and frees them again; the scores of one window take hundreds of kilobytes.
+By default glibc returns such memory to the operating system, and the next step waits while every page of it is mapped
+and cleared again: up to a fifth of the training time.
 """
 
 import ctypes
@@ -14,9 +14,9 @@ _MEBIBYTE = 2**20
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that was freed, up to a gibibyte, for what it allocates next.
+    """Let this process keep up to a gibibyte of freed memory for its next allocations.
 
-    Only Linux with glibc has such a setting; elsewhere nothing happens.
+    Only Linux with glibc has this setting; elsewhere nothing happens.
     """
     if sys.platform != "linux":
         return

@@ -1,10 +1,10 @@
-"""Text that may come from anywhere, made fit for a terminal."""
+"""Make untrusted text safe to print on a terminal."""
 
 
 def printable(text: str) -> str:
-    """Write text on one line of a terminal and nothing else: control characters and the like become escapes.
+    """Return text with every character that is not printable replaced by an escape, so that it stays on one line.
 
-    Also such that change the direction of writing, and bytes of a file name that are no text.
+    This includes control characters, those that change the writing direction, and undecodable bytes of a file name.
     """
     if text.isprintable():
         return text

@@ -1,7 +1,7 @@
-"""The same work for many items, side by side: in threads, in processes of this machine, or on a Dask cluster.
+"""Apply a function to many items in parallel: in threads, in processes on this machine, or on a Dask cluster.
 
-Whoever does the work, results come in the order of the items, and no more than a few items are on their way at a time,
-so that memory does not grow with their number.
+Results always come in the order of the items. Only a few items are submitted ahead, so memory does not grow with their
+number.
 """
 
 import contextlib
@@ -24,30 +24,30 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 Shared = TypeVar("Shared")
 
-# Goes through items and yields the result of each.
+# Takes items and yields the result of each.
 _Work = Callable[[Iterable[Item]], Iterator[Result]]
 
-# Items on their way for each worker: one in work, and others waiting so that it never does.
+# Items submitted for each worker: the one it works on, and others so that it never waits.
 AHEAD = 3
-# Seconds in which a scheduler must answer, and have a worker.
+# Seconds within which a scheduler must reply, and then have a worker.
 PATIENCE = 15
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class _Future(Protocol[Result_co]):
-    """What executors and Dask have in common."""
+    """The part of a future that executors and Dask share."""
 
     def result(self) -> Result_co: ...
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function to items in so many threads, or in this one alone; results come in the order of the items."""
+    """Apply a function to items in `threads` threads, or in this one if that is 1; results keep the order of items."""
     if threads == 1:
         yield from map(function, items)
         return
@@ -55,12 +55,12 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads:
     try:
         yield from _in_order(lambda item: pool.submit(function, item), items, AHEAD * threads)
     finally:
-        # Nobody wants what is still waiting if the results are not taken to their end.
+        # If the caller stops early, the items that are still waiting are not needed.
         pool.shutdown(cancel_futures=True)
 
 
 def _in_order(submit: Callable[[Item], _Future[Result]], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """Submit items as results are taken, never more than so many ahead of them."""
+    """Submit items as results are taken, at most `ahead` items ahead of them."""
     waiting: deque[_Future[Result]] = deque()
     for item in items:
         waiting.append(submit(item))
@@ -79,22 +79,22 @@ def spread(
     scheduler: str | None = None,
     few: int = 1,
 ) -> Iterator[Iterator[Result]]:
-    """Do the same work for many items: on a Dask cluster if one is named, else in processes if they pay, else here.
+    """Apply a function to many items: on a Dask cluster if one is given, else in processes if it pays, else here.
 
     Parameters
     ----------
     function : callable
-        A function of a module; called with `shared` and an item.
+        A module-level function; called with `shared` and an item.
     shared : object
-        What all items need; it goes to each worker once.
+        Data that all items need; it is sent to each worker once.
     items : iterable
         The items; they are taken as they are needed.
     workers : int
-        How many processes of this machine may share the work.
+        Maximum number of processes on this machine.
     scheduler : str, optional
-        Address of a Dask scheduler, such as tcp://host:8786, whose workers do it instead.
+        Address of a Dask scheduler, such as tcp://host:8786, whose workers do the work instead.
     few : int
-        For no more items than this, starting processes takes longer than the work, which is then done here.
+        Up to this many items, the work is done in this process, as starting others would take longer.
 
     Yields
     ------
@@ -104,7 +104,7 @@ def spread(
     Raises
     ------
     WorkerError
-        If a process dies; if Dask is not installed, the scheduler cannot be reached, or its workers fail.
+        If a process dies, Dask is not installed, the scheduler cannot be reached, or its workers fail.
     """
     if scheduler:
         with _on_cluster(function, shared, scheduler) as work:
@@ -124,52 +124,41 @@ def spread(
 def _in_processes(
     function: Callable[[Shared, Item], Result], shared: Shared, workers: int
 ) -> Iterator[_Work[Item, Result]]:
-    """Work in processes of this machine.
-
-    Parameters
-    ----------
-    function : callable
-        A function of a module; called with `shared` and an item.
-    shared : object
-        What all items need; it goes to each process once.
-    workers : int
-        How many processes.
+    """Start processes on this machine; parameters as for `spread`.
 
     Yields
     ------
     work : callable
         Takes items and yields their results in order; it raises WorkerError if a process dies.
     """
-    # Not needed for a single file, which should not wait for them.
+    # Imported here, as work in this process should not wait for it.
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    # Python objects around small clips cost as much time as the mathematics, so that threads, which share one
-    # interpreter, gain little (see scripts/benchmarks/batches.py). Fresh processes, as a fork of one that has threads
-    # may hang.
+    # Processes, as the Python code around small clips takes as much time as the arithmetic, so that threads, which
+    # share one interpreter, gain little (see scripts/benchmarks/batches.py). Spawned, as a fork of a process with
+    # threads may hang.
     before = set(multiprocessing.active_children())
-    # What is shared goes through a file: through the pipe on which a process gets its first orders, much of it would
-    # leave the parent hanging if the process failed to start.
+    # Shared data goes through a file: if a process failed to start, the parent would block on writing much of it to
+    # the pipe from which a new process reads.
     folder = tempfile.TemporaryDirectory(prefix="sayso.")
-    orders = Path(folder.name) / "orders"
-    orders.write_bytes(pickle.dumps((function, shared)))
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(str(orders),)
-    )
+    task = Path(folder.name) / "task"
+    task.write_bytes(pickle.dumps((function, shared)))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(str(task),))
 
     def work(items: Iterable[Item]) -> Iterator[Result]:
         try:
             yield from _in_order(lambda item: pool.submit(_apply, item), items, AHEAD * workers)
         except BrokenExecutor as error:
             raise WorkerError(
-                "a worker process died, perhaps for want of memory; free some, use fewer, and --resume "
+                "a worker process died, perhaps out of memory; free some memory or use fewer workers, then --resume "
                 '(in a script of your own, is the work under if __name__ == "__main__"?)'
             ) from error
 
     try:
         yield work
     except BaseException:
-        # Nobody wants what is still in work, and a long file would be for long.
+        # The results are no longer needed, and a long file would keep a process busy.
         for process in set(multiprocessing.active_children()) - before:
             process.terminate()
         raise
@@ -178,20 +167,20 @@ def _in_processes(
         folder.cleanup()
 
 
-# What a worker process was started for.
+# The function of a worker process, and the data that all items share.
 _task: tuple[Callable[[Any, Any], Any], Any]
 
 
-def _begin(orders: str) -> None:
+def _begin(task: str) -> None:
     global _task
-    _task = pickle.loads(Path(orders).read_bytes())
-    # Ctrl-C reaches all processes of a terminal; what becomes of the work is for the first of them to say.
+    _task = pickle.loads(Path(task).read_bytes())
+    # Ctrl-C reaches all processes of a terminal; the parent alone handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Leave when the process that wants the work is gone, as it is after a kill."""
+    """Exit when the parent process is gone, for example after a kill."""
     import multiprocessing
 
     if parent := multiprocessing.parent_process():
@@ -208,14 +197,7 @@ def _apply(item: Any) -> Any:
 def _on_cluster(
     function: Callable[[Shared, Item], Result], shared: Shared, address: str
 ) -> Iterator[_Work[Item, Result]]:
-    """Work on an existing Dask cluster; what a worker that is lost had in work is done by others.
-
-    Parameters
-    ----------
-    function, shared
-        As for `_in_processes`.
-    address : str
-        Of the scheduler, such as tcp://host:8786.
+    """Connect to a Dask cluster; the items of a worker that is lost are done by others. Parameters as for `spread`.
 
     Yields
     ------
@@ -225,13 +207,13 @@ def _on_cluster(
     Raises
     ------
     WorkerError
-        If Dask is not installed here, the scheduler cannot be reached, has no workers, or they cannot do the work.
+        If Dask is not installed here, the scheduler cannot be reached or has no workers, or the workers fail.
     """
     try:
         import distributed
         from distributed.comm.core import CommClosedError
     except ImportError as error:
-        raise WorkerError('a Dask cluster needs Dask here, too: pip install "sayso[dask]"') from error
+        raise WorkerError('a Dask cluster needs Dask on this machine too: pip install "sayso[dask]"') from error
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -244,7 +226,7 @@ def _on_cluster(
         except TimeoutError as error:
             raise WorkerError(f"the Dask scheduler at {address} has no workers; start some") from error
         cores = max(sum(client.nthreads().values()), 1)
-        # A task, not scattered data: if all workers that hold its result are lost, it is simply done again.
+        # Not scattered: if all workers that hold it are lost, Dask computes the result of a task again.
         common = client.submit(_same, shared, pure=False)
 
         def work(items: Iterable[Item]) -> Iterator[Result]:
@@ -254,7 +236,7 @@ def _on_cluster(
                 )
             except (distributed.KilledWorker, CommClosedError) as error:
                 raise WorkerError(
-                    f"the Dask cluster at {address} lost its workers again and again ({error}); look into their logs"
+                    f"the Dask cluster at {address} lost its workers repeatedly ({error}); see their logs"
                 ) from error
             except (distributed.CancelledError, ImportError) as error:
                 raise WorkerError(

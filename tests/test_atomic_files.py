@@ -1,4 +1,4 @@
-"""Writing files: whatever happens, readers see the old content or the new, and no rubbish is left behind."""
+"""Atomic files: whatever happens, readers see the old content or the new, and no temporary file is left behind."""
 
 import os
 import stat
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cases import case
 from sayso.errors import StorageError
 from sayso.system.atomic_files import check_writable, replacing, write_atomically
 
@@ -24,7 +25,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_content_is_replaced_and_folders_are_made(tmp_path: Path) -> None:
+def test_content_is_replaced_and_folders_are_created(tmp_path: Path) -> None:
     path = tmp_path / "one" / "two" / "file"
     write_atomically(path, b"old")
     write_atomically(path, b"new")
@@ -32,7 +33,7 @@ def test_content_is_replaced_and_folders_are_made(tmp_path: Path) -> None:
     assert names(path.parent) == ["file"]
 
 
-def test_readers_see_the_old_content_until_the_new_is_whole(tmp_path: Path) -> None:
+def test_readers_see_the_old_content_until_the_new_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with path.open("rb") as reader:
@@ -44,26 +45,27 @@ def test_readers_see_the_old_content_until_the_new_is_whole(tmp_path: Path) -> N
     assert path.read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-def test_a_writer_that_fails_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
+def test_a_writer_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
-    def write_half() -> None:
+    def write_half(error: type[BaseException]) -> None:
         with replacing(path) as file:
             file.write(b"half")
             raise error
 
-    with pytest.raises(StorageError if error is OSError else error):
-        write_half()
-    assert path.read_bytes() == b"old"
-    assert names(tmp_path) == ["file"]
+    for error in (RuntimeError, KeyboardInterrupt, OSError):
+        with case(error.__name__):
+            with pytest.raises(StorageError if error is OSError else error):
+                write_half(error)
+            assert path.read_bytes() == b"old"
+            assert names(tmp_path) == ["file"]
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    # A limit on the size of files stops writing where a full disk would.
+    # A limit on the size of files fails like a full disk.
     script = (
         "import resource, sys; from pathlib import Path; from sayso.system.atomic_files import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))\n"
@@ -76,20 +78,21 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
-def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StorageError, match=r"cannot write .*folder: it is a folder; choose another place"):
-        write_atomically(tmp_path / "folder", b"new")
     (tmp_path / "file").write_bytes(b"old")
-    with pytest.raises(StorageError, match=r"cannot write .*below: (Not a directory|File exists)"):
-        write_atomically(tmp_path / "file" / "below", b"new")
-    with pytest.raises(StorageError, match="name too long"):
-        write_atomically(tmp_path / ("x" * 300), b"new")
+    for name, message in (
+        ("folder", r"cannot write .*folder: it is a folder; choose another place"),
+        ("file/below", r"cannot write .*below: (Not a directory|File exists)"),
+        ("x" * 300, "name too long"),
+    ):
+        with case(name), pytest.raises(StorageError, match=message):
+            write_atomically(tmp_path / name, b"new")
     assert names(tmp_path) == ["file", "folder"]
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageError, match="it is a device"):
@@ -98,7 +101,7 @@ def test_a_device_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(StorageError, match="Permission denied"):
@@ -107,7 +110,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
 
 
-def test_the_longest_possible_name(tmp_path: Path) -> None:
+def test_the_longest_possible_name_can_be_written(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("x" * 255), b"new")
 
 

@@ -1,4 +1,4 @@
-"""Sound from pipes: WAV as it comes, raw samples, whole files, and what is refused."""
+"""Sound from pipes: WAV and raw samples as they come, other formats read whole, and what is refused."""
 
 import io
 import os
@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 import sounds
+from cases import case
 from sayso.errors import AudioError
 from sayso.live.pipe import piped_chunks
 from sayso.sound import audio
@@ -19,8 +20,8 @@ from sayso.sound import audio
 CLIP = sounds.clip("yes")
 
 
-def through_a_pipe(data: bytes) -> np.ndarray:
-    """Send bytes through a real pipe and return the samples that come out at 16 kHz."""
+def piped(data: bytes) -> np.ndarray:
+    """Send bytes through a real pipe and return the resulting samples at 16 kHz."""
     out, into = os.pipe()
 
     def send() -> None:
@@ -38,18 +39,19 @@ def encoded(samples: np.ndarray, rate: int = sounds.RATE, kind: str = "WAV", sub
     return content.getvalue()
 
 
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_32"])
-def test_wav_of_one_channel(subtype: str) -> None:
-    np.testing.assert_allclose(through_a_pipe(encoded(CLIP, subtype=subtype)), CLIP, atol=2**-15)
+def test_wav_of_16_and_32_bits_gives_its_samples() -> None:
+    for subtype in ("PCM_16", "PCM_32"):
+        with case(subtype):
+            np.testing.assert_allclose(piped(encoded(CLIP, subtype=subtype)), CLIP, atol=2**-15)
 
 
-def test_wav_of_another_rate_and_two_channels() -> None:
+def test_wav_of_another_rate_and_two_channels_gives_the_samples_of_the_file() -> None:
     clip = sounds.clip("yes", rate=44_100)
     file = encoded(np.stack([clip, -0.5 * clip], axis=1), 44_100)
-    np.testing.assert_allclose(through_a_pipe(file), audio.load(file, sounds.RATE), atol=1e-6)
+    np.testing.assert_allclose(piped(file), audio.load(file, sounds.RATE), atol=1e-6)
 
 
-def test_wav_of_undeclared_length_as_a_recorder_pipes_it() -> None:
+def test_wav_of_undeclared_length_is_read_to_the_end_of_the_pipe() -> None:
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setnchannels(1)
@@ -58,18 +60,17 @@ def test_wav_of_undeclared_length_as_a_recorder_pipes_it() -> None:
         file.writeframes((CLIP * 32_768).astype("<i2").tobytes())
     header = bytearray(content.getvalue())
     header[4:8] = header[40:44] = (0x7FFFFFFF).to_bytes(4, "little")
-    heard = through_a_pipe(bytes(header))
-    np.testing.assert_allclose(heard, CLIP, atol=2**-14)
+    np.testing.assert_allclose(piped(bytes(header)), CLIP, atol=2**-14)
 
 
-def test_raw_samples_are_16_bit_at_the_wanted_rate() -> None:
+def test_raw_samples_are_16_bit_at_the_requested_rate() -> None:
     raw = (CLIP * 32_768).astype("<i2").tobytes()
-    np.testing.assert_allclose(through_a_pipe(raw), CLIP, atol=2**-14)
-    assert len(through_a_pipe(raw + b"\x01")) == len(CLIP)
+    np.testing.assert_allclose(piped(raw), CLIP, atol=2**-14)
+    assert len(piped(raw + b"\x01")) == len(CLIP)
 
 
 def test_flac_is_read_whole() -> None:
-    np.testing.assert_allclose(through_a_pipe(encoded(CLIP, kind="FLAC")), CLIP, atol=2**-14)
+    np.testing.assert_allclose(piped(encoded(CLIP, kind="FLAC")), CLIP, atol=2**-14)
 
 
 def test_chunks_come_before_the_pipe_ends() -> None:
@@ -80,23 +81,20 @@ def test_chunks_come_before_the_pipe_ends() -> None:
         assert len(next(piped_chunks(pipe, sounds.RATE))) == 800
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
+def test_sound_that_cannot_be_read_is_refused() -> None:
+    for data, message in (
         (b"", "standard input is empty"),
         (b"RIFF\0\0\0\0WAVE", "WAV that cannot be read as it comes"),
         (b"RIFF", "it ends too early"),
         (encoded(CLIP, subtype="PCM_U8"), "WAV of 8 bits; expected 16 or 32"),
         (encoded(CLIP, subtype="FLOAT"), "unknown format"),
-    ],
-)
-def test_what_cannot_be_read_is_refused(data: bytes, message: str) -> None:
-    with pytest.raises(AudioError, match=message):
-        through_a_pipe(data)
+    ):
+        with case(message), pytest.raises(AudioError, match=message):
+            piped(data)
 
 
-def test_a_file_on_standard_input_that_declares_too_much_is_refused(tmp_path: Path) -> None:
-    # A shell's `< file` can seek, as a pipe cannot, and the part before the samples is skipped by seeking.
+def test_a_file_on_standard_input_with_a_chunk_beyond_its_end_is_refused(tmp_path: Path) -> None:
+    # Unlike a pipe, a shell's `< file` can seek, and the chunk before the samples is skipped by seeking.
     header = b"RIFF" + struct.pack("<I", 40) + b"WAVE" + b"LIST" + struct.pack("<I", 2**32 - 1) + bytes(20)
     (tmp_path / "a.wav").write_bytes(header)
     with (tmp_path / "a.wav").open("rb") as file, pytest.raises(AudioError, match="cannot be read as it comes"):

@@ -1,0 +1,31 @@
+"""The documentation fits the code and itself; `scripts/build_docs.py` checks the rest of it as it builds the site."""
+
+import re
+from pathlib import Path
+
+import sayso
+import sayso.nn
+from cases import case
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md"), *ROOT.glob("data/*.md")]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = [
+        (page.relative_to(ROOT), target)
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 30
+    for page, target in links:
+        with case(page, target):
+            assert (ROOT / page.parent / target).exists()
+
+
+def test_the_reference_has_every_public_name() -> None:
+    reference = "\n".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/reference/*.md"))
+    entries = re.findall(r"^::: (\S+)$", reference, re.MULTILINE)
+    assert len(entries) == len(set(entries))
+    names = {f"sayso.{name}" for name in sayso.__all__ if name not in ("__version__", "SaysoError")}
+    assert set(entries) == names | {f"sayso.nn.{name}" for name in sayso.nn.__all__} | {"sayso.errors"}
