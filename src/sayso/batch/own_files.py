@@ -81,15 +81,21 @@ class OwnFiles:
         return any(folder == own and path.endswith(suffix) for own, suffix in self._labels)
 
 
-@lru_cache(1_024)
-def _real(folder: str) -> str:
-    return os.path.realpath(folder)
+def _real(path: str) -> str:
+    """Return the absolute path of a folder, without links."""
+    return _without_links(os.path.abspath(path))  # noqa: PTH100
 
 
 def _absolute(path: str) -> str:
-    """Return a path without links in its folders, of which a batch has fewer than files."""
+    """Return the absolute path of a file, without links in its folders."""
     folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
-    return os.path.join(_real(folder), name)  # noqa: PTH118
+    return os.path.join(_without_links(folder), name)  # noqa: PTH118
+
+
+@lru_cache(1_024)
+def _without_links(folder: str) -> str:
+    # A batch has fewer folders than files.
+    return os.path.realpath(folder)
 
 
 def _start(place: str) -> str:
