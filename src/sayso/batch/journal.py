@@ -79,7 +79,7 @@ class Journal:
         self._output, self._resume, self._overwrite, self._finish = output, resume, overwrite, finish
         self._part = output.with_name(output.name + ".part")
         self._state = State(dict(identity))
-        self._names = hashlib.sha256()
+        self._names, self._here = hashlib.sha256(), str(Path.cwd())
         self.before = self.dropped = Tally()
         self.complete = False
 
@@ -193,7 +193,7 @@ class Journal:
         """
         files = iter(files)
         for _, name in zip(range(self.before.files), files, strict=False):
-            self._names.update(_noted(name))
+            self._names.update(self._noted(name))
         if self.before.files and self._names.hexdigest() != self._state.digest:
             raise SettingsError(
                 f"{self._output if self.complete else self._part} was begun with other files: the first "
@@ -210,7 +210,7 @@ class Journal:
             write_all(self._file, content)
             names = self._names.copy()
             for each in results:
-                names.update(_noted(each.path))
+                names.update(self._noted(each.path))
             length, tally = self._state.length + len(content), self.tally.plus(results)
             # In one statement, so that Ctrl-C cannot come between.
             self._names, self._state = (
@@ -221,6 +221,11 @@ class Journal:
                 self._save()
         except OSError as error:
             raise unwritable(self._part, error) from error
+
+    def _noted(self, name: str) -> bytes:
+        """Return what the hash of names takes of a name: also where it leads from, if it is relative."""
+        here = "" if is_remote(name) or os.path.isabs(name) else self._here  # noqa: PTH117 - called for each of millions
+        return f"{here}\0{name}\0".encode("utf-8", "surrogateescape")
 
     def _save(self) -> None:
         os.fsync(self._file.fileno())
@@ -274,9 +279,3 @@ class Journal:
             self._side.save(self._earlier)
         else:
             self._side.clear()
-
-
-def _noted(name: str) -> bytes:
-    """Return what the hash of names takes of a name: also where it leads from this folder."""
-    place = name if is_remote(name) else os.path.abspath(name)  # noqa: PTH100 - a Path for each of millions takes time
-    return f"{name}\0{place}\0".encode("utf-8", "surrogateescape")

@@ -3,7 +3,6 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -48,54 +47,48 @@ class OwnFiles:
         if output:
             part = output.with_name(output.name + ".part")
             self._names = {_absolute(str(path)) for path in (output, part, side_path(output))}
-        self._labels = [(_real(str(folder)), ANNOTATIONS[kind][0]) for kind, folder in annotations.items()]
-        self._sorted = _real(str(sort_folder)) if sort_folder else None
-        self._words = {os.path.join(self._sorted or "", name) for name in word_folders}  # noqa: PTH118
+        self._labels = {(_real(str(folder)), ANNOTATIONS[kind][0]) for kind, folder in annotations.items()}
+        self._sorted = _real(str(sort_folder)) if sort_folder else ""
+        self._words = {os.path.join(self._sorted, name) for name in word_folders}  # noqa: PTH118
         starts = [_start(place) for place in places if not is_remote(place)]
-        self._asked = [start for start in starts if self._sorted and _is_below(start, self._sorted)]
-        self._only_words = self._sorted in starts or not any(
-            self._sorted and _is_below(self._sorted, start) for start in starts
-        )
+        self._asked = {
+            start for start in starts if start != self._sorted and self._sorted and _is_in(start, self._sorted)
+        }
+        self._only_words = self._sorted in starts or not any(_is_in(self._sorted, start) for start in starts)
 
     def without(self, files: Iterable[str]) -> Iterator[str]:
         """Yield the files that the batch does not write."""
+        # Paths are text here, as there are millions; most are in the folder of the one before.
+        folder, real, is_sorted = None, "", False
         for file in files:
             if is_remote(file):
                 yield file
                 continue
-            path = _absolute(file)
-            if self._is_sorted(path):
-                self.left_out.add(os.path.dirname(path))  # noqa: PTH120
-            elif path not in self._names and not self._is_label(path):
+            if folder != (folder := os.path.split(file)[0]):
+                real = _real(folder)
+                is_sorted = self._is_sorted(real)
+            path = f"{real}{os.sep}{os.path.basename(file)}"  # noqa: PTH119
+            if is_sorted and path not in self._asked:
+                self.left_out.add(real)
+            elif path not in self._names and (real, os.path.splitext(file)[1]) not in self._labels:  # noqa: PTH122
                 yield file
 
-    def _is_sorted(self, path: str) -> bool:
-        if not self._sorted or not _is_below(path, self._sorted):
+    def _is_sorted(self, folder: str) -> bool:
+        """Return whether a folder holds sorted files that are no input."""
+        if not self._sorted or not _is_in(folder, self._sorted) or any(_is_in(folder, start) for start in self._asked):
             return False
-        if any(path == start or _is_below(path, start) for start in self._asked):
-            return False
-        return not self._only_words or os.path.dirname(path) in self._words  # noqa: PTH120
-
-    def _is_label(self, path: str) -> bool:
-        folder = os.path.dirname(path)  # noqa: PTH120 - a Path for each of millions takes its time
-        return any(folder == own and path.endswith(suffix) for own, suffix in self._labels)
+        return not self._only_words or folder in self._words
 
 
-def _real(path: str) -> str:
+def _real(folder: str) -> str:
     """Return the absolute path of a folder, without links."""
-    return _without_links(os.path.abspath(path))  # noqa: PTH100
+    return os.path.realpath(folder or ".")
 
 
 def _absolute(path: str) -> str:
     """Return the absolute path of a file, without links in its folders."""
-    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
-    return os.path.join(_without_links(folder), name)  # noqa: PTH118
-
-
-@lru_cache(1_024)
-def _without_links(folder: str) -> str:
-    # A batch has fewer folders than files.
-    return os.path.realpath(folder)
+    folder, name = os.path.split(path)
+    return f"{_real(folder)}{os.sep}{name}"
 
 
 def _start(place: str) -> str:
@@ -108,5 +101,6 @@ def _start(place: str) -> str:
     return _real(str(Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))))
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip(os.sep) + os.sep)
+def _is_in(path: str, folder: str) -> bool:
+    """Return whether a path is a folder or lies below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
