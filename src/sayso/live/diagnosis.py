@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 
 from sayso.errors import MicrophoneError
-from sayso.live.devices import Device, devices, find, portaudio
+from sayso.live.devices import Device, devices, find
 from sayso.live.listening import Level, Listening
 from sayso.live.microphone import Microphone
+from sayso.live.portaudio import portaudio
 from sayso.recognition.recognizer import Recognizer
 
 # Seconds of sound that are recorded.
