@@ -6,6 +6,7 @@ Names of files and words come from anywhere, and some would command a terminal; 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import click
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from sayso.corpus.corpus import Skipped
@@ -36,6 +38,12 @@ def note(text: str, **style: Any) -> None:
 def warn(text: str) -> None:
     """Warn on stderr."""
     note(f"warning: {text}")
+
+
+def can_draw(console: Console) -> bool:
+    """Return whether what is printed there can be changed later: it is a terminal, and one that moves its cursor."""
+    known = os.name == "nt" or bool(os.environ.get("TERM"))
+    return console.is_terminal and known and not console.is_dumb_terminal
 
 
 def tell_skipped(skipped: Sequence[Skipped]) -> None:

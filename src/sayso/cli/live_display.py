@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sayso.cli.console import can_draw
 from sayso.cli.tables import percent
 from sayso.system.text import printable
 
@@ -126,7 +127,7 @@ class LevelMeter:
 
     def show(self, chunk: Samples) -> None:
         """Draw the level of a chunk."""
-        if self._console.is_terminal:
+        if can_draw(self._console):
             self._level.update(chunk, sample_rate=1)
             self._live.update(_level_line(self._level, self._console.width), refresh=True)
 

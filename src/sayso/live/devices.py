@@ -10,7 +10,6 @@ from sayso.errors import MicrophoneError
 from sayso.live.portaudio import LOCK, portaudio, search_devices, silenced_stderr
 from sayso.sound.stream import Samples
 
-
 # What systems add to a name to number the device; it changes when the device is connected again or to another port.
 # ALSA: "USB Audio: - (hw:1,0)". Windows: "Microphone (2- USB Audio)".
 _NUMBERS = re.compile(r"\s*\((?:plug)?hw:[^()]*\)|(?<=\()\d+- ?")
