@@ -74,16 +74,16 @@ class Decision:
         # the newer half alone detects a clear word sooner.
         falling = np.arange(settings.smoothing, 0, -1)
         self._whole = _Means(np.stack([falling, (falling - settings.smoothing // 2).clip(0)]), len(labels))
-        # The same over the newest part of the window, and over the better of both looks.
+        # The same for the newest part of the window.
         few = np.stack([np.arange(LOOKS, 0, -1), np.arange(LOOKS_AGAIN, LOOKS_AGAIN - LOOKS, -1).clip(0)])
-        self._newest, self._better = _Means(few, len(labels), padded=True), _Means(few, len(labels), padded=True)
+        self._newest = _Means(few, len(labels), padded=True)
         thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
         # To fire, and to rearm; `update` casts them to the type of the probabilities, so that a limit is met exactly.
         self._limits: NDArray[np.floating] = np.stack([thresholds, settings.rearm * (thresholds / settings.threshold)])
         # Whether the score of each word has fallen since it was heard, in the whole window and in its newest part.
         self._armed, self._fallen = np.ones((2, len(self._words)), bool)
-        # When each was heard last, in seconds.
-        self._heard = np.full(len(self._words), -np.inf)
+        # When each was heard last, in seconds, and whether it has left the window since.
+        self._heard, self._gone = np.full(len(self._words), -np.inf), np.ones(len(self._words), bool)
         # Words that were heard, but are certain only if the whole window confirms them or another word is near.
         self._pending: deque[tuple[int, Detection]] = deque()
         self._due: deque[Detection] = deque()
@@ -123,10 +123,9 @@ class Decision:
         if best is not None:
             decisive = average if scores[best] == average[self._words[best]] else newer
             found = self._detection(best, decisive, now)
-        since = now - self._heard
         if newest is None:
             # Another word that follows at once cannot be told from the first one's end.
-            if best is None or since.min() < self._settings.refractory:
+            if best is None or now - self._heard.max() < self._settings.refractory:
                 return None
             self._armed[best], self._heard[best] = False, now
             return found
@@ -137,26 +136,32 @@ class Decision:
             if certain := any(word == best for word, _ in self._pending):
                 if len(self._pending) == 1:
                     self._pending[0] = best, found
-            elif since[best] >= self._window:
+            elif self._gone[best]:
                 # Else it is a word that was detected already and is still in the window.
-                self._fallen[best], self._heard[best], certain = False, now, True
+                self._hear(best, now)
                 self._pending.append((best, found))
+                certain = True
         return self._next(certain, now)
 
     def _listen_closely(self, whole: NDArray[np.floating], newest: NDArray[np.floating], now: float) -> None:
         """Note the words that are complete in the newest part of the window."""
         thresholds, rearm = self._limits.astype(newest.dtype)
-        self._fallen |= newest[self._words] < rearm
-        alone, briefly = self._newest.push(newest)
-        better, _ = self._better.push(np.maximum(whole, newest))
         since = now - self._heard
+        self._fallen |= newest[self._words] < rearm
+        self._gone |= (whole[self._words] < rearm) & (since >= self._window)
         # While a word is in the window, only the newest part tells whether it was said again.
-        gone = since >= self._window
-        clear = np.where(gone, better[self._words], alone[self._words]) >= thresholds
-        again = (since <= COMPANY) & (briefly[self._words] >= np.asarray(EASE, newest.dtype) * thresholds)
+        better = newest.copy()
+        better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
+        mean, brief = self._newest.push(better)
+        clear = mean[self._words] >= thresholds
+        again = (since <= COMPANY) & (brief[self._words] >= np.asarray(EASE, newest.dtype) * thresholds)
         for word in np.flatnonzero(self._fallen & (since >= self._settings.refractory) & (clear | again)).tolist():
-            self._fallen[word], self._heard[word] = False, now
-            self._pending.append((word, self._detection(word, better if gone[word] else alone, now)))
+            self._hear(word, now)
+            self._pending.append((word, self._detection(word, mean, now)))
+
+    def _hear(self, word: int, now: float) -> None:
+        """Note that a word was said."""
+        self._heard[word], self._fallen[word], self._gone[word] = now, False, False
 
     def _next(self, certain: bool, now: float) -> Detection | None:
         """Return the next detection that is certain: by itself, or because several words are near each other."""
