@@ -27,7 +27,9 @@ LISTED = 10
 
 def say(text: str, err: bool = False, **style: Any) -> None:
     """Print lines of text on stdout, made printable; `style` as `click.style` takes it."""
-    click.secho("\n".join(map(printable, text.split("\n"))), err=err, **style)
+    # None lets click find out whether it is a terminal.
+    colour = None if _controllable() else False
+    click.secho("\n".join(map(printable, text.split("\n"))), err=err, color=colour, **style)
 
 
 def note(text: str, **style: Any) -> None:
@@ -42,8 +44,12 @@ def warn(text: str) -> None:
 
 def can_draw(console: Console) -> bool:
     """Return whether what is printed there can be changed later: it is a terminal, and one that moves its cursor."""
-    known = os.name == "nt" or bool(os.environ.get("TERM"))
-    return console.is_terminal and known and not console.is_dumb_terminal
+    return console.is_terminal and _controllable()
+
+
+def _controllable() -> bool:
+    """Return whether a terminal, if there is one, understands control sequences."""
+    return os.environ.get("TERM", "" if os.name == "posix" else "any").lower() not in ("", "dumb", "unknown")
 
 
 def tell_skipped(skipped: Sequence[Skipped]) -> None:

@@ -75,6 +75,7 @@ def listen(
     """
     from rich.console import Console
 
+    from sayso.cli.live_display import Display
     from sayso.live.actions import Actions, parse
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
@@ -94,14 +95,22 @@ def listen(
     name = model or DEFAULT
     recognizer = load(name)
     rate = recognizer.model.features.sample_rate
-    commands = Actions(parse(actions, recognizer.labels), shell, warn, note, exec_timeout)
+    display: Display | None = None
+
+    def tell(text: str) -> None:
+        (display.print if display else note)(text)
+
+    def complain(text: str) -> None:
+        tell(f"warning: {text}")
+
+    commands = Actions(parse(actions, recognizer.labels), shell, complain, tell, exec_timeout)
     end_as_ctrl_c()
     with ExitStack() as stack:
         stack.enter_context(commands)
         session = stack.enter_context(SessionRecorder(record, rate)) if record else None
         microphone, title = None, f"sayso · {name} · {source}"
         if source is None:
-            microphone = stack.enter_context(Microphone(device, rate, warn))
+            microphone = stack.enter_context(Microphone(device, rate, complain))
             chunks: Iterable[Samples] = microphone.chunks()
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
@@ -120,11 +129,8 @@ def listen(
         show: Callable[[WindowScores], None]
         console = Console()
         if style == "text" and can_draw(console):
-            from sayso.cli.live_display import Display
-
-            show = stack.enter_context(
-                Display(title, recognizer.labels, listening, statistics if stats else lambda: "", console)
-            ).show
+            display = Display(title, recognizer.labels, listening, statistics if stats else lambda: "", console)
+            show = stack.enter_context(display).show
         else:
             note(title)
             show = _line_printer(style, listening, statistics if stats else None)
@@ -135,6 +141,8 @@ def listen(
                     if session:
                         session.write_detection(window.detection)
                 show(window)
+            # The sound has ended, and not the user's patience.
+            commands.wait()
         except KeyboardInterrupt:
             pass
 

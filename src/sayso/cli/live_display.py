@@ -72,6 +72,12 @@ class Display:
         """Stop drawing; the last state stays on the screen."""
         self._live.__exit__(None, None, None)
 
+    def print(self, text: str) -> None:
+        """Print a line above the display; may be called from any thread."""
+        from rich.text import Text
+
+        self._live.console.print(Text(printable(text)))
+
     def show(self, window: WindowScores) -> None:
         """Update the display if the last update is old enough, or if a word was detected."""
         if window.detection:

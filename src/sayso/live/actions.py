@@ -112,7 +112,7 @@ class Actions:
         timeout: float = TIMEOUT,
     ) -> None:
         self._shell, self._notify, self._show, self._timeout = shell, notify, show, timeout
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: dict[subprocess.Popen[str], threading.Thread] = {}
         self._closing = False
         try:
             self._commands = {
@@ -141,6 +141,11 @@ class Actions:
         """Number of commands that are running."""
         return len(self._running)
 
+    def wait(self) -> None:
+        """Wait for the running commands to end, each within its time."""
+        for watcher in list(self._running.values()):
+            watcher.join()
+
     def start(self, detection: Detection) -> None:
         """Start the commands of the word that was detected."""
         environment = os.environ | {
@@ -168,8 +173,8 @@ class Actions:
                 reason = getattr(error, "strerror", None) or error
                 self._notify(f"{text!r} cannot be started: {reason}; give a command that exists")
             else:
-                self._running.add(process)
-                threading.Thread(target=self._watch, args=(text, process), daemon=True).start()
+                self._running[process] = threading.Thread(target=self._watch, args=(text, process), daemon=True)
+                self._running[process].start()
 
     def _watch(self, text: str, process: subprocess.Popen[str]) -> None:
         """Wait for a command to end, end it if it takes too long, and report what went wrong."""
@@ -186,7 +191,7 @@ class Actions:
             if status and not self._closing:
                 how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
                 self._notify(f"{text!r} {how}")
-        self._running.discard(process)
+        self._running.pop(process, None)
 
     def _pass_on(self, process: subprocess.Popen[str]) -> None:
         """Show the output of a command line by line."""

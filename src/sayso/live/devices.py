@@ -12,7 +12,7 @@ from sayso.sound.stream import Samples
 
 # What systems add to a name to number the device; it changes when the device is connected again or to another port.
 # ALSA: "USB Audio: - (hw:1,0)". Windows: "Microphone (2- USB Audio)".
-_NUMBERS = re.compile(r"\s*\((?:plug)?hw:[^()]*\)|(?<=\()\d+- ?")
+_NUMBERS = re.compile(r"\s*\((?:plug)?hw:[^()]*\)|(?<=\()\d+- ?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
