@@ -106,6 +106,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (DecisionSettings, "rearm", 0.7, "at most the threshold"),
     (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),
     (DecisionSettings, "refractory", 61.0, "between 0 and 60 seconds"),
+    (DecisionSettings, "newest", -0.1, "between 0 and 60 seconds"),
+    (DecisionSettings, "newest", 61.0, "between 0 and 60 seconds"),
 ]
 
 KINDS: dict[str, type] = {

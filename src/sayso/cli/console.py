@@ -6,6 +6,7 @@ File names and words are untrusted and may contain control sequences of a termin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import click
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from sayso.corpus.corpus import Skipped
@@ -25,7 +27,9 @@ LISTED = 10
 
 def say(text: str, err: bool = False, **style: Any) -> None:
     """Print lines of text on stdout, with escapes for what is not printable; `style` as for `click.style`."""
-    click.secho("\n".join(map(printable, text.split("\n"))), err=err, **style)
+    # None lets click find out whether it is a terminal.
+    colour = None if _controllable() else False
+    click.secho("\n".join(map(printable, text.split("\n"))), err=err, color=colour, **style)
 
 
 def note(text: str, **style: Any) -> None:
@@ -36,6 +40,16 @@ def note(text: str, **style: Any) -> None:
 def warn(text: str) -> None:
     """Print a warning on stderr."""
     note(f"warning: {text}")
+
+
+def can_draw(console: Console) -> bool:
+    """Return whether what is printed there can be changed later: it is a terminal, and one that moves its cursor."""
+    return console.is_terminal and _controllable()
+
+
+def _controllable() -> bool:
+    """Return whether a terminal, if there is one, understands control sequences."""
+    return os.environ.get("TERM", "" if os.name == "posix" else "any").lower() not in ("", "dumb", "unknown")
 
 
 def report_skipped(skipped: Sequence[Skipped]) -> None:

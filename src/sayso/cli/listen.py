@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from sayso.cli.console import note, warn
+from sayso.cli.console import can_draw, note, warn
 from sayso.cli.options import device_option, model_option
 from sayso.cli.tables import percent
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 # Seconds between two lines of --stats.
 STATS_EVERY = 10.0
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are in no range and beyond none."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
+    return value
 
 
 @click.command()
@@ -45,20 +52,31 @@ STATS_EVERY = 10.0
     help="Start a command when a word is detected. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and "
     "SAYSO_END.",
 )  # fmt: skip
+@click.option(
+    "--exec-timeout", "exec_timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, show_default=True,
+    callback=_finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
+)  # fmt: skip
 @click.option("--shell", is_flag=True, help="Run the commands of --exec in a shell.")
 @click.option(
     "--record", type=click.Path(path_type=Path),
     help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
+@click.option(
+    "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=_finite,
+    help="Amplify the sound by this many decibels, if it is very quiet.",
+)  # fmt: skip
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
-    model: str | None, device: str | None, source: str | None, style: str, actions: tuple[str, ...], shell: bool,
-    record: Path | None, stats: bool,
+    model: str | None, device: str | None, source: str | None, style: str, actions: tuple[str, ...],
+    exec_timeout: float, shell: bool, record: Path | None, gain: float, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
     Example: sayso listen --exec 'left=xdotool key Left'
     """
+    from rich.console import Console
+
+    from sayso.cli.live_display import Display
     from sayso.live.actions import Actions, parse
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
@@ -68,6 +86,7 @@ def listen(
     from sayso.recognition.recognizer import load
     from sayso.sound.audio import read_chunks
     from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
 
     if source is not None and device is not None:
         raise click.UsageError("--device and --input exclude each other: give only one of them")
@@ -77,14 +96,22 @@ def listen(
     name = model or DEFAULT
     recognizer = load(name)
     rate = recognizer.model.features.sample_rate
-    commands = Actions(parse(actions, recognizer.labels), shell, warn)
-    # SIGTERM ends the program as Ctrl-C does, with all files closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    display: Display | None = None
+
+    def tell(text: str) -> None:
+        (display.print if display else note)(text)
+
+    def complain(text: str) -> None:
+        tell(f"warning: {text}")
+
+    commands = Actions(parse(actions, recognizer.labels), shell, complain, tell, exec_timeout)
+    end_as_ctrl_c()
     with ExitStack() as stack:
+        stack.enter_context(commands)
         session = stack.enter_context(SessionRecorder(record, rate)) if record else None
         microphone, title = None, f"sayso · {name} · {source}"
         if source is None:
-            microphone = stack.enter_context(Microphone(device, rate, warn))
+            microphone = stack.enter_context(Microphone(device, rate, complain))
             chunks: Iterable[Samples] = microphone.chunks()
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
@@ -93,7 +120,7 @@ def listen(
                 if source == "-"
                 else read_chunks(source, rate)
             )
-        listening = Listening(recognizer, chunks, session.write_chunk if session else None)
+        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain)
 
         def statistics() -> str:
             return statistics_line(listening, microphone)
@@ -101,14 +128,10 @@ def listen(
         # Registered before the display, so that it is printed after it, below its last picture.
         stack.callback(lambda: note(statistics()) if listening.pace.steps else None)
         show: Callable[[WindowScores], None]
-        if style == "text" and sys.stdout.isatty():
-            from rich.console import Console
-
-            from sayso.cli.live_display import Display
-
-            show = stack.enter_context(
-                Display(title, recognizer.labels, listening, statistics if stats else lambda: "", Console())
-            ).show
+        console = Console()
+        if style == "text" and can_draw(console):
+            display = Display(title, recognizer.labels, listening, statistics if stats else lambda: "", console)
+            show = stack.enter_context(display).show
         else:
             note(title)
             show = _line_printer(style, listening, statistics if stats else None)
@@ -119,6 +142,8 @@ def listen(
                     if session:
                         session.write_detection(window.detection)
                 show(window)
+            # The sound has ended, and not the user's patience.
+            commands.wait()
         except KeyboardInterrupt:
             pass
 

@@ -23,6 +23,7 @@ from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
 from sayso.errors import SaysoError
+from sayso.system.standard_streams import ensure_standard_streams
 from sayso.system.text import printable
 from sayso.version import __version__
 
@@ -61,6 +62,7 @@ for command in (
 
 def main() -> None:
     """Run sayso; an error that the user can fix is one line on stderr and exit status 1."""
+    ensure_standard_streams()
     # A file name may be any bytes: those that cannot be encoded are written as escapes, which JSON reads back.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -257,7 +257,10 @@ class DecisionSettings:
         A detected word can be detected again only after its average fell below this; for a word with its own threshold
         it is scaled in proportion.
     refractory : float
-        Seconds after a detection without another one.
+        Seconds after a detection in which the same word is not detected again, and without `newest` no word.
+    newest : float
+        Seconds of the newest part of the window that is also scored on its own, to separate a word from the next; 0
+        disables this.
     """
 
     step: float = 0.1
@@ -267,6 +270,7 @@ class DecisionSettings:
     words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
     refractory: float = 0.5
+    newest: float = 0.4
 
     def __post_init__(self) -> None:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
@@ -276,6 +280,7 @@ class DecisionSettings:
         _require(all(0 < own <= 1 for own in self.words.values()), self, "words", "thresholds above 0 and at most 1")
         _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
+        _require(0 <= self.newest <= 60, self, "newest", "between 0 and 60 seconds")
 
 
 def _require(condition: bool, settings: object, name: str, expected: str) -> None:

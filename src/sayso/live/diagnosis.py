@@ -14,17 +14,16 @@ from typing import Literal
 import numpy as np
 
 from sayso.errors import MicrophoneError
-from sayso.live.devices import Device, devices, find, portaudio
-from sayso.live.listening import Level, Listening
+from sayso.live.devices import Device, devices, find
+from sayso.live.listening import QUIET, Level, Listening
 from sayso.live.microphone import Microphone
+from sayso.live.portaudio import portaudio
 from sayso.recognition.recognizer import Recognizer
 
 # Seconds of sound that are recorded.
 SECONDS = 3.0
 # Seconds after which the recording is given up; a sound server may need two for the first block.
 TIMEOUT = 8.0
-# Below this level in dBFS the sound is reported as very quiet: speech has about -30, an amplifier's noise about -70.
-QUIET = -65.0
 # Largest part of the time between two steps that the computation of one may take.
 BUSY = 0.5
 
@@ -202,7 +201,7 @@ def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
         yield Finding(
             "note",
             f"it is very quiet: the loudest block has {loudest:.0f} dB",
-            "turn its level up, and speak during the check",
+            "speak during the check; if you did, turn its level up, or give `sayso listen` --gain 20",
         )
     else:
         yield Finding("ok", f"its loudest block has {loudest:.0f} dB")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import ModelError
 from sayso.features.mfcc import FeatureStream, MfccExtractor
 from sayso.model import model_file, shipped
@@ -30,6 +31,8 @@ FloatArray = NDArray[np.float32]
 # kernel for AVX2 (Haswell, Zen) also treats the columns of one product differently, so that what holds everywhere is
 # that the probabilities agree within 1e-5.
 TOGETHER = 32
+# The newest part of a window is looked at alone where the words have so much of the probability of the whole.
+GLIMPSE = 0.2
 # A file of up to this many seconds is classified as one clip; in a longer one words are detected.
 LONGEST_CLIP = 2.0
 
@@ -43,13 +46,34 @@ class WindowScores(NamedTuple):
         Where the window ends, in samples from the beginning of the stream; sample `end` is the first one behind it.
     probabilities : ndarray of float32, shape (labels,)
         Probability of each label in that window.
+    newest : ndarray of float32, shape (labels,), or None
+        Probability of each label in the newest part of that window, if the model looks at it.
     detection : Detection or None
         The word that is detected at this step, if any.
     """
 
     end: int
     probabilities: FloatArray
+    newest: FloatArray | None
     detection: Detection | None
+
+
+class _Group(NamedTuple):
+    """Windows that go through the network together.
+
+    Attributes
+    ----------
+    fronts : ndarray of float32
+        What the front of the network says of them, as `streaming.WindowStream` gives it.
+    size : int
+        How many are not padding.
+    newest : ndarray of float32, shape (windows, frames, width), or None
+        The windows' features, of which all but the newest part are those of silence.
+    """
+
+    fronts: FloatArray
+    size: int
+    newest: FloatArray | None
 
 
 class Recognizer:
@@ -67,6 +91,7 @@ class Recognizer:
         with np.errstate(over="ignore", invalid="ignore"):
             self._network = folded(model.network)
             self._back = streaming.back(self._network, self._step_frames)
+        self._words = [index for index, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -207,17 +232,34 @@ class Recognizer:
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities in in_order(lambda group: self._apply(self._back, group[0])[: group[1]], windows, threads):
-            for row in probabilities:
-                yield WindowScores(end, row, decision.update(row, end))
+        for probabilities, newest in in_order(self._looks, windows, threads):
+            for number, row in enumerate(probabilities):
+                part = None if newest is None else newest[number]
+                yield WindowScores(end, row, part, decision.update(row, end, part))
                 end += step_samples
 
-    def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
-        """Yield groups of `together` windows, one step apart, and how many of them are not padding.
+    def _looks(self, group: _Group) -> tuple[FloatArray, FloatArray | None]:
+        """Compute the probabilities of a group of windows, and those of their newest parts."""
+        probabilities = self._apply(self._back, group.fronts)[: group.size]
+        if group.newest is None:
+            return probabilities, None
+        # Where no word is in the whole, none is in its newest part, at half the cost.
+        glimpsed = probabilities[:, self._words].sum(axis=1) >= GLIMPSE
+        if not glimpsed.any():
+            return probabilities, probabilities
+        newest = self._apply(self._network, group.newest)[: group.size]
+        return probabilities, np.where(glimpsed[:, None], newest, probabilities)
 
-        The windows hold what the front of the network computes; it and the features process each frame once.
+    def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[_Group]:
+        """Yield groups of `together` windows, one step apart.
+
+        The front of the network and the features process each frame once.
         """
         step, standardizer = self._step_frames, self.model.standardizer
+        length, seen = self.model.features.frames, round(self.model.decision.newest / self.model.features.hop)
+        silence = standardizer.apply(self._extractor(np.zeros((1, self.model.features.clip_samples), np.float32)))[0]
+        # The frames from the beginning of the next window on.
+        kept = np.empty((0, *self._network.input_shape[1:]), np.float32)
         stream, front = FeatureStream(self._extractor), streaming.WindowStream(self._network, step)
         # Blocks of whole steps: each frame and each window go through the same sequence of operations, however the
         # stream was cut.
@@ -225,8 +267,17 @@ class Recognizer:
             frames = standardizer.apply(stream.push(block))
             with np.errstate(over="ignore", invalid="ignore"):
                 windows, count = front.push(frames, together)
-            if count:
-                yield windows, count
+            kept = np.concatenate([kept, frames])
+            if not count:
+                continue
+            newest = None
+            if 0 < seen < length:
+                newest = np.repeat(silence[None], together, axis=0)
+                for number in range(count):
+                    end = number * step + length
+                    newest[number, length - seen :] = kept[end - seen : end]
+            kept = kept[count * step :]
+            yield _Group(windows, count, newest)
 
     @property
     def _step_frames(self) -> int:
