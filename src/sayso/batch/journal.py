@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from sayso.batch.classify import FileResult
-from sayso.config import SILENCE, UNKNOWN
-from sayso.errors import SettingsError, StorageError
+from sayso.config import SILENCE, UNKNOWN, build
+from sayso.errors import DamageError, SettingsError, StorageError, untrusted
 from sayso.system.atomic_files import check_writable, write_atomically
 
 # Seconds between two saves: about as much work is lost by a kill.
@@ -135,10 +135,14 @@ class Journal:
             # The batch was stopped before the first save.
             return
         try:
-            content = json.loads(self._state_path.read_text(encoding="utf-8"))
-            state = _State(content["identity"], content["length"], content["digest"], Tally(**content["tally"]))
+            with untrusted():
+                content = json.loads(self._state_path.read_bytes())
+                tally, length = build(Tally, content["tally"], "tally"), content["length"]
+                state = _State(dict(content["identity"]), length, str(content["digest"]), tally)
+                if not isinstance(length, int) or length < 0 or tally.files < 0:
+                    raise ValueError("its counts are not whole numbers from 0")
             size = self._part.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, DamageError) as error:
             raise SettingsError(
                 f"{self._state_path} or {self._part} is damaged; start afresh without --resume"
             ) from error
