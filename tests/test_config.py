@@ -306,3 +306,35 @@ def test_a_network_is_found_by_name() -> None:
     assert config.network_named("dense") == DenseArchitecture()
     with pytest.raises(SettingsError, match=r"network\.name is 'tiny'; known networks are dense"):
         config.network_named("tiny")
+
+
+def test_absurd_values_give_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for content, message in (
+        ("[training]\nepochs = 0x" + "f" * 5_000, "training: epochs is a int too large to show; expected between"),
+        ("[training]\nlearning_rate = 0x" + "f" * 5_000, "learning_rate is a int too large to show"),
+        ("[training]\nseed = 0b" + "1" * 20_000, "training: seed is a int too large"),
+        ("[decision]\nwords = {yes = 0o" + "7" * 9_000 + "}", "words.yes is a int too large"),
+        ("[network]\nname = 0x" + "f" * 5_000, "network.name is a int too large"),
+        ("[network]\nname = 'tdnn'\nstem = 0x" + "f" * 5_000, "network"),
+        ("training = '" + "x" * 9_000 + "'", "training is 'xxx"),
+        ("[training]\noptimizer = [" + "1," * 9_000 + "]", r"training.optimizer is \[1, 1"),
+        ("[training]\nepochs = " + "9" * 5_000, "is not valid TOML"),
+        ("[training]\nepochs = " + "[" * 9_000, "is not valid TOML: it is nested too deeply"),
+    ):
+        path.write_text(content)
+        with case(content[:30]), pytest.raises(SettingsError, match=message) as caught:
+            Settings.from_toml(path)
+        assert len(str(caught.value)) < 600
+        assert "\n" not in str(caught.value)
+
+
+def test_settings_of_any_editor_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path.write_text("# für später\n[training]\nepochs = 7\n", encoding)
+        with case(encoding):
+            assert Settings.from_toml(path).training.epochs == 7
+    path.write_text("[training]\nepochs = 7\n", "utf-16-le")  # without a mark
+    with pytest.raises(SettingsError, match="is not valid TOML"):
+        Settings.from_toml(path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -200,9 +201,16 @@ def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) ->
     Path("rows.csv.part").write_text("a")
     with pytest.raises(Exception, match="is shorter than it was; start afresh"):
         Journal(Path("rows.csv"), identity, resume=True)
-    Path("rows.csv.resume.json").write_text("{")
-    with pytest.raises(Exception, match="is damaged; start afresh"):
-        Journal(Path("rows.csv"), identity, resume=True)
+    good = {"identity": identity, "length": 1, "digest": "", "tally": {"files": 3}}
+    for change in (
+        "{", "[" * 100_000, "9" * 5_000, "null", '"\xff"', {"identity": [1]}, {"length": -1}, {"length": "1"},
+        {"length": None}, {"tally": {"files": 10**400, "seconds": 10**400}}, {"tally": {"files": "x"}},
+        {"tally": {"files": -1}}, {"tally": {"more": 1}}, {"tally": None},
+    ):  # fmt: skip
+        text = change if isinstance(change, str) else json.dumps(good | change)
+        Path("rows.csv.resume.json").write_text(text, "latin-1")
+        with case(text[:60]), pytest.raises(Exception, match="is damaged; start afresh"):
+            Journal(Path("rows.csv"), identity, resume=True)
     # A new batch ignores all that, and deletes the old state, which would be wrong after a kill.
     with Journal(Path("rows.csv"), identity) as afresh:
         assert not Path("rows.csv.resume.json").exists()

@@ -4,10 +4,11 @@ An archive with anything else is refused as a whole, and what was already unpack
 """
 
 import bz2
+import contextlib
 import copy
 import gzip
 import io
-import shutil
+import os
 import stat
 import tarfile
 import zipfile
@@ -70,13 +71,28 @@ def unpack(archive: Path, folder: Path, limit: int, progress: Callable[[int, int
                 file.seek(0)
                 kind(file, _Target(folder, limit, lambda: progress(file.tell(), total)))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove(folder)
             raise
         progress(total, total)
     except OSError as error:
         raise StorageError(
             f"cannot unpack {archive} into {folder}: {error.strerror or error}; free space or choose another folder"
         ) from error
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with everything in it, however deep: `shutil.rmtree` calls itself for each level."""
+    folders = [str(folder)]
+    for place in folders:  # which grows
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    Path(entry.path).unlink()
+    for place in reversed(folders):
+        Path(place).rmdir()
 
 
 class _Target:
@@ -106,8 +122,9 @@ class _Target:
                     self._progress()
         except FileExistsError as error:
             raise _refusal(f"{shown(name)} twice") from error
-        if size:
-            raise EOFError(f"{name} ends too early")
+        # Some checksums are only compared at the end.
+        if size or content.read(1):
+            raise EOFError(f"{shown(name)} is not as long as declared")
 
     def _create(self, folder: Path, name: str) -> None:
         """Create the folder of an entry and those above it, which count as entries, too."""

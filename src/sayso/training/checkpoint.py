@@ -110,6 +110,9 @@ class Checkpoint:
                 different = [name for name, value in made_with.items() if value != now[name]]
                 if not different:
                     _check(vectors, expected)
+                    # NaN fails every comparison.
+                    if not best.accuracy <= 1:
+                        raise ValueError(f"its best accuracy is {best.accuracy}")
                     if not 0 <= best.epoch <= len(history):
                         raise ValueError(f"its best epoch is {shown(best.epoch)} of {len(history)}")
         except OSError as error:
