@@ -1,9 +1,12 @@
 """`sayso explain`: the pages in a browser, and errors for bad input."""
 
+import copy
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,10 +15,11 @@ import soundfile
 import browser as browsing
 import sounds
 from cases import case
-from command_line import Result
+from command_line import Result, one_line_error
 from sayso.cli import main as cli_main
 from sayso.explanation.clip import explain_clip
 from sayso.model import model_file, shipped
+from sayso.model.model_file import Model
 from sayso.report import page
 from sayso.report.explanation_page import explanation_page
 
@@ -205,3 +209,31 @@ def test_wrong_usage_is_reported(sayso: Sayso) -> None:
             result = sayso("explain", *arguments)
             assert result.status == 2
             assert "Usage: " in result.err
+
+
+def test_a_model_with_odd_labels_or_absurd_weights_gives_a_page_or_one_clear_line(
+    sayso: Sayso, clip: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    path, output = tmp_path / "odd.safetensors", tmp_path / "odd.html"
+    labels = ("$\\frac$", "font-family: z", "</script><b>", *tiny_model.labels[3:])
+    replace(tiny_model, labels=labels).save(path)
+    for label in labels[:3]:
+        with case(label):
+            result = sayso("explain", clip, "-m", path, "--label", label, "--animate", "-o", output)
+            assert result.status == 0, result
+            assert "</script><b>" not in output.read_text()
+            for plot in re.findall("<svg.*?</svg>", output.read_text(), re.DOTALL):
+                ElementTree.fromstring(plot)
+    for factor in (1e-38, 1e12, 3e37):
+        output.unlink(missing_ok=True)
+        odd = copy.deepcopy(tiny_model)
+        odd.network.parameters.vector[:] = np.clip(odd.network.parameters.vector * factor, -3e38, 3e38)
+        for name in odd.network.parameters.named():
+            if name.endswith("variance"):
+                odd.network.parameters.named()[name][:] = 1.0
+        odd.save(path)
+        with case(factor):
+            result = sayso("explain", clip, "-m", path, "-o", output)
+            assert result.status == 0 or "numbers overflow on this clip" in one_line_error(result)
+            assert result.status == 0 or not output.exists()
+            assert "Warning" not in result.err

@@ -90,6 +90,15 @@ def test_a_list_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(all_files(["a.wav"], "list.txt")) == ["a.wav", *names]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     assert list(all_files([], "-")) == names
+    marked = ["a b.wav", "später.wav", "./-"]
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        Path("list.txt").write_text("a b.wav\r\n\r\nspäter.wav\r\n-", encoding, newline="")
+        assert list(all_files([], "list.txt")) == marked, encoding
+    Path("list.txt").write_bytes(b"\xef\xbb\xbf\xff.wav\n")
+    assert list(all_files([], "list.txt")) == [os.fsdecode(b"\xff.wav")]
+    Path("list.txt").write_bytes(b"\xff\xfex")
+    with pytest.raises(AudioError, match=r"the list is damaged: .*truncated data; expected one path per line"):
+        list(all_files([], "list.txt"))
     with pytest.raises(AudioError, match=r"cannot read the list nothere: No such file"):
         list(all_files([], "nothere"))
 

@@ -100,8 +100,11 @@ def test_a_recording_without_speech_is_left_out(tiny_corpus: Path, tmp_path: Pat
 
 def test_a_label_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
-    path.write_text("\ufeff2.5\t3.0\tno\n\\\t100\t200\n0.5\t1.0\tyes\n\n4\t4.5\tbanana\n5\t6\t_silence_\n", "utf-8")
-    assert read_labels(path, LABELS) == (Spoken("yes", 0.5, 1.0), Spoken("no", 2.5, 3.0), Spoken(UNKNOWN, 4.0, 4.5))
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path.write_text("2.5\t3.0\tno\n\\\t100\t200\n0.5\t1.0\tyes\n\n4\t4.5\tbanana\n5\t6\t_silence_\n", encoding)
+        with case(encoding):
+            spoken = (Spoken("yes", 0.5, 1.0), Spoken("no", 2.5, 3.0), Spoken(UNKNOWN, 4.0, 4.5))
+            assert read_labels(path, LABELS) == spoken
 
 
 def test_a_label_file_with_another_form_of_line_is_refused(tmp_path: Path) -> None:

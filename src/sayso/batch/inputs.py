@@ -3,12 +3,15 @@
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-from sayso.errors import AudioError
+from sayso.errors import AudioError, untrusted
 from sayso.sound.folder import is_sound, walk
 from sayso.sound.sources import STDIN, is_remote
+from sayso.system.text import decoded, is_marked
 
 
 def sound_files(places: Sequence[str]) -> Iterator[str]:
@@ -77,11 +80,17 @@ def all_files(places: Sequence[str], listing: str | None) -> Iterator[str]:
             yield from _names(lines)
 
 
-def _names(lines: Iterable[bytes]) -> Iterator[str]:
-    for line in lines:
-        if name := line.rstrip(b"\r\n"):
+def _names(lines: BinaryIO) -> Iterator[str]:
+    first = lines.readline()
+    if is_marked(first):
+        with untrusted(lambda reason: AudioError(f"the list is damaged: {reason}; expected one path per line")):
+            names = iter(decoded(first + lines.read(), "surrogateescape").split("\n"))
+    else:
+        names = map(os.fsdecode, chain([first], lines))
+    for name in names:
+        if name := name.rstrip("\r\n"):
             # In a list, - is an ordinary file name.
-            yield "./-" if name == b"-" else os.fsdecode(name)
+            yield "./-" if name == "-" else name
 
 
 def _is_below(file: str, folders: Sequence[str]) -> bool:

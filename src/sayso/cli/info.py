@@ -1,13 +1,20 @@
 """`sayso info`: describe a model and how it was trained."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sayso.cli.console import say
 from sayso.cli.tables import accuracy, percent
 from sayso.system.text import printable
+
+if TYPE_CHECKING:
+    from sayso.model.metadata import TrainingRecord
+
+UNKNOWN = "unknown"
 
 
 @click.command()
@@ -20,6 +27,7 @@ def info(model: str, as_json: bool) -> None:
     """
     from sayso.cli.tables import layer_table
     from sayso.model import model_file, shipped
+    from sayso.model.metadata import scores_of, training_of, versions_of
 
     path = shipped.find(model)
     loaded, header = model_file.load(path), model_file.load_header(path)
@@ -35,6 +43,8 @@ def info(model: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
+    record, scores = training_of(loaded.training), scores_of(loaded.scores)
+    versions = versions_of(header.get("versions"))
     kind = (
         f"{features.coefficients} MFCC of {features.mel_bands} mel bands"
         if features.coefficients
@@ -46,41 +56,28 @@ def info(model: str, as_json: bool) -> None:
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
-        "trained on": _training_data(loaded.training),
-        "validation": _validation(loaded.training),
-        **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
-        "made with": _versions(header.get("versions")),
+        "trained on": _training_data(record),
+        "validation": _validation(record),
+        **{f"score, {name}": accuracy(score) for name, score in scores.items()},
+        "made with": ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN,
     }
     rows = [(printable(name), printable(line)) for name, line in lines.items()]
     width = max(len(name) for name, _ in rows)
     for name, line in rows:
         say(f"{name:<{width}}  {line}")
+    if left_out := len(loaded.scores) - len(scores):
+        say(f"(and {left_out} more scores)")
     say(f"\n{layer_table(network)}")
 
 
-# The record of the training is for people to read; it is not validated, and may be missing or malformed.
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+def _training_data(record: TrainingRecord) -> str:
+    if record.corpus is None:
+        return UNKNOWN
+    counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in record.clips.items())
+    return f"{record.corpus} ({counts or UNKNOWN} clips), seed {UNKNOWN if record.seed is None else record.seed}"
 
 
-def _training_data(training: dict[str, Any]) -> str:
-    try:
-        data, seed = training["data"], training["settings"]["training"]["seed"]
-        counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
-        return f"{data['corpus']} ({counts} clips), seed {seed}"
-    except _MALFORMED:
-        return "unknown"
-
-
-def _validation(training: dict[str, Any]) -> str:
-    try:
-        accuracy, clips = percent(training["validation_accuracy"]), training["validation_clips"]
-        return f"{accuracy} of {clips} clips, epoch {training['best_epoch']}"
-    except _MALFORMED:
-        return "unknown"
-
-
-def _versions(versions: Any) -> str:
-    try:
-        return ", ".join(f"{name} {version}" for name, version in versions.items())
-    except _MALFORMED:
-        return "unknown"
+def _validation(record: TrainingRecord) -> str:
+    if record.validation_accuracy is None or not record.validated:
+        return UNKNOWN
+    return f"{percent(record.validation_accuracy)} of {record.validation_clips} clips, epoch {record.best_epoch}"

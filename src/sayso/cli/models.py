@@ -17,6 +17,7 @@ def models(as_json: bool) -> None:
     Example: sayso models
     """
     from sayso.model import model_file, shipped
+    from sayso.model.metadata import scores_of
 
     facts: list[dict[str, Any]] = []
     for name, path in shipped.models().items():
@@ -41,7 +42,7 @@ def models(as_json: bool) -> None:
             f"{fact['multiply_adds'] / 1e6:.1f} M",
             f"{fact['bytes'] / 1e6:.1f} MB",
             # The first score is on the test set without added noise; those with noise follow.
-            next(map(accuracy, fact["scores"].values()), "unknown"),
+            next(map(accuracy, scores_of(fact["scores"]).values()), "unknown"),
             ", ".join(fact["labels"]),
         )
         for fact in facts

@@ -11,11 +11,15 @@ from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import located
 from sayso.cli.options import noise_option, split_option
 from sayso.cli.tables import accuracy_line
+from sayso.system.text import decoded
 
 if TYPE_CHECKING:
     from sayso.corpus.splits import Split
     from sayso.evaluation.measure import Measured
     from sayso.recognition.recognizer import Recognizer
+
+# Bytes of a model card that a report shows.
+LONGEST_CARD = 100_000
 
 
 @click.command()
@@ -40,7 +44,6 @@ def report(
 
     Example: sayso report model.safetensors recordings -o report.html
     """
-    from sayso.errors import ModelError
     from sayso.evaluation.measure import seconds_per_clip
     from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import Recognizer
@@ -56,23 +59,17 @@ def report(
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)
     measured = _measure(recognizer, located(directory), split, noise) if directory else None
-    card = path.with_suffix(".md")
     subject = Subject(
         name=path.stem,
         model=recognizer.model,
         bytes=path.stat().st_size,
         measured=measured,
         seconds=seconds_per_clip(recognizer),
-        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        card=_card(path.with_suffix(".md")),
     )
-    try:
-        with page.style():
-            drawn = draw(subject)
-            text = render(subject, drawn)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path}: its record of the training is damaged ({error}); train or download the model again"
-        ) from error
+    with page.style():
+        drawn = draw(subject)
+        text = render(subject, drawn)
     page.save(text, output)
     if plots:
         save_all(drawn, plots)
@@ -80,6 +77,14 @@ def report(
     if measured:
         say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
     say(f"{output}: open it in a browser")
+
+
+def _card(path: Path) -> str | None:
+    """Read a model card, or the beginning of a long file that has its name."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return decoded(file.read(LONGEST_CARD), "replace")
 
 
 def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:

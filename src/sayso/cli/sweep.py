@@ -51,6 +51,7 @@ def sweep(
     Example: sayso sweep recordings -o sweep --seeds 0,1,2 --set training.learning_rate=0.001,0.003
     """
     from contextlib import ExitStack
+    from dataclasses import replace
 
     from sayso.config import Settings, recipe
     from sayso.corpus.corpus import files_below
@@ -73,7 +74,7 @@ def sweep(
         tuple(path.resolve() for path in files_below(negatives)), max(cores() // count, 1),
     )  # fmt: skip
     known = list(finished(results))
-    rows = [row for run in runs for row in known if is_row_of(row, data, run)]
+    rows = [replace(row, values=run.values) for run in runs for row in known if is_row_of(row, data, run)]
     left = [run for run in runs if not any(is_row_of(row, data, run) for row in rows)]
     if rows:
         note(f"{len(rows)} of {len(runs)} runs are already done, see {results}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sayso.system.text import printable
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sayso.config import DecisionSettings
     from sayso.evaluation.accuracy import Doubtful, Evaluation
     from sayso.evaluation.stream_scores import Fault, StreamScore
+    from sayso.model.metadata import Score
     from sayso.nn import Network
 
 
@@ -28,12 +29,9 @@ def accuracy_line(evaluation: Evaluation) -> str:
     )
 
 
-def accuracy(score: Any) -> str:
-    """Format the accuracy in a score from a model file, which may be any value."""
-    try:
-        return percent(float(score["accuracy"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return "unknown"
+def accuracy(score: Score) -> str:
+    """Format the accuracy in a score from a model file, which may be missing."""
+    return "unknown" if score.accuracy is None else percent(score.accuracy)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:

@@ -10,10 +10,11 @@ from typing import Any, Self
 from sayso.config.bounds import check_network
 from sayso.config.reading import build
 from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
-from sayso.errors import SettingsError
+from sayso.errors import SettingsError, shown, untrusted
 from sayso.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
 from sayso.nn.chain import Chain
 from sayso.nn.spectrum import Spectrum
+from sayso.system.text import decoded
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,15 @@ class Settings:
             value.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            with untrusted(lambda reason: SettingsError(f"{path} is not valid TOML: {reason}; correct it")):
+                content = tomllib.loads(decoded(path.read_bytes()))
         except OSError as error:
             raise SettingsError(
                 f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
             ) from error
-        except (ValueError, RecursionError) as error:
-            raise SettingsError(f"{path} is not valid TOML: {error}; correct it") from error
         try:
-            return cls.from_dict(content)
+            with untrusted(SettingsError):
+                return cls.from_dict(content)
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from error
 
@@ -68,7 +69,7 @@ class Settings:
             "decision": DecisionSettings,
         }
         if unknown := set(content) - set(kinds) - {"network"}:
-            raise SettingsError(f"unknown table [{min(unknown)}]; known are {', '.join([*kinds, 'network'])}")
+            raise SettingsError(f"unknown table [{min(map(str, unknown))}]; known are {', '.join([*kinds, 'network'])}")
         parts = {name: build(kind, content.get(name, {}), name) for name, kind in kinds.items()}
         return cls(network=_network_from_dict(content.get("network", {})), **parts)
 
@@ -112,10 +113,10 @@ def network_named(name: str) -> Architecture:
 
 def _network_from_dict(table: Any) -> Architecture:
     if not isinstance(table, Mapping):
-        raise SettingsError(f"network is {table!r}; expected a table of settings")
+        raise SettingsError(f"network is {shown(table)}; expected a table of settings")
     name = table.get("name", DenseArchitecture.name)
     if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise SettingsError(f"network.name is {name!r}; known networks are {', '.join(ARCHITECTURES)}")
+        raise SettingsError(f"network.name is {shown(name)}; known networks are {', '.join(ARCHITECTURES)}")
     return typing.cast(
         Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network")
     )

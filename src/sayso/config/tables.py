@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sayso.errors import SettingsError
+from sayso.errors import SettingsError, shown
 
 # Samples in the overlapping frames of one clip, before the Fourier transform.
 MOST_FRAMED = 2**22
@@ -286,4 +286,4 @@ class DecisionSettings:
 def _require(condition: bool, settings: object, name: str, expected: str) -> None:
     """Raise SettingsError unless `condition` holds; NaN fails every comparison and is refused with the rest."""
     if not condition:
-        raise SettingsError(f"{name} is {getattr(settings, name)!r}; expected {expected}")
+        raise SettingsError(f"{name} is {shown(getattr(settings, name))}; expected {expected}")

@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from numpy.typing import NDArray
 from sayso.config import FeatureSettings
 from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip
-from sayso.errors import StorageError
+from sayso.errors import DamageError, StorageError, untrusted
 from sayso.system.atomic_files import replacing
 
 SUFFIX = ".npz"
@@ -112,15 +110,16 @@ class ClipCache:
         """Return position, size and modification time of each cached recording, their clips, and a warning."""
         nothing = np.empty((0, self.features.clip_samples), np.int16)
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                index = json.loads(file["index"].tobytes())
-                samples = file["samples"]
-            if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
-                raise ValueError("its parts do not match")
-            cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
+            with untrusted():
+                with np.load(self.path, allow_pickle=False) as file:
+                    index = json.loads(file["index"].tobytes())
+                    samples = file["samples"]
+                if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
+                    raise ValueError("its parts do not match")
+                cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
         except (FileNotFoundError, NotADirectoryError):
             return {}, nothing, ""
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, DamageError) as error:
             with contextlib.suppress(OSError):
                 self.path.unlink()
             return {}, nothing, f"the cache {self.path} was damaged ({error}); the recordings were read again"

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import CorpusError
+from sayso.system.text import decoded
 
 Split = Literal["training", "validation", "testing"]
 
@@ -115,7 +116,7 @@ def _read_lists(root: Path, warnings: list[str]) -> dict[str, Split] | None:
     for split in get_args(Split)[1:]:
         path = root / f"{split}_list.txt"
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = decoded(path.read_bytes()).splitlines()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:

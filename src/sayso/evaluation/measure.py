@@ -15,6 +15,7 @@ from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.evaluation.predictions import Predictions
+from sayso.model.metadata import training_of
 from sayso.recognition.recognizer import Recognizer
 from sayso.sound.noise import pink_noise
 from sayso.system.workers import cores, in_order
@@ -216,7 +217,7 @@ def measure(
 
 def _bias(recognizer: Recognizer, corpus: str, split: Split) -> list[str]:
     """Return a warning if the training used the clips, so that the figures are too good."""
-    trained_on = recognizer.model.training.get("data", {}).get("corpus")
+    trained_on = training_of(recognizer.model.training).corpus
     reasons = {"training": "the model was trained on these clips", "validation": CHOSEN_BY}
     return [f"{reasons[split]}, so the figures are too optimistic"] if corpus == trained_on and split in reasons else []
 

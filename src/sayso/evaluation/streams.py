@@ -18,6 +18,7 @@ from sayso.errors import CorpusError
 from sayso.sound import audio
 from sayso.sound.speech import FAINTEST, is_audible, speech_bounds
 from sayso.sound.stream import Samples
+from sayso.system.text import decoded
 
 # Speech is scaled to this active level in decibels relative to full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
@@ -213,7 +214,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
         If the file cannot be read or a line has another form.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = decoded(path.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CorpusError(f"cannot read the labels {path}: {reason}; expected lines of start, end, label") from error

@@ -267,7 +267,8 @@ def _overlay(
 
 def _bars(labels: Sequence[str], values: FloatArray, unit: str, alt: str) -> Markup:
     figure, axes = _new(0.7 + 0.19 * len(labels))
-    axes.barh(labels, values, color=BLUE, height=0.7)
+    axes.barh(range(len(labels)), values, color=BLUE, height=0.7)
+    page.name_ticks(axes.yaxis, labels)
     axes.invert_yaxis()
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set(xlabel=unit)
@@ -278,7 +279,8 @@ def _bars(labels: Sequence[str], values: FloatArray, unit: str, alt: str) -> Mar
 def _error(explanation: ClipExplanation) -> Markup:
     labels, error = explanation.labels, explanation.trace.error
     figure, axes = _new(0.7 + 0.19 * len(labels))
-    axes.barh(labels, error, color=[ORANGE if value > 0 else BLUE for value in error], height=0.7)
+    axes.barh(range(len(labels)), error, color=[ORANGE if value > 0 else BLUE for value in error], height=0.7)
+    page.name_ticks(axes.yaxis, labels)
     axes.invert_yaxis()
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.locator_params(axis="x", nbins=4)
@@ -296,6 +298,7 @@ def _norms(passages: Sequence[Passage]) -> Markup:
     axes.plot(places, norms, color=ORANGE, marker="o", markersize=4)
     if min(norms) > 0:
         axes.set_yscale("log")
+        page.plain_powers(axes.yaxis)
     axes.set(xlabel="input of layer (L: logits)", ylabel="norm of the gradient")
     # Only some of many layers have space for a number.
     every = -(-len(places) // 12)
@@ -327,7 +330,7 @@ def _changed(explanation: ClipExplanation) -> Markup:
     figure, axes = _new(0.9 + 0.26 * len(labels))
     axes.barh(places - 0.2, 100 * explanation.trace.probabilities, 0.36, color=MUTED, label="before")
     axes.barh(places + 0.2, 100 * explanation.descent.probabilities, 0.36, color=GREEN, label="after one step")
-    axes.set_yticks(places, labels)
+    page.name_ticks(axes.yaxis, labels)
     axes.invert_yaxis()
     axes.set(xlabel="probability (%)")
     axes.tick_params(axis="y", length=0)
