@@ -10,7 +10,8 @@ import pytest
 import sounds
 from cases import case
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.corpus import Skipped, scan
+from sayso.corpus.corpus import scan
+from sayso.corpus.skipped import Skipped
 from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Evaluation

@@ -16,6 +16,7 @@ from sayso.errors import CorpusError, SettingsError
 from sayso.training.preparation import Prepared, choose_labels, prepare
 
 TRAINS = [name for name in map(str, range(60)) if official_split(name) == "training"]
+TESTS = [name for name in map(str, range(99)) if official_split(name) == "testing"]
 JUDGES = [name for name in map(str, range(99)) if official_split(name) == "validation"]
 
 
@@ -41,7 +42,8 @@ def ready(
     return prepare(scan(root), settings, words, files_below(noise), files_below(negatives))
 
 
-BOTH = [*TRAINS[:3], JUDGES[0]]
+# Three speakers to learn from, one to validate by and one to test with.
+BOTH = [*TRAINS[:3], JUDGES[0], TESTS[0]]
 
 
 def test_without_words_every_word_is_a_label(tiny_corpus: Path, tiny_settings: Settings) -> None:
@@ -119,6 +121,7 @@ def test_a_word_whose_files_are_all_damaged(tmp_path: Path, tiny_settings: Setti
 
 def test_a_word_without_clips_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=JUDGES[:2])
+    (root / "validation_list.txt").write_text("".join(f"no/{name}_nohash_0.wav\n" for name in JUDGES[:2]))
     with pytest.raises(CorpusError, match="no training clip of 'no': its speakers all fall to validation"):
         ready(root, tiny_settings)
 
@@ -139,7 +142,10 @@ def test_a_test_archive_holds_nothing_to_learn_from(tmp_path: Path, tiny_setting
 def test_a_word_that_cannot_be_judged_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=TRAINS[:2], up=BOTH)
     prepared = ready(root, tiny_settings, "yes", "no")
-    assert prepared.warnings == ("no validation clip of 'no': how well it is recognised is not known",)
+    assert [warning.split(":")[0] for warning in prepared.warnings] == [
+        "2 of 12 clips are of words that have too few speakers (no), so they are split by file name",
+        "no validation clip of 'no'",
+    ]
 
 
 def test_missing_noise_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:

@@ -17,7 +17,7 @@ from sayso.system.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sayso.corpus.corpus import Skipped
+    from sayso.corpus.skipped import Skipped
 
 # Of skipped files and the like, this many are listed and the others counted.
 LISTED = 10

@@ -96,7 +96,8 @@ def _listen_to_built(
 ) -> list[StreamPosteriors]:  # fmt: skip
     """Build a stream from the recordings of one split, and compute the probabilities on it."""
     from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import Skipped, files_below, scan
+    from sayso.corpus.corpus import files_below, scan
+    from sayso.corpus.skipped import Skipped
     from sayso.evaluation.stream_scores import listen_to_parts
     from sayso.evaluation.streams import StreamMaker
     from sayso.sound.speech import FAINTEST

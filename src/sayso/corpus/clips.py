@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN, FeatureSettings
 from sayso.config.labels import label_of
-from sayso.corpus.corpus import Clip, Skipped
+from sayso.corpus.corpus import Clip
+from sayso.corpus.skipped import Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
 from sayso.sound.speech import fit_window

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from sayso.config import SILENCE, FeatureSettings
 from sayso.corpus.clips import FEW_GROUPS, GROUP, LONGEST
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.skipped import Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
 from sayso.sound.speech import is_audible, speech_bounds

@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from sayso.corpus.clip_sets import ClipSet, benchmark_set, whole_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.skipped import Skipped
 from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful

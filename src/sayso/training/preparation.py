@@ -15,7 +15,8 @@ from sayso.config.labels import label_of
 from sayso.corpus.clip_cache import ClipCache
 from sayso.corpus.clip_sets import benchmark_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.skipped import Skipped
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor

@@ -16,7 +16,8 @@ import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings, check_labels
 from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.skipped import Skipped
 from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.features.mfcc import MfccExtractor
