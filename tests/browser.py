@@ -1,4 +1,4 @@
-"""A real browser for the pages that sayso makes: Debian's Chromium, driven by Playwright."""
+"""A real browser for tests of pages: Debian's Chromium, controlled by Playwright."""
 
 import itertools
 import shutil
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-# Nothing may go over the network, the browser's own housekeeping included.
+# Nothing may use the network, not even the browser itself.
 OFFLINE = (
     "--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-quic",
     "--disable-sync", "--no-first-run", "--no-sandbox",
 )  # fmt: skip
-DESKTOP, TELEPHONE = 1280, 360
+DESKTOP, PHONE = 1280, 360
 SCHEMES = ("light", "dark")
 
-# Contrast as WCAG 2 defines it, of every text that is seen, against the nearest background that is painted behind it.
+# Contrast of every visible text with the background behind it, as defined in WCAG 2.
 CONTRAST = """
 () => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
@@ -59,7 +59,7 @@ CONTRAST = """
 }
 """
 
-# What every picture of a page must be: there, and with words for those who cannot see it.
+# Every picture of a page must be drawn and have an alternative text.
 PICTURES = """
 () => [...document.querySelectorAll("img, svg[role=img]")].map(picture => ({
   alt: picture.getAttribute("alt") ?? picture.getAttribute("aria-label") ?? "",
@@ -85,27 +85,27 @@ def launched() -> Iterator["Browser"]:
 
 @contextmanager
 def opened(browser: "Browser", path: Path, width: int = DESKTOP, scheme: str = "light", **options) -> Iterator["Page"]:
-    """Open a page; at the end there must have been no error in the console and nothing fetched from elsewhere."""
+    """Open a page; at the end assert that there was no error in the console and no request to the network."""
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, **options
     )
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type != "log" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
     page.goto(path.resolve().as_uri())
     yield page
     context.close()
-    assert not complaints
+    assert not problems
 
 
 def check(browser: "Browser", path: Path) -> None:
-    """What holds for every page: its pictures are there, it fits a telephone, and it can be read in light and dark."""
+    """Check what holds for every page: pictures are drawn, it fits a phone, and text is readable in light and dark."""
     for scheme in SCHEMES:
-        with opened(browser, path, TELEPHONE, scheme) as page:
+        with opened(browser, path, PHONE, scheme) as page:
             page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-            assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
             contrast = page.evaluate(CONTRAST)
             assert contrast["seen"] > 20
             assert not contrast["bad"]

@@ -1,6 +1,7 @@
-"""Variations of clips: each does exactly what it says, nothing to its input, and the same with the same seed."""
+"""Augmentation: each change is exactly what the settings say, leaves its input alone, and is determined by the seed."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,15 +11,16 @@ from hypothesis import strategies as st
 from scipy import signal
 
 import sounds
+from cases import case
 from sayso.config import AugmentationSettings, FeatureSettings
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
 from sayso.sound.noise import random_slice, snr_gain
-from sayso.training.augmentation import add_noise, change_speed, mask, place, vary
-from sayso.training.reverberation import Rooms
+from sayso.training.augmentation import add_noise, augment, change_speed, mask, place
+from sayso.training.reverberation import ImpulseResponses
 
 RATE = sounds.RATE
-STILL = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)
+UNCHANGED = AugmentationSettings(speed=0, reverberation_probability=0, gain=0, noise_probability=0)
 EXTRACTOR = MfccExtractor(FeatureSettings(), FeatureTables.from_settings(FeatureSettings()))
 WIDTHS = EXTRACTOR.band_widths
 
@@ -33,105 +35,105 @@ def clip() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def rooms() -> Rooms:
-    return Rooms.generate(3, (0.1, 0.3), RATE, RATE, np.random.default_rng(0))
+def responses() -> ImpulseResponses:
+    return ImpulseResponses.generate(3, (0.1, 0.3), RATE, RATE, np.random.default_rng(0))
 
 
 def changed(**changes: object) -> AugmentationSettings:
-    """Return settings that vary nothing but what is named."""
-    return dataclasses.replace(STILL, **changes)
+    """Return settings that change nothing but what is given."""
+    return dataclasses.replace(UNCHANGED, **changes)
 
 
-@pytest.mark.parametrize("snr", [-30.0, 0.0, 12.5, 100.0])
-def test_the_ratio_of_signal_to_noise_is_exact(clip: np.ndarray, snr: float) -> None:
+def test_the_ratio_of_signal_to_noise_is_exact(clip: np.ndarray) -> None:
     noise = sounds.hiss(RATE, np.random.default_rng(1), 0.1)
-    gain = snr_gain(power(clip), power(noise), snr)
-    assert 10 * np.log10(power(clip) / power(np.sqrt(gain) * noise)) == pytest.approx(snr, abs=1e-3)
+    for snr in (-30.0, 0.0, 12.5, 100.0):
+        gain = snr_gain(power(clip), power(noise), snr)
+        assert 10 * np.log10(power(clip) / power(np.sqrt(gain) * noise)) == pytest.approx(snr, abs=1e-3), snr
 
 
-def test_nothing_is_scaled_to_no_number() -> None:
+def test_the_gain_for_silence_is_zero() -> None:
     assert snr_gain(1.0, 0.0, 0.0) == 0
-    # Beside silence, any noise would be infinitely loud.
+    # Relative to silence, any noise would be infinitely loud.
     assert snr_gain(0.0, 1.0, 0.0) == 0
     assert snr_gain(0.0, 0.0, 0.0) == 0
 
 
-@pytest.mark.parametrize(
-    ("length", "shift", "expected"),
-    [
-        (5, 0, [1, 2, 3, 4, 5]),
-        (5, 2, [0, 0, 1, 2, 3]),
-        (5, -1, [2, 3, 4, 5, 0]),
-        (7, 0, [0, 1, 2, 3, 4, 5, 0]),
-        (7, -1, [1, 2, 3, 4, 5, 0, 0]),
-        (3, 0, [2, 3, 4]),
-        (3, 1, [1, 2, 3]),
-        (5, 5, [0, 0, 0, 0, 0]),
-        (5, -9, [0, 0, 0, 0, 0]),
-        (5, 9, [0, 0, 0, 0, 0]),
-    ],
-)
-def test_a_clip_is_put_into_its_place(length: int, shift: int, expected: list[float]) -> None:
+def test_a_clip_is_centred_and_then_shifted() -> None:
     clip = np.arange(1, 6, dtype=np.float32)
-    placed = place(clip, length, shift)
-    np.testing.assert_array_equal(placed, expected)
-    assert placed.dtype == np.float32
+    for (length, shift), expected in {
+        (5, 0): [1, 2, 3, 4, 5],
+        (5, 2): [0, 0, 1, 2, 3],
+        (5, -1): [2, 3, 4, 5, 0],
+        (7, 0): [0, 1, 2, 3, 4, 5, 0],
+        (7, -1): [1, 2, 3, 4, 5, 0, 0],
+        (3, 0): [2, 3, 4],
+        (3, 1): [1, 2, 3],
+        (5, 5): [0, 0, 0, 0, 0],
+        (5, -9): [0, 0, 0, 0, 0],
+        (5, 9): [0, 0, 0, 0, 0],
+    }.items():
+        with case(length, shift):
+            placed = place(clip, length, shift)
+            np.testing.assert_array_equal(placed, expected)
+            assert placed.dtype == np.float32
 
 
-@pytest.mark.parametrize("factor", [0.8, 1.0, 1.25])
-def test_speed_changes_length_and_pitch_alike(factor: float) -> None:
+def test_speed_changes_length_and_pitch_by_the_same_factor() -> None:
     tone = np.sin(2 * np.pi * 1_000 * np.arange(RATE) / RATE).astype(np.float32)
-    changed = change_speed(tone, factor, RATE)
-    assert len(changed) == pytest.approx(RATE / factor, abs=1)
-    # In a window, so that the ends do not spread the peak.
-    spectrum = np.abs(np.fft.rfft(changed * np.hanning(len(changed))))
-    assert spectrum.argmax() * RATE / len(changed) == pytest.approx(1_000 * factor, rel=2e-3)
+    for factor in (0.8, 1.0, 1.25):
+        with case(factor):
+            changed = change_speed(tone, factor, RATE)
+            assert len(changed) == pytest.approx(RATE / factor, abs=1)
+            # With a window, so that the ends do not spread the peak.
+            spectrum = np.abs(np.fft.rfft(changed * np.hanning(len(changed))))
+            assert spectrum.argmax() * RATE / len(changed) == pytest.approx(1_000 * factor, rel=2e-3)
 
 
-def test_without_variation_a_clip_stays_as_it_is(clip: np.ndarray, rooms: Rooms) -> None:
-    varied = vary(clip, RATE, 0, rooms, STILL, RATE, np.random.default_rng(0))
-    np.testing.assert_array_equal(varied, clip)
-    assert not np.shares_memory(varied, clip)
+def test_without_augmentation_a_clip_is_not_changed(clip: np.ndarray, responses: ImpulseResponses) -> None:
+    augmented = augment(clip, RATE, 0, responses, UNCHANGED, RATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(augmented, clip)
+    assert not np.shares_memory(augmented, clip)
 
 
-def test_a_clip_stands_in_the_middle_of_a_longer_result(clip: np.ndarray) -> None:
-    varied = vary(clip, RATE + 600, 0, None, STILL, RATE, np.random.default_rng(0))
-    np.testing.assert_array_equal(varied, np.pad(clip, 300))
+def test_a_clip_is_centred_in_a_longer_result(clip: np.ndarray) -> None:
+    augmented = augment(clip, RATE + 600, 0, None, UNCHANGED, RATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(augmented, np.pad(clip, 300))
 
 
-def test_shift_goes_as_far_as_allowed_both_ways() -> None:
+def test_shifts_reach_their_limit_in_both_directions() -> None:
     click = np.zeros(RATE, np.float32)
     click[RATE // 2] = 1
     rng = np.random.default_rng(0)
-    moved = {int(vary(click, RATE, 16, None, STILL, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
+    moved = {int(augment(click, RATE, 16, None, UNCHANGED, RATE, rng).argmax()) - RATE // 2 for _ in range(400)}
     assert moved == set(range(-16, 17))
 
 
-def test_speed_goes_as_far_as_allowed_both_ways() -> None:
+def test_changes_of_speed_reach_their_limit_in_both_directions() -> None:
     clip = np.ones(2_000, np.float32)
     rng = np.random.default_rng(0)
-    # A length in which the slowest has room.
-    lengths = [np.count_nonzero(vary(clip, 4_000, 0, None, changed(speed=0.2), RATE, rng) > 0.5) for _ in range(100)]
+    # Long enough for the slowest version.
+    lengths = [np.count_nonzero(augment(clip, 4_000, 0, None, changed(speed=0.2), RATE, rng) > 0.5) for _ in range(100)]
     assert 2_000 / 1.2 - 9 < min(lengths) < 2_000 / 1.15
     assert 2_000 / 0.85 < max(lengths) < 2_000 / 0.8 + 9
 
 
-def test_a_clip_may_be_moved_out_of_the_window(clip: np.ndarray) -> None:
+def test_a_clip_may_be_shifted_out_of_the_window(clip: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
-        assert vary(clip, RATE, RATE, None, changed(speed=0.5), RATE, rng).shape == (RATE,)
+        assert augment(clip, RATE, RATE, None, changed(speed=0.5), RATE, rng).shape == (RATE,)
 
 
-@pytest.mark.parametrize(("probability", "fewest", "most"), [(0.0, 0, 0), (0.25, 70, 130), (1.0, 400, 400)])
-def test_rooms_come_as_often_as_asked(probability: float, fewest: int, most: int) -> None:
+def test_reverberation_has_the_probability_of_the_settings() -> None:
     clip = sounds.hiss(500, np.random.default_rng(1), 0.1)
-    some = Rooms.generate(3, (0.1, 0.3), 500, RATE, np.random.default_rng(0))
-    settings, rng = changed(reverberation_probability=probability), np.random.default_rng(0)
-    varied = [vary(clip, 500, 0, some, settings, RATE, rng) for _ in range(400)]
-    assert fewest <= sum(not np.array_equal(one, clip) for one in varied) <= most
-    assert len({one.tobytes() for one in varied}) == (probability < 1) + 3 * (probability > 0)
-    # Without rooms there is none to choose.
-    np.testing.assert_array_equal(vary(clip, 500, 0, None, settings, RATE, rng), clip)
+    some = ImpulseResponses.generate(3, (0.1, 0.3), 500, RATE, np.random.default_rng(0))
+    for probability, fewest, most in ((0.0, 0, 0), (0.25, 70, 130), (1.0, 400, 400)):
+        with case(probability):
+            settings, rng = changed(reverberation_probability=probability), np.random.default_rng(0)
+            augmented = [augment(clip, 500, 0, some, settings, RATE, rng) for _ in range(400)]
+            assert fewest <= sum(not np.array_equal(one, clip) for one in augmented) <= most
+            assert len({one.tobytes() for one in augmented}) == (probability < 1) + 3 * (probability > 0)
+            # Without impulse responses there is none to choose.
+            np.testing.assert_array_equal(augment(clip, 500, 0, None, settings, RATE, rng), clip)
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
@@ -143,28 +145,28 @@ def test_rooms_come_as_often_as_asked(probability: float, fewest: int, most: int
     kind=st.sampled_from(["sound", "silence"]),
     reverberant=st.booleans(),
 )
-def test_length_type_and_input_are_kept_and_the_seed_decides(
+def test_length_type_and_input_are_kept_and_the_seed_determines_the_result(
     seed: int, length: int, longer: int, offset: int, kind: str, reverberant: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     clip = sounds.hiss(length, rng, 0.1 * (kind == "sound"))
     clip.setflags(write=False)
-    some = Rooms.generate(2, (0.05, 0.06), length + longer, RATE, rng) if reverberant else None
+    some = ImpulseResponses.generate(2, (0.05, 0.06), length + longer, RATE, rng) if reverberant else None
     settings = AugmentationSettings(reverberation_probability=0.5)
     first, second = (
-        vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2)
+        augment(clip, length + longer, offset, some, settings, RATE, np.random.default_rng([seed, 1])) for _ in range(2)
     )
     assert first.shape == (length + longer,)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, second)
     if kind == "sound" and offset < length // 3:
-        other = vary(clip, length + longer, offset, some, settings, RATE, np.random.default_rng(9))
+        other = augment(clip, length + longer, offset, some, settings, RATE, np.random.default_rng(9))
         assert not np.array_equal(first, other)
 
 
 def band_noise(samples: int, seed: int, low: float = 300, high: float = 3_400) -> np.ndarray:
-    """Return noise of that band."""
+    """Return band-limited noise."""
     white = np.random.default_rng(seed).standard_normal(samples)
     sos = signal.butter(4, (low, high), "bandpass", fs=RATE, output="sos")
     return (0.1 * signal.sosfilt(sos, white)).astype(np.float32)
@@ -178,7 +180,7 @@ def energies() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def noises() -> list[np.ndarray]:
-    """Mel energies of two noises, one of them no longer than a clip."""
+    """Mel energies of two noises, one of them as short as a clip."""
     return [EXTRACTOR.energies(band_noise(length, 1)[None])[0] for length in (RATE, 3 * RATE)]
 
 
@@ -190,45 +192,45 @@ def total(mel: np.ndarray) -> np.ndarray:
 def noisy(
     mel: np.ndarray, noises: list[np.ndarray], seed: int = 0, times: int = 1, **changes: object
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return clips, each so many times over, before and after noise was added."""
+    """Return clips, each repeated `times` times, before and after noise was added."""
     before = np.repeat(mel, times, axis=0)
     after = before.copy()
     add_noise(after, noises, WIDTHS, changed(**changes), np.random.default_rng(seed))
     return before, after
 
 
-@pytest.mark.parametrize("snr", [-10.0, 0.0, 10.0, 20.0])
-@pytest.mark.parametrize("sound", ["word", "noise", "half"])
-@pytest.mark.parametrize("band", [(300, 3_400), (1_000, 2_000), (100, 7_000)])
-def test_noise_among_energies_is_what_it_is_among_samples(snr: float, sound: str, band: tuple[int, int]) -> None:
-    clip = sounds.clip("no") if sound == "word" else band_noise(RATE, 5, 500, 5_000)
-    if sound == "half":
-        clip[RATE // 2 :] = 0
-    noise = band_noise(RATE, 6, *band)
-    clean, alone = EXTRACTOR.energies(np.stack([clip, noise]))
-    _, (mixed,) = noisy(clean[None], [alone], noise_probability=1, noise_snr=(snr, snr))
-    scaled = np.sqrt(snr_gain(power(clip), power(noise), snr)) * noise
-    expected, expected_noise = EXTRACTOR.energies(np.stack([clip + scaled, scaled]).astype(np.float32))
-    assert 10 * np.log10(total(mixed - clean) / total(expected_noise)) == pytest.approx(0, abs=1)
-    assert 10 * np.log10(total(mixed) / total(expected)) == pytest.approx(0, abs=1)
-    # In no band and at no time more than by chance, for that part of the sum which does not add up in power.
-    differences = 10 * np.log10(mixed / expected)
-    assert abs(np.median(differences)) < 1
-    assert np.percentile(np.abs(differences), 90) < 6
+def test_noise_added_to_energies_equals_noise_added_to_samples() -> None:
+    half = band_noise(RATE, 5, 500, 5_000)
+    half[RATE // 2 :] = 0
+    clips = {"word": sounds.clip("no"), "noise": band_noise(RATE, 5, 500, 5_000), "half": half}
+    bands, ratios = ((300, 3_400), (1_000, 2_000), (100, 7_000)), (-10.0, 0.0, 10.0, 20.0)
+    for (name, clip), band, snr in itertools.product(clips.items(), bands, ratios):
+        with case(name, band, snr):
+            noise = band_noise(RATE, 6, *band)
+            clean, alone = EXTRACTOR.energies(np.stack([clip, noise]))
+            _, (mixed,) = noisy(clean[None], [alone], noise_probability=1, noise_snr=(snr, snr))
+            scaled = np.sqrt(snr_gain(power(clip), power(noise), snr)) * noise
+            expected, expected_noise = EXTRACTOR.energies(np.stack([clip + scaled, scaled]).astype(np.float32))
+            assert 10 * np.log10(total(mixed - clean) / total(expected_noise)) == pytest.approx(0, abs=1)
+            assert 10 * np.log10(total(mixed) / total(expected)) == pytest.approx(0, abs=1)
+            # In single bands and frames they differ by chance, as sounds add up in power only on average.
+            differences = 10 * np.log10(mixed / expected)
+            assert abs(np.median(differences)) < 1
+            assert np.percentile(np.abs(differences), 90) < 6
 
 
-def test_gain_stays_within_its_limits(energies: np.ndarray) -> None:
+def test_gains_reach_their_limits(energies: np.ndarray) -> None:
     before, after = noisy(energies, [], times=30, gain=6)
     factors = after / before
     np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1, :1], factors.shape), rtol=1e-5)
     gains = 10 * np.log10(factors[:, 0, 0])
     assert -6.001 < gains.min() < -5.7
     assert 5.7 < gains.max() < 6.001
-    # Evenly in decibels.
+    # Uniform in decibels.
     assert abs(gains.mean()) < 0.6
 
 
-def test_noise_comes_as_often_and_as_loud_as_asked(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+def test_noise_has_the_probability_and_levels_of_the_settings(energies: np.ndarray, noises: list[np.ndarray]) -> None:
     before, after = noisy(energies, noises, times=40, noise_probability=0.25, noise_snr=(5, 15))
     touched = (before != after).any(axis=(1, 2))
     assert 70 < touched.sum() < 130
@@ -237,14 +239,16 @@ def test_noise_comes_as_often_and_as_loud_as_asked(energies: np.ndarray, noises:
     assert 14 < ratios.max() < 15.01
 
 
-def test_noise_is_as_far_below_a_clip_whatever_its_gain(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+def test_the_ratio_of_signal_to_noise_does_not_depend_on_the_gain(
+    energies: np.ndarray, noises: list[np.ndarray]
+) -> None:
     _, after = noisy(energies, noises, seed=4, gain=20, noise_probability=1, noise_snr=(10, 10))
     _, louder = noisy(energies, [], seed=4, gain=20)
     np.testing.assert_allclose(10 * np.log10(total(louder) / total(after - louder)), 10, atol=0.01)
 
 
-def test_noise_comes_from_all_places_of_all_noises(energies: np.ndarray) -> None:
-    # Each frame of these noises has a level of its own, by which its place is known again.
+def test_noise_is_taken_from_all_positions_of_all_noises(energies: np.ndarray) -> None:
+    # The first and the last frame of the long noise have another level, which shows the position of a slice.
     short, long = (np.full((length, 40), 1e-3, np.float32) * first for length, first in ((49, 1), (51, 4)))
     long[0], long[-1] = 1, 1
     before, after = noisy(energies, [short, long], times=10, noise_probability=1, noise_snr=(0, 0))
@@ -253,10 +257,10 @@ def test_noise_comes_from_all_places_of_all_noises(energies: np.ndarray) -> None
     assert patterns == {(), (0,), (48,)}
 
 
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_noise_in_none_or_all(probability: float, energies: np.ndarray, noises: list[np.ndarray]) -> None:
-    before, after = noisy(energies, noises, times=20, noise_probability=probability)
-    assert set((before != after).any(axis=(1, 2))) == {probability == 1}
+def test_noise_is_added_to_none_or_all(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+    for probability in (0.0, 1.0):
+        before, after = noisy(energies, noises, times=20, noise_probability=probability)
+        assert set((before != after).any(axis=(1, 2))) == {probability == 1}, probability
 
 
 def test_without_noises_nothing_is_added(energies: np.ndarray) -> None:
@@ -264,7 +268,7 @@ def test_without_noises_nothing_is_added(energies: np.ndarray) -> None:
     np.testing.assert_array_equal(before, after)
 
 
-def test_silence_and_noise_stay_finite(energies: np.ndarray, noises: list[np.ndarray]) -> None:
+def test_silent_clips_and_silent_noise_stay_finite(energies: np.ndarray, noises: list[np.ndarray]) -> None:
     silent = np.zeros_like(energies)
     before, after = noisy(energies, [silent[0]], noise_probability=1)
     np.testing.assert_array_equal(before, after)
@@ -279,7 +283,7 @@ def test_silence_and_noise_stay_finite(energies: np.ndarray, noises: list[np.nda
     level=st.sampled_from([0, 1e-12, 1e-3, 1e4]),
     noise=st.booleans(),
 )
-def test_energies_stay_positive_and_the_seed_decides(seed: int, batch: int, level: float, noise: bool) -> None:
+def test_energies_stay_positive_and_the_seed_determines_them(seed: int, batch: int, level: float, noise: bool) -> None:
     rng = np.random.default_rng(seed)
     mel = (level * rng.random((batch, 5, 40))).astype(np.float32)
     some = [rng.random((7, 40), np.float32)] if noise else []
@@ -295,36 +299,35 @@ def test_energies_stay_positive_and_the_seed_decides(seed: int, batch: int, leve
     assert (first > 0).all() == (mel > 0).all()
 
 
-def test_slices_come_from_everywhere() -> None:
+def test_random_slices_come_from_all_positions() -> None:
     short, long = np.array([100.0, 101.0], np.float32), np.arange(4, dtype=np.float32)
     rng = np.random.default_rng(0)
     drawn = {tuple(random_slice([short, long], 2, rng).tolist()) for _ in range(200)}
     assert drawn == {(100, 101), (0, 1), (1, 2), (2, 3)}
 
 
-def blanked(settings: AugmentationSettings, seed: int, clips: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return log-mel energies before and after masking, and where they were blanked."""
+def masked(settings: AugmentationSettings, seed: int, clips: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log-mel energies before and after masking, and where they were masked."""
     before = np.random.default_rng(seed).normal(-40, 10, (clips, 49, 40)).astype(np.float32)
     after = before.copy()
     mask(after, settings, FeatureSettings(), np.random.default_rng(seed + 1))
     return before, after, before != after
 
 
-def test_one_time_mask_blanks_one_stretch_to_the_mean() -> None:
-    before, after, changed = blanked(AugmentationSettings(time_masks=1, time_mask_length=0.2, frequency_masks=0), 0)
+def test_a_time_mask_sets_one_range_of_frames_to_the_mean() -> None:
+    before, after, changed = masked(AugmentationSettings(time_masks=1, time_mask_length=0.2, frequency_masks=0), 0)
     assert np.array_equal(changed.any(axis=2), changed.all(axis=2))
-    stretches = changed.all(axis=2)
-    lengths = stretches.sum(axis=1)
+    frames = changed.all(axis=2)
     # 0.2 seconds are 10 frames of 20 ms.
-    assert set(lengths) == set(range(11))
-    assert stretches.any(axis=0).all()
-    assert (np.abs(np.diff(stretches, axis=1)).sum(axis=1) <= 2).all()
-    for clip, masked, stretch in zip(before, after, stretches, strict=True):
-        np.testing.assert_allclose(masked[stretch], clip.mean(), rtol=1e-5)
+    assert set(frames.sum(axis=1)) == set(range(11))
+    assert frames.any(axis=0).all()
+    assert (np.abs(np.diff(frames, axis=1)).sum(axis=1) <= 2).all()
+    for clip, result, where in zip(before, after, frames, strict=True):
+        np.testing.assert_allclose(result[where], clip.mean(), rtol=1e-5)
 
 
-def test_one_frequency_mask_blanks_neighbouring_bands() -> None:
-    _, _, changed = blanked(AugmentationSettings(time_masks=0, frequency_masks=1, frequency_mask_bands=7), 2)
+def test_a_frequency_mask_covers_neighbouring_bands() -> None:
+    _, _, changed = masked(AugmentationSettings(time_masks=0, frequency_masks=1, frequency_mask_bands=7), 2)
     assert np.array_equal(changed.any(axis=1), changed.all(axis=1))
     bands = changed.all(axis=1)
     assert set(bands.sum(axis=1)) == set(range(8))
@@ -332,15 +335,15 @@ def test_one_frequency_mask_blanks_neighbouring_bands() -> None:
     assert (np.abs(np.diff(bands, axis=1)).sum(axis=1) <= 2).all()
 
 
-def test_masks_may_be_wider_than_the_clip() -> None:
+def test_masks_may_be_longer_than_the_clip() -> None:
     widest = AugmentationSettings(time_masks=1, time_mask_length=1.0, frequency_masks=1, frequency_mask_bands=512)
-    _, after, changed = blanked(widest, 4)
+    _, after, changed = masked(widest, 4)
     assert np.isfinite(after).all()
     assert changed.all(axis=(1, 2)).any()
 
 
-def test_without_masks_nothing_is_blanked() -> None:
-    _, _, changed = blanked(AugmentationSettings(time_masks=0, frequency_masks=0), 4)
+def test_without_masks_nothing_is_masked() -> None:
+    _, _, changed = masked(AugmentationSettings(time_masks=0, frequency_masks=0), 4)
     assert not changed.any()
 
 
@@ -362,19 +365,19 @@ def test_masks_stay_within_their_limits(
         time_masks=times, time_mask_length=length, frequency_masks=ranges, frequency_mask_bands=widest
     )
     mask(after, settings, FeatureSettings(), np.random.default_rng(1))
-    for clip, masked in zip(before, after, strict=True):
-        blank = masked != clip
-        np.testing.assert_allclose(masked[blank], clip.mean(), rtol=1e-5)
-        whole_frames, whole_bands = blank.all(axis=1), blank.all(axis=0)
-        # What is blank is so because of its frame or of its band. (Where all bands are blank, so are all frames.)
-        assert not blank[~whole_frames][:, ~whole_bands].any()
-        if not blank.all():
+    for clip, result in zip(before, after, strict=True):
+        where = result != clip
+        np.testing.assert_allclose(result[where], clip.mean(), rtol=1e-5)
+        whole_frames, whole_bands = where.all(axis=1), where.all(axis=0)
+        # Every masked value is in a masked frame or band. (If all bands are masked, so are all frames.)
+        assert not where[~whole_frames][:, ~whole_bands].any()
+        if not where.all():
             assert whole_frames.sum() <= times * round(length / 0.02)
             assert whole_bands.sum() <= ranges * widest
 
 
-def test_each_clip_has_masks_and_a_mean_of_its_own() -> None:
-    before, after, blank = blanked(AugmentationSettings(time_masks=2, frequency_masks=2), 6)
-    assert len({clip.tobytes() for clip in blank}) > 190
-    for clip, masked, where in zip(before, after, blank, strict=True):
-        np.testing.assert_allclose(masked[where], clip.mean(), rtol=1e-5)
+def test_each_clip_has_its_own_masks_and_mean() -> None:
+    before, after, changed = masked(AugmentationSettings(time_masks=2, frequency_masks=2), 6)
+    assert len({clip.tobytes() for clip in changed}) > 190
+    for clip, result, where in zip(before, after, changed, strict=True):
+        np.testing.assert_allclose(result[where], clip.mean(), rtol=1e-5)

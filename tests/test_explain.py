@@ -1,4 +1,4 @@
-"""`sayso explain`: the pages, as a reader has them in a browser, and what becomes of bad input."""
+"""`sayso explain`: the pages in a browser, and errors for bad input."""
 
 import re
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import soundfile
 
 import browser as browsing
 import sounds
+from cases import case
 from command_line import Result
 from sayso.cli import main as cli_main
 from sayso.explanation.clip import explain_clip
@@ -56,49 +57,49 @@ def training_page(folder: Path) -> Path:
     return folder / "training.html"
 
 
-def test_the_page_of_a_clip_can_be_read_everywhere(browser: "Browser", clip_page: Path) -> None:
+def test_the_page_about_a_clip_is_readable_everywhere(browser: "Browser", clip_page: Path) -> None:
     browsing.check(browser, clip_page)
 
 
-def test_the_page_of_a_training_can_be_read_everywhere(browser: "Browser", training_page: Path) -> None:
+def test_the_page_about_a_training_is_readable_everywhere(browser: "Browser", training_page: Path) -> None:
     browsing.check(browser, training_page)
     assert training_page.stat().st_size < 3e6
 
 
 def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", clip_page: Path, clip: Path) -> None:
     model = model_file.load(shipped.find(MODEL))
-    found = explain_clip(model, clip, "go")
-    way = found.trace
+    explanation = explain_clip(model, clip, "go")
+    trace = explanation.trace
     with browsing.opened(browser, clip_page) as view:
         rows = view.locator("table").first.locator("tbody tr").all_inner_texts()
-        order = np.argsort(way.probabilities)[::-1]
-        assert [row.split("\t")[0] for row in rows] == [found.labels[index] for index in order]
+        order = np.argsort(trace.probabilities)[::-1]
+        assert [row.split("\t")[0] for row in rows] == [explanation.labels[index] for index in order]
         for row, index in zip(rows, order, strict=True):
-            assert page.percent(way.probabilities[index]) in row
-            error = way.error[index]
+            assert page.percent(trace.probabilities[index]) in row
+            error = trace.error[index]
             assert f"{'rise' if error < 0 else 'fall'} by {page.number(abs(error))}" in row
         rising = view.locator("table .rise")
         assert rising.count() == 1
         text = view.locator("main").inner_text()
-        for number in (found.descent.loss, found.descent.predicted, found.descent.reached):
+        for number in (explanation.descent.loss, explanation.descent.linear_loss, explanation.descent.new_loss):
             assert page.number(number, 4) in text
-        last = way.passages[model.network.last]
+        last = trace.passages[model.network.last]
         card = view.locator(f"#backward-{model.network.last + 1}")
         assert page.number(float(np.linalg.norm(last.grad_x))) in card.inner_text()
         assert page.number(float(np.linalg.norm(last.gradients["weight"]))) in card.inner_text()
         assert card.locator("math").first.get_attribute("alttext") == "∂L/∂x = W^T ∂L/∂y"
-        # Each layer, those inside blocks too, has a card for either way.
-        cards = sum(1 + sum(map(len, passage.branches.values())) for passage in way.passages)
+        # Each layer, also inside blocks, has a card for the forward and one for the backward pass.
+        cards = sum(1 + sum(map(len, passage.branches.values())) for passage in trace.passages)
         assert view.locator("article.layer").count() == 2 * cards
 
 
-def test_layers_over_frequency_tell_their_bands(clip_page: Path) -> None:
+def test_layers_over_frequency_show_their_bands(clip_page: Path) -> None:
     written = clip_page.read_text(encoding="utf-8")
-    assert "1 channel × 40 bands × 49 moments" in written
-    assert "28 channels × 49 moments" in written
+    assert "1 channel × 40 bands × 49 frames" in written
+    assert "28 channels × 49 frames" in written
 
 
-def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_page: Path) -> None:
+def test_the_page_steps_through_the_forward_and_the_backward_pass(browser: "Browser", clip_page: Path) -> None:
     with browsing.opened(browser, clip_page) as view:
         view.clock.install()
         walk = view.locator("#walk")
@@ -115,15 +116,15 @@ def test_the_page_steps_through_the_network_and_back(browser: "Browser", clip_pa
         view.keyboard.press("ArrowLeft")
         walk.get_by_role("button", name="play").click()
         view.clock.run_for(120_000)
-        assert "One step of learning" in walk.inner_text()
+        assert "One step of gradient descent" in walk.inner_text()
         assert walk.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
         assert walk.get_by_role("button", name="step").is_disabled()
 
 
-def test_the_slider_moves_clips_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
-    look = """() => ({
+def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
+    state = """() => ({
       epoch: document.getElementById("number").textContent,
-      right: document.getElementById("accuracy").textContent,
+      accuracy: document.getElementById("training-accuracy").textContent,
       dot: document.querySelector(".map circle").getAttribute("cx"),
       regions: document.getElementById("regions").getAttribute("href"),
       weights: document.querySelector("#weights img").src,
@@ -132,78 +133,75 @@ def test_the_slider_moves_clips_map_weights_and_mark(browser: "Browser", trainin
     with browsing.opened(browser, training_page) as view:
         view.clock.install()
         slider = view.locator("#epoch")
-        last = view.evaluate(look)
+        last = view.evaluate(state)
         slider.press("Home")
-        first = view.evaluate(look)
+        first = view.evaluate(state)
         assert (first["epoch"], last["epoch"]) == ("0", "60")
         assert all(first[name] != last[name] for name in first)
         assert first["mark"] < last["mark"]
         slider.press("ArrowRight")
-        assert view.evaluate(look)["epoch"] == "1"
+        assert view.evaluate(state)["epoch"] == "1"
         view.get_by_role("button", name="play").click()
         view.clock.run_for(30_000)
-        assert view.evaluate(look) == last
+        assert view.evaluate(state) == last
 
 
-def test_without_scripts_the_pages_show_their_pictures(
+def test_the_pages_are_complete_without_scripts(
     browser: "Browser", clip_page: Path, training_page: Path
 ) -> None:  # fmt: skip
     with browsing.opened(browser, clip_page, java_script_enabled=False) as view:
         assert not view.locator("#walk").is_visible()
-        assert view.get_by_role("heading", name="One step of learning").is_visible()
+        assert view.get_by_role("heading", name="One step of gradient descent").is_visible()
     with browsing.opened(browser, training_page, java_script_enabled=False) as view:
         assert not view.locator("#epoch").is_visible()
         assert view.locator(".map").is_visible()
 
 
-def test_the_command_says_what_the_page_shows(sayso: Sayso, tiny_model_path: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_main_results(sayso: Sayso, tiny_model_path: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", sounds.clip("yes"), sounds.RATE)
     result = sayso("explain", tmp_path / "clip.wav", "-m", tiny_model_path, "-o", tmp_path / "page.html")
     assert result.status == 0
-    assert re.search(r"heard +yes, [\d.]+ %\nright answer +yes, the network's own best guess\n", result.out)
+    assert re.search(r"prediction +yes, [\d.]+ %\ntrue label +yes, the prediction\n", result.out)
     assert "after one step of gradient descent" in result.out
     assert result.err == f"saved {tmp_path / 'page.html'}; open it in a browser\n"
     written = (tmp_path / "page.html").read_text()
     assert "<script" not in written
-    assert "own best guess" in written
+    assert "own prediction, <strong>yes" in written
 
 
-def test_a_page_about_a_network_that_is_quite_sure_says_so(clip: Path) -> None:
-    sure = model_file.load(shipped.find(MODEL))
-    sure.network.parameters.values[sure.network.chain.names[sure.network.last]]["bias"][sure.labels.index("stop")] = 1e4
-    assert "nothing left to learn" in explanation_page(explain_clip(sure, clip), str(clip), MODEL)
+def test_the_page_says_if_there_is_nothing_left_to_learn(clip: Path) -> None:
+    certain = model_file.load(shipped.find(MODEL))
+    certain.network.parameters.values[certain.network.chain.names[certain.network.last]]["bias"][
+        certain.labels.index("stop")
+    ] = 1e4
+    assert "nothing left to learn" in explanation_page(explain_clip(certain, clip), str(clip), MODEL)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["yes.wav", "--label", "maybe", "-m", MODEL], "error: the model does not know 'maybe'; it tells apart yes, "),
-        (["yes.wav", "-m", "nothing"], "error: no model nothing: "),
-        (["long.wav", "-m", MODEL], "error: long.wav lasts 3.0 s; "),
-        (["missing.wav", "-m", MODEL], "error: cannot read missing.wav: "),
-        (["text.wav", "-m", MODEL], "error: text.wav "),
-        (["yes.wav", "-m", MODEL, "-o", "folder"], "error: cannot write folder: it is a folder"),
-    ],
-)
-def test_bad_input_gets_one_clear_line(
-    sayso: Sayso, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
+def test_bad_input_gives_an_error_of_one_line(sayso: Sayso, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     soundfile.write("yes.wav", sounds.clip("yes"), sounds.RATE)
     soundfile.write("long.wav", np.zeros(3 * sounds.RATE), sounds.RATE)
     Path("text.wav").write_text("no sound")
     Path("folder").mkdir()
-    result = sayso("explain", *arguments)
-    assert result.status == 1
-    assert result.err.startswith(message)
-    assert result.err.count("\n") == 1
-    assert not list(tmp_path.glob("*.html"))
+    for arguments, message in {
+        ("yes.wav", "--label", "maybe", "-m", MODEL): "the model has no label 'maybe'; expected one of yes, ",
+        ("yes.wav", "-m", "nothing"): "no model nothing: ",
+        ("long.wav", "-m", MODEL): "long.wav lasts 3.0 s; ",
+        ("missing.wav", "-m", MODEL): "cannot read missing.wav: ",
+        ("text.wav", "-m", MODEL): "text.wav ",
+        ("yes.wav", "-m", MODEL, "-o", "folder"): "cannot write folder: it is a folder",
+    }.items():
+        with case(*arguments):
+            result = sayso("explain", *arguments)
+            assert result.status == 1
+            assert result.err.startswith(f"error: {message}")
+            assert result.err.count("\n") == 1
+            assert not list(tmp_path.glob("*.html"))
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["clip.wav", "--training"], ["--training", "-m", MODEL], ["--training", "--label", "yes"]]
-)
-def test_wrong_usage_is_told(sayso: Sayso, arguments: list[str]) -> None:
-    result = sayso("explain", *arguments)
-    assert result.status == 2
-    assert "Usage: " in result.err
+def test_wrong_usage_is_reported(sayso: Sayso) -> None:
+    for arguments in ([], ["clip.wav", "--training"], ["--training", "-m", MODEL], ["--training", "--label", "yes"]):
+        with case(*arguments):
+            result = sayso("explain", *arguments)
+            assert result.status == 2
+            assert "Usage: " in result.err

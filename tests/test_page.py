@@ -1,4 +1,4 @@
-"""The base of all pages: what is put into one, and how one looks in a browser."""
+"""The parts that all pages share: numbers, plots, pictures and sounds, and the checks in a browser."""
 
 import base64
 import io
@@ -35,18 +35,15 @@ def content(element: str) -> bytes:
     return base64.b64decode(re.search(r'src="data:[a-z/]+;base64,([^"]+)"', element)[1])
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0, "0.0 %"), (1, "100.0 %"), (0.5, "50.0 %"), (0.99999, "99.999 %"), (1e-4, "0.01 %"),
-        (1e-12, "< 0.000001 %"), (1 - 1e-12, "> 99.999999 %"),
-    ],
-)  # fmt: skip
-def test_a_percentage_is_never_rounded_to_a_certainty(share: float, text: str) -> None:
-    assert page.percent(share) == text
+def test_a_percentage_is_never_rounded_to_0_or_100() -> None:
+    for fraction, text in {
+        0: "0.0 %", 1: "100.0 %", 0.5: "50.0 %", 0.99999: "99.999 %", 1e-4: "0.01 %", 1e-8: "0.000001 %",
+        1e-12: "< 0.000001 %", 1 - 1e-12: "> 99.999999 %",
+    }.items():  # fmt: skip
+        assert page.percent(fraction) == text, fraction
 
 
-def test_numbers_have_signs_and_powers_as_printed_ones_have() -> None:
+def test_numbers_have_a_minus_sign_and_powers_of_ten() -> None:
     assert [page.number(value) for value in (0, -1.23456, 1.5e-7, 123456)] == ["0", "−1.23", "1.5 × 10⁻⁷", "1.23 × 10⁵"]
 
 
@@ -60,13 +57,13 @@ def test_a_plot_follows_the_page_from_light_to_dark() -> None:
     assert ">A line</text>" in picture
 
 
-def test_two_plots_do_not_share_names() -> None:
+def test_two_plots_have_no_identifier_in_common() -> None:
     with page.style():
         first, second = drawn(), drawn()
         second.axes[0].set_title("Another")
-        names = [set(re.findall(' id="([^"]+)"', page.svg(figure, "a line"))) for figure in (first, second)]
-    assert names[0]
-    assert not names[0] & names[1]
+        identifiers = [set(re.findall(' id="([^"]+)"', page.svg(figure, "a line"))) for figure in (first, second)]
+    assert identifiers[0]
+    assert not identifiers[0] & identifiers[1]
 
 
 def test_the_same_plot_gives_the_same_bytes() -> None:
@@ -74,30 +71,30 @@ def test_the_same_plot_gives_the_same_bytes() -> None:
         assert page.svg(drawn(), "a line") == page.svg(drawn(), "a line")
 
 
-def test_a_picture_has_the_first_row_at_the_bottom_and_nothing_at_nought() -> None:
+def test_a_picture_has_the_first_row_at_the_bottom_and_is_transparent_at_zero() -> None:
     image = Image.open(io.BytesIO(content(page.picture(np.array([[1.0, 0.0, -1.0], [0.5, 0.0, 0.0]]), "three"))))
     pixels = np.asarray(image.convert("RGBA"))
     assert pixels.shape == (2, 3, 4)
     assert pixels[1, :, 3].tolist() == [255, 0, 255]
     assert 0 < pixels[0, 0, 3] < 255
-    assert pixels[1, 0, 0] > pixels[1, 0, 2]  # orange above nought
+    assert pixels[1, 0, 0] > pixels[1, 0, 2]  # orange above zero
     assert pixels[1, 2, 0] < pixels[1, 2, 2]  # blue below
 
 
-def test_a_grey_picture_shows_only_what_is_above_nought() -> None:
+def test_a_grey_picture_shows_only_positive_values() -> None:
     image = Image.open(io.BytesIO(content(page.picture(np.array([[1.0, -1.0]]), "two", scale="grey"))))
     assert np.asarray(image.convert("RGBA"))[0, :, 3].tolist() == [255, 0]
 
 
-def test_a_sound_can_be_heard_again() -> None:
+def test_a_player_contains_the_sound() -> None:
     samples = sounds.clip("yes")
     player = page.sound(samples, sounds.RATE, "the word yes")
-    heard, rate = soundfile.read(io.BytesIO(content(player)))
+    decoded, rate = soundfile.read(io.BytesIO(content(player)))
     assert rate == sounds.RATE
-    np.testing.assert_allclose(heard, samples, atol=2 / 2**15)
+    np.testing.assert_allclose(decoded, samples, atol=2 / 2**15)
 
 
-def test_a_page_escapes_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_in_a_page_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     templates = tmp_path / "templates"
     templates.mkdir()
     monkeypatch.setattr(jinja2, "PackageLoader", lambda *_: jinja2.FileSystemLoader([templates, BASE]))

@@ -1,4 +1,4 @@
-"""From a corpus to a training that can start: the labels, and everything about the data that is wrong."""
+"""Preparing a training: the labels are chosen, and everything that is wrong with the data is reported."""
 
 import dataclasses
 import shutil
@@ -9,15 +9,16 @@ import pytest
 import soundfile
 
 import sounds
+from cases import case
 from sayso.config import SILENCE, UNKNOWN, Settings
 from sayso.corpus.corpus import files_below, scan
 from sayso.corpus.splits import official_split
 from sayso.errors import CorpusError, SettingsError
 from sayso.training.preparation import Prepared, choose_labels, prepare
 
-TRAINS = [name for name in map(str, range(60)) if official_split(name) == "training"]
-TESTS = [name for name in map(str, range(99)) if official_split(name) == "testing"]
-JUDGES = [name for name in map(str, range(99)) if official_split(name) == "validation"]
+TRAINING = [name for name in map(str, range(60)) if official_split(name) == "training"]
+TESTING = [name for name in map(str, range(99)) if official_split(name) == "testing"]
+VALIDATION = [name for name in map(str, range(99)) if official_split(name) == "validation"]
 
 
 def write(path: Path, word: str = "yes") -> Path:
@@ -27,7 +28,7 @@ def write(path: Path, word: str = "yes") -> Path:
 
 
 def corpus(root: Path, noise: bool = True, **speakers: list[str]) -> Path:
-    """Write a clip of each word for each of its speakers."""
+    """Write a clip of each word by each of its speakers."""
     for word, names in speakers.items():
         for name in names:
             write(root / word / f"{name}_nohash_0.wav")
@@ -36,28 +37,30 @@ def corpus(root: Path, noise: bool = True, **speakers: list[str]) -> Path:
     return root
 
 
-def ready(
+def prepared_from(
     root: Path, settings: Settings, *words: str, noise: Path | None = None, negatives: Path | None = None
 ) -> Prepared:
     return prepare(scan(root), settings, words, files_below(noise), files_below(negatives))
 
 
-# Three speakers to learn from, one to validate by and one to test with.
-BOTH = [*TRAINS[:3], JUDGES[0], TESTS[0]]
+# Three speakers for training, one for validation and one for testing.
+BOTH = [*TRAINING[:3], VALIDATION[0], TESTING[0]]
 
 
 def test_without_words_every_word_is_a_label(tiny_corpus: Path, tiny_settings: Settings) -> None:
-    prepared = ready(tiny_corpus, tiny_settings)
+    prepared = prepared_from(tiny_corpus, tiny_settings)
     assert prepared.training.data.labels == ("no", "up", "yes", "zero", SILENCE)
     assert prepared.skipped == ()
     assert prepared.warnings == (
-        "no other words to learn as unknown: the model will take whatever it hears for one of its words",
+        "no other words to learn as unknown speech: the model will recognise any sound as one of its words",
     )
     assert np.bincount(prepared.training.validation.labels).tolist() == [4] * 5
 
 
-def test_words_asked_for_keep_their_order_and_the_rest_is_unknown(tiny_corpus: Path, tiny_settings: Settings) -> None:
-    prepared = ready(tiny_corpus, tiny_settings, "up", "no")
+def test_requested_words_keep_their_order_and_the_others_are_unknown(
+    tiny_corpus: Path, tiny_settings: Settings
+) -> None:
+    prepared = prepared_from(tiny_corpus, tiny_settings, "up", "no")
     assert prepared.training.data.labels == ("up", "no", UNKNOWN, SILENCE)
     assert prepared.warnings == ()
     data = prepared.training.provenance
@@ -67,10 +70,10 @@ def test_words_asked_for_keep_their_order_and_the_rest_is_unknown(tiny_corpus: P
 
 
 def test_one_word_and_others_are_enough(tiny_corpus: Path, tiny_settings: Settings) -> None:
-    assert ready(tiny_corpus, tiny_settings, "up").training.data.labels == ("up", UNKNOWN, SILENCE)
+    assert prepared_from(tiny_corpus, tiny_settings, "up").training.data.labels == ("up", UNKNOWN, SILENCE)
 
 
-def test_labels_follow_what_the_corpus_holds(tmp_path: Path) -> None:
+def test_labels_follow_from_the_corpus(tmp_path: Path) -> None:
     plain = scan(corpus(tmp_path / "plain", noise=False, yes=["a"], no=["b"]))
     assert choose_labels(plain, [], has_noise=False) == ("no", "yes")
     assert choose_labels(plain, ["yes"], has_noise=False) == ("yes", UNKNOWN)
@@ -82,74 +85,74 @@ def test_labels_follow_what_the_corpus_holds(tmp_path: Path) -> None:
     assert choose_labels(silent, [], has_noise=False) == ("no", "yes", SILENCE)
 
 
-@pytest.mark.parametrize("word", ["maybe", UNKNOWN, SILENCE, ""])
-def test_a_word_that_the_corpus_does_not_hold(word: str, tiny_corpus: Path, tiny_settings: Settings) -> None:
-    with pytest.raises(SettingsError, match=f"has no word '{word}'; it has no, up, yes, zero"):
-        ready(tiny_corpus, tiny_settings, "yes", word)
+def test_a_word_that_is_not_in_the_corpus_is_refused(tiny_corpus: Path, tiny_settings: Settings) -> None:
+    for word in ("maybe", UNKNOWN, SILENCE, ""):
+        with case(word), pytest.raises(SettingsError, match=f"has no word '{word}'; it has no, up, yes, zero"):
+            prepared_from(tiny_corpus, tiny_settings, "yes", word)
 
 
-def test_a_word_asked_for_twice(tiny_corpus: Path, tiny_settings: Settings) -> None:
+def test_a_word_asked_for_twice_is_refused(tiny_corpus: Path, tiny_settings: Settings) -> None:
     with pytest.raises(SettingsError, match="'yes' is asked for twice; name each word once"):
-        ready(tiny_corpus, tiny_settings, "yes", "no", "yes")
+        prepared_from(tiny_corpus, tiny_settings, "yes", "no", "yes")
 
 
-def test_one_word_alone_has_nothing_to_be_told_from(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_a_single_word_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH)
-    with pytest.raises(CorpusError, match="only one word, 'yes': there is nothing to tell it from"):
-        ready(root, tiny_settings)
+    with pytest.raises(CorpusError, match="only one word, 'yes'; expected at least one other to distinguish it from"):
+        prepared_from(root, tiny_settings)
 
 
-def test_a_corpus_of_labels_alone_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_a_corpus_with_only_unknown_speech_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, **{UNKNOWN: BOTH})
     with pytest.raises(CorpusError, match="only one word"):
-        ready(root, tiny_settings)
+        prepared_from(root, tiny_settings)
 
 
-def test_a_word_with_one_clip(tmp_path: Path, tiny_settings: Settings) -> None:
-    root = corpus(tmp_path, yes=BOTH, no=TRAINS[:1])
+def test_a_word_with_one_clip_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=TRAINING[:1])
     with pytest.raises(CorpusError, match=r"the word 'no' has 1 usable clip\(s\).*; expected at least 2"):
-        ready(root, tiny_settings)
+        prepared_from(root, tiny_settings)
 
 
-def test_a_word_whose_files_are_all_damaged(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_a_word_with_only_damaged_files_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=BOTH)
     for path in (root / "no").iterdir():
         path.write_bytes(b"damaged")
     with pytest.raises(CorpusError, match=r"the word 'no' has 0 usable clip\(s\)"):
-        ready(root, tiny_settings)
+        prepared_from(root, tiny_settings)
 
 
-def test_a_word_without_clips_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
-    root = corpus(tmp_path, yes=BOTH, no=JUDGES[:2])
-    (root / "validation_list.txt").write_text("".join(f"no/{name}_nohash_0.wav\n" for name in JUDGES[:2]))
-    with pytest.raises(CorpusError, match="no training clip of 'no': its speakers all fall to validation"):
-        ready(root, tiny_settings)
+def test_a_word_without_training_clips_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=VALIDATION[:2])
+    (root / "validation_list.txt").write_text("".join(f"no/{name}_nohash_0.wav\n" for name in VALIDATION[:2]))
+    with pytest.raises(CorpusError, match="no training clip of 'no': all its speakers are in validation"):
+        prepared_from(root, tiny_settings)
 
 
-def test_no_clip_to_judge_by(tmp_path: Path, tiny_settings: Settings) -> None:
-    root = corpus(tmp_path, yes=TRAINS[:3], no=TRAINS[:3])
+def test_a_corpus_without_validation_clips_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=TRAINING[:3], no=TRAINING[:3])
     (root / "validation_list.txt").touch()
     with pytest.raises(CorpusError, match="no clip is left for validation; add recordings of more speakers"):
-        ready(root, tiny_settings)
+        prepared_from(root, tiny_settings)
 
 
-def test_a_test_archive_holds_nothing_to_learn_from(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_a_test_archive_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, **{UNKNOWN: BOTH, SILENCE: BOTH})
     with pytest.raises(CorpusError, match=r"the word 'yes' has 0 usable clip\(s\)"):
-        ready(root, tiny_settings)
+        prepared_from(root, tiny_settings)
 
 
-def test_a_word_that_cannot_be_judged_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
-    root = corpus(tmp_path, yes=BOTH, no=TRAINS[:2], up=BOTH)
-    prepared = ready(root, tiny_settings, "yes", "no")
-    assert [warning.split(":")[0] for warning in prepared.warnings] == [
-        "2 of 12 clips are of words that have too few speakers (no), so they are split by file name",
-        "no validation clip of 'no'",
+def test_a_word_without_validation_clips_gives_a_warning(tmp_path: Path, tiny_settings: Settings) -> None:
+    root = corpus(tmp_path, yes=BOTH, no=TRAINING[:2], up=BOTH)
+    prepared = prepared_from(root, tiny_settings, "yes", "no")
+    assert [warning.split(",")[0] for warning in prepared.warnings] == [
+        "2 of 12 clips are of words that have too few speakers (no)",
+        "no validation clip of 'no': its accuracy is not known",
     ]
 
 
-def test_missing_noise_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> None:
-    prepared = ready(corpus(tmp_path, noise=False, yes=BOTH, no=BOTH, up=BOTH), tiny_settings, "yes", "no")
+def test_missing_noise_gives_a_warning(tmp_path: Path, tiny_settings: Settings) -> None:
+    prepared = prepared_from(corpus(tmp_path, noise=False, yes=BOTH, no=BOTH, up=BOTH), tiny_settings, "yes", "no")
     assert prepared.training.data.labels == ("yes", "no", UNKNOWN)
     assert len(prepared.warnings) == 1
     assert "no background noise" in prepared.warnings[0]
@@ -157,29 +160,29 @@ def test_missing_noise_is_warned_of(tmp_path: Path, tiny_settings: Settings) -> 
     assert np.isfinite(rows[0].loss)
 
 
-def test_noise_from_elsewhere(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_noise_can_come_from_another_folder_or_file(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", noise=False, yes=BOTH, no=BOTH)
     folder = tmp_path / "noise"
     files = [write(folder / "b.wav"), write(folder / "deep" / "a.wav")]
     for place, count in ((folder, 2), (files[1], 1)):
-        prepared = ready(root, tiny_settings, noise=place)
+        prepared = prepared_from(root, tiny_settings, noise=place)
         assert prepared.training.data.labels == ("no", "yes", SILENCE)
         assert prepared.training.provenance["noises"] == count
         assert not any("background noise" in warning for warning in prepared.warnings)
 
 
 def talk(path: Path, seconds: int, word: str = "zero") -> Path:
-    """Write a recording of someone who says the same word once a second."""
+    """Write a recording in which the same word is spoken once per second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.concatenate([sounds.clip(word, seed) for seed in range(seconds)]), sounds.RATE)
     return path
 
 
-def test_negatives_are_learnt_as_unknown_and_nothing_else(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_negatives_are_used_only_for_training_as_unknown_speech(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH)
     talk(tmp_path / "talk" / "a.wav", 3)
     talk(tmp_path / "talk" / "deep" / "b.wav", 2)
-    prepared = ready(root, tiny_settings, negatives=tmp_path / "talk")
+    prepared = prepared_from(root, tiny_settings, negatives=tmp_path / "talk")
     training = prepared.training
     assert training.data.labels == ("no", "yes", UNKNOWN, SILENCE)
     assert prepared.warnings == ()
@@ -188,14 +191,14 @@ def test_negatives_are_learnt_as_unknown_and_nothing_else(tmp_path: Path, tiny_s
     }  # fmt: skip
     # No validation clip is unknown.
     assert np.bincount(training.validation.labels, minlength=4).tolist() == [1, 1, 0, 1]
-    (row,) = [next(training.epochs())]
+    row = next(training.epochs())
     assert np.isfinite(row.loss)
     assert 0 <= row.validation_accuracy <= 1
 
 
-def test_negatives_come_beside_the_words_that_are_not_asked_for(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_negatives_add_to_the_other_words_of_the_corpus(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH, up=BOTH, **{UNKNOWN: BOTH})
-    training = ready(root, tiny_settings, "yes", "no", negatives=talk(tmp_path / "talk.wav", 4)).training
+    training = prepared_from(root, tiny_settings, "yes", "no", negatives=talk(tmp_path / "talk.wav", 4)).training
     assert training.data.labels == ("yes", "no", UNKNOWN, SILENCE)
     assert training.provenance["clips"]["training"] == {"yes": 3, "no": 3, UNKNOWN: 3 + 3 + 4}
     assert training.provenance["clips"]["validation"] == {"yes": 1, "no": 1, UNKNOWN: 2}
@@ -203,29 +206,29 @@ def test_negatives_come_beside_the_words_that_are_not_asked_for(tmp_path: Path, 
 
 def test_one_word_and_negatives_are_enough(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", noise=False, yes=BOTH)
-    training = ready(root, tiny_settings, negatives=talk(tmp_path / "talk.wav", 2)).training
+    training = prepared_from(root, tiny_settings, negatives=talk(tmp_path / "talk.wav", 2)).training
     assert training.data.labels == ("yes", UNKNOWN)
 
 
-def test_bad_negatives_are_named_and_the_rest_is_used(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_bad_negatives_are_reported_and_the_others_used(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH)
     good, bad = talk(tmp_path / "talk" / "good.wav", 2), tmp_path / "talk" / "bad.wav"
     bad.write_text("nothing to hear")
-    prepared = ready(root, tiny_settings, negatives=good.parent)
+    prepared = prepared_from(root, tiny_settings, negatives=good.parent)
     assert [(skipped.path, "not a sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
     assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 2
     good.unlink()
     with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*not a sound file"):
-        ready(root, tiny_settings, negatives=bad.parent)
+        prepared_from(root, tiny_settings, negatives=bad.parent)
 
 
-def test_labels_follow_the_negatives(tmp_path: Path) -> None:
+def test_negatives_add_the_label_unknown(tmp_path: Path) -> None:
     plain = scan(corpus(tmp_path, noise=False, yes=["a"], no=["b"]))
     assert choose_labels(plain, [], has_noise=False, has_negatives=True) == ("no", "yes", UNKNOWN)
     assert choose_labels(plain, ["no"], has_noise=True, has_negatives=True) == ("no", UNKNOWN, SILENCE)
 
 
-def test_the_digest_tells_negatives_apart(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_the_digest_depends_on_the_negatives(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH, up=BOTH)
     paths = {
         "none": None,
@@ -235,54 +238,54 @@ def test_the_digest_tells_negatives_apart(tmp_path: Path, tiny_settings: Setting
         "other": talk(tmp_path / "other" / "talk.wav", 2, "no"),
     }
     digests = {
-        name: ready(root, tiny_settings, "yes", "no", negatives=path).training.provenance["sha256"]
+        name: prepared_from(root, tiny_settings, "yes", "no", negatives=path).training.provenance["sha256"]
         for name, path in paths.items()
     }
     assert digests.pop("copy") == digests["two"]
     assert len(set(digests.values())) == 4
 
 
-def test_everything_left_out_is_named(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_all_skipped_files_are_reported(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=BOTH)
     bad = {
         root / "yes" / "text.txt": "not an audio file",
-        root / "yes" / f"{TRAINS[4]}_nohash_0.wav": "not a sound file",
-        root / "no" / f"{JUDGES[1]}_nohash_0.wav": "not a sound file",
+        root / "yes" / f"{TRAINING[4]}_nohash_0.wav": "not a sound file",
+        root / "no" / f"{VALIDATION[1]}_nohash_0.wav": "not a sound file",
         root / "_background_noise_" / "bad.wav": "not a sound file",
     }
     for path in bad:
         path.write_text("nothing to hear")
-    prepared = ready(root, tiny_settings)
+    prepared = prepared_from(root, tiny_settings)
     assert {skipped.path for skipped in prepared.skipped} == set(bad)
     for skipped in prepared.skipped:
         assert bad[skipped.path] in skipped.reason
 
 
-def test_warnings_of_the_corpus_are_passed_on(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_warnings_about_the_corpus_are_passed_on(tmp_path: Path, tiny_settings: Settings) -> None:
     for word in ("yes", "no"):
         for number in range(4):
             write(tmp_path / word / f"{number}.wav")
-    assert any("same voice" in warning for warning in ready(tmp_path, tiny_settings).warnings)
+    assert any("same voice" in warning for warning in prepared_from(tmp_path, tiny_settings).warnings)
 
 
-def test_the_digest_tells_recordings_apart(tmp_path: Path, tiny_settings: Settings) -> None:
+def test_the_digest_depends_on_sounds_and_words(tmp_path: Path, tiny_settings: Settings) -> None:
     def digest(root: Path) -> str:
-        return str(ready(root, tiny_settings).training.provenance["sha256"])
+        return str(prepared_from(root, tiny_settings).training.provenance["sha256"])
 
     root = corpus(tmp_path / "one", yes=BOTH, no=BOTH)
     copied = shutil.copytree(root, tmp_path / "two")
     assert digest(copied) == digest(root)
-    # The same name, another sound.
+    # The same name with another sound.
     write(copied / "yes" / f"{BOTH[0]}_nohash_0.wav", "zero")
     assert digest(copied) != digest(root)
-    # The same sounds, another word; neither the order nor the names of the files change.
+    # The same sounds with another word; the order and the names of the files stay the same.
     renamed = shutil.copytree(root, tmp_path / "three")
     shutil.move(renamed / "yes", renamed / "yep")
     assert digest(renamed) != digest(root)
 
 
-def test_the_settings_are_used(tiny_corpus: Path, tiny_settings: Settings) -> None:
+def test_the_length_of_a_clip_follows_the_settings(tiny_corpus: Path, tiny_settings: Settings) -> None:
     longer = dataclasses.replace(tiny_settings, features=dataclasses.replace(tiny_settings.features, clip=1.5))
-    training = ready(tiny_corpus, longer).training
+    training = prepared_from(tiny_corpus, longer).training
     assert training.network.input_shape == (longer.features.frames, longer.features.width)
     assert training.validation.windows.shape[1] == 24_000

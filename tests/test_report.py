@@ -1,4 +1,4 @@
-"""The report of a model: what its page says, how it looks in a browser, and what stands in its way."""
+"""The report on a model: its content, its display in a browser, and errors."""
 
 import json
 import shutil
@@ -13,10 +13,11 @@ import soundfile
 
 import browser as browsing
 import sounds
+from cases import case
 from command_line import Result
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
-from sayso.evaluation.measure import RATIOS, measure
+from sayso.evaluation.measure import CHOSEN_BY, RATIOS, measure
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import Model
 from sayso.recognition.recognizer import Recognizer
@@ -33,7 +34,7 @@ from sayso.training.training import Training
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# What a page may weigh at most.
+# Largest size of a page.
 MOST_BYTES = 3_000_000
 
 
@@ -58,17 +59,23 @@ def tiny_page(tiny_model: Model, tiny_corpus: Path, tmp_path_factory: pytest.Tem
     return written(subject, tmp_path_factory.mktemp("page") / "report.html")
 
 
-def test_a_page_with_everything_looks_right_in_a_browser(browser: "Browser", tiny_page: Path) -> None:
+def test_a_complete_page_is_displayed_correctly_in_a_browser(browser: "Browser", tiny_page: Path) -> None:
     assert tiny_page.stat().st_size < MOST_BYTES
     browsing.check(browser, tiny_page)
-    with browsing.opened(browser, tiny_page, browsing.TELEPHONE) as view:
+    with browsing.opened(browser, tiny_page, browsing.PHONE) as view:
         view.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
         assert view.evaluate(browsing.CONTRAST)["bad"] == []
         titles = view.locator("svg.plot").evaluate_all("all => all.map(plot => plot.textContent)")
         for title in (
-            *("Loss", "Accuracy", "Learning rate", "Gradient", "Gradient of each layer"),
-            *("100.0 % right", "Each word", "Calibration", "Noise", "Misses against false alarms"),
+            *("Loss", "Accuracy", "Learning rate", "Gradient norm", "Gradient norm of each layer"),
+            *(
+                "Accuracy 100.0 %",
+                "Recall and precision",
+                "Calibration",
+                "Accuracy in noise",
+                "Misses and false alarms",
+            ),
         ):
             assert any(title in text for text in titles), title
         assert view.locator("article .pixels").count() == view.locator("audio").count() == 12
@@ -76,12 +83,12 @@ def test_a_page_with_everything_looks_right_in_a_browser(browser: "Browser", tin
             "player => new Promise(tell => { player.onloadedmetadata = () => tell(player.duration); player.load(); })"
         )
         assert seconds == pytest.approx(1.0, abs=0.01)
-        said = view.locator("main").inner_text()
-    for told in ("By hand <b>", "1 Dense", "training.learning_rate", "the corpus's own 2 recordings"):
-        assert told in said, told
+        shown = view.locator("main").inner_text()
+    for text in ("By hand <b>", "1 Dense", "training.learning_rate", "2 recordings"):
+        assert text in shown, text
 
 
-def test_the_command_tells_the_same_as_evaluate(
+def test_the_accuracy_is_that_of_evaluate(
     sayso: Callable[..., Result], browser: "Browser", tiny_model_path: Path, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     # Two clips lie in the wrong folder.
@@ -90,17 +97,17 @@ def test_the_command_tells_the_same_as_evaluate(
     for path in moved:
         shutil.move(path, root / "no" / f"{path.stem}x.wav")
     output, plots = tmp_path / "deep" / "report.html", tmp_path / "plots"
-    told = sayso("report", tiny_model_path, root, "-o", output, "--plots", plots)
-    assert told.status == 0, told
+    result = sayso("report", tiny_model_path, root, "-o", output, "--plots", plots)
+    assert result.status == 0, result
     scores = json.loads(sayso("evaluate", tiny_model_path, root, "--json").out)
     accuracy = f"{100 * scores['accuracy']:.1f} %"
     assert scores["accuracy"] < 1
-    assert accuracy in told.out
+    assert accuracy in result.out
     with browsing.opened(browser, output) as view:
         lead = view.locator(".lead").inner_text()
         worst = view.locator("article").all_inner_texts()[:2]
     assert accuracy in lead
-    assert "no is taken for yes in 33.3 % of its clips" in lead
+    assert "no is recognised as yes in 33.3 % of its clips" in lead
     for card in worst:
         assert card.startswith("no → yes")
         assert "Mislabelled?" in card
@@ -111,26 +118,26 @@ def test_the_command_tells_the_same_as_evaluate(
     assert b"<svg" in (plots / "confusion.svg").read_bytes()
 
 
-def test_a_model_file_alone_is_enough(sayso: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
+def test_a_report_needs_no_recordings(sayso: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     assert sayso("report", "commands", "-o", path).status == 0
-    with browsing.opened(browser, path, browsing.TELEPHONE) as view:
-        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
-        said = view.locator("body").inner_text()
-    for told in ("102,898", "96.5 %", "sayso report commands DIR", "Model card"):
-        assert told in said
+    with browsing.opened(browser, path, browsing.PHONE) as view:
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
+        shown = view.locator("body").inner_text()
+    for text in ("102,898", "96.5 %", "sayso report commands DIR", "Model card"):
+        assert text in shown, text
 
 
-def test_a_model_without_history_says_so(tiny_model: Model, browser: "Browser", tmp_path: Path) -> None:
+def test_the_report_on_a_model_without_history_says_so(tiny_model: Model, browser: "Browser", tmp_path: Path) -> None:
     for training in ({}, {"history": [1, 2.5]}, {"history": [{"epoch": "one"}]}):
         path = written(Subject("bare", replace(tiny_model, training=training)), tmp_path / "bare.html")
         assert "no history of its training" in path.read_text()
-        assert "does not tell what the model was trained on" in path.read_text()
+        assert "does not state what the model was trained on" in path.read_text()
     with browsing.opened(browser, path) as view:
         assert view.locator("h2").count() == 5
 
 
-def test_hostile_names_do_no_harm(tiny_model: Model, tiny_corpus: Path, browser: "Browser", tmp_path: Path) -> None:
+def test_hostile_names_are_escaped(tiny_model: Model, tiny_corpus: Path, browser: "Browser", tmp_path: Path) -> None:
     labels = ("<script>alert(1)</script>", "$\\frac{$", "&amp;", *tiny_model.labels[3:])
     hostile = replace(tiny_model, labels=labels, training={})
     measured = measure(Recognizer(tiny_model), scan(tiny_corpus), "testing")
@@ -144,31 +151,33 @@ def test_hostile_names_do_no_harm(tiny_model: Model, tiny_corpus: Path, browser:
         assert "onerror" in view.locator(".lead").inner_text()
 
 
-def test_bad_input_gets_one_clear_line(
+def test_bad_input_gives_an_error_of_one_line(
     sayso: Callable[..., Result], tiny_model: Model, tiny_model_path: Path, tmp_path: Path
 ) -> None:
-    page_path = tmp_path / "report.html"
-    assert "no model nothing" in error_of(sayso("report", "nothing", "-o", page_path))
+    page_path, damaged = tmp_path / "report.html", tmp_path / "damaged.safetensors"
     (tmp_path / "empty").mkdir()
-    told = error_of(sayso("report", tiny_model_path, tmp_path / "empty", "-o", page_path))
-    assert "holds no word folders" in told
-    assert "cannot read the corpus" in error_of(sayso("report", tiny_model_path, tmp_path / "none", "-o", page_path))
-    assert "it is a folder" in error_of(sayso("report", tiny_model_path, "-o", tmp_path))
-    damaged = tmp_path / "damaged.safetensors"
     replace(tiny_model, scores={"test": {"accuracy": "much"}}).save(damaged)
-    assert "is damaged" in error_of(sayso("report", damaged, "-o", page_path))
-    assert not page_path.exists()
-    told = sayso("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
-    assert told.status == 2
-    assert "--noise needs DIRECTORY" in told.err
+    for message, arguments in {
+        "no model nothing": ("nothing", "-o", page_path),
+        "no word folders": (tiny_model_path, tmp_path / "empty", "-o", page_path),
+        "cannot read the corpus": (tiny_model_path, tmp_path / "none", "-o", page_path),
+        "it is a folder": (tiny_model_path, "-o", tmp_path),
+        "is damaged": (damaged, "-o", page_path),
+    }.items():
+        with case(message):
+            assert message in error_of(sayso("report", *arguments))
+            assert not page_path.exists()
+    result = sayso("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
+    assert result.status == 2
+    assert "--noise needs DIRECTORY" in result.err
 
 
-def test_a_file_where_the_plots_should_go_is_refused(
+def test_a_file_in_place_of_the_folder_of_plots_is_refused(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    told = sayso("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
-    assert "cannot write" in error_of(told)
+    result = sayso("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
+    assert "cannot write" in error_of(result)
     assert not (tmp_path / "report.html").exists()
 
 
@@ -192,33 +201,37 @@ def test_a_page_follows_a_training(
             clock[0] += live_module.SECONDS if row.epoch == 2 else 0.1
         assert "epoch 1 of 4" in pages[0]
         assert "location.reload" in pages[0]
-        assert pages[1] == pages[0], "it is not written more often than that"
+        assert pages[1] == pages[0], "written too often"
         assert "epoch 3 of 4" in pages[2]
         live = tmp_path / "copy.html"
         live.write_text(pages[2])
-    with browsing.opened(browser, live, browsing.TELEPHONE) as view:
-        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.TELEPHONE
-        view.get_by_role("button", name="Stop renewing").click()
-        assert view.get_by_role("button", name="Stopped").count() == 1
+    with browsing.opened(browser, live, browsing.PHONE) as view:
+        assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
+        view.get_by_role("button", name="Stop reloading").click()
+        assert view.get_by_role("button", name="Reloading stopped").count() == 1
     last = path.read_text()
     assert "location.reload" not in last
     assert "the validation clips of" in last
-    assert "was chosen by these clips" in last
+    assert CHOSEN_BY in last
     assert str(training.validation.names[0].rpartition("/")[0]) not in last, "paths are shown within the corpus"
 
 
-def test_a_training_that_never_began_leaves_no_page(tmp_path: Path) -> None:
+def test_a_training_that_never_started_leaves_no_page(tmp_path: Path) -> None:
     with LiveReport(tmp_path / "live.html", "tiny"):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_stops_before_the_training(sayso: Callable[..., Result], tmp_path: Path) -> None:
-    told = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--report", tmp_path)
-    assert "it is a folder" in error_of(told)
+def test_a_page_that_cannot_be_written_is_an_error_before_the_training(
+    sayso: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--report", tmp_path)
+    assert "it is a folder" in error_of(result)
 
 
-def test_noise_comes_from_where_it_is_said_to(tiny_recognizer: Recognizer, tiny_corpus: Path, tmp_path: Path) -> None:
+def test_noise_is_that_of_the_corpus_or_given_or_generated(
+    tiny_recognizer: Recognizer, tiny_corpus: Path, tmp_path: Path
+) -> None:
     root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
     shutil.rmtree(root / "_background_noise_")
     measured = measure(tiny_recognizer, scan(root), "testing")
@@ -228,7 +241,7 @@ def test_noise_comes_from_where_it_is_said_to(tiny_recognizer: Recognizer, tiny_
     measured = measure(tiny_recognizer, scan(tiny_corpus), "validation", [tmp_path / "hiss.wav"])
     assert measured.noise == "1 recordings given with --noise"
     # The tiny model was trained on a corpus of this name.
-    assert any("too optimistic" in warning for warning in measured.warnings)
+    assert any(CHOSEN_BY in warning for warning in measured.warnings)
 
 
 def test_pink_noise_has_the_same_power_in_each_octave() -> None:
@@ -240,13 +253,13 @@ def test_pink_noise_has_the_same_power_in_each_octave() -> None:
     assert np.abs(noise).max() == pytest.approx(0.5)
 
 
-def test_names_of_layers_are_short() -> None:
+def test_names_of_layers_are_shortened() -> None:
     assert short_name("0.Convolution") == "0 Convolution"
     assert short_name("3.Residual.layers.4.DepthwiseConvolution") == "3.4 DepthwiseConv"
     assert short_name("3.Residual.shortcut.0.Convolution") == "3.s.0 Convolution"
 
 
-def test_a_history_is_read_or_it_is_none(tiny_model: Model) -> None:
+def test_a_damaged_history_is_ignored(tiny_model: Model) -> None:
     rows = history_of(tiny_model.training)
     assert [row.epoch for row in rows] == list(range(1, 9))
     old = [{k: v for k, v in vars(row).items() if k not in ("validation_loss", "layer_gradient_norms")} for row in rows]
@@ -254,8 +267,8 @@ def test_a_history_is_read_or_it_is_none(tiny_model: Model) -> None:
         "loss", "accuracy", "learning_rate", "gradient_norm"
     ]  # fmt: skip
     nan = {"history": [{**old[0], "loss": float("nan")}]}
-    for account in ({}, {"history": 3}, {"history": ["x"]}, {"history": [{**old[0], "loss": "low"}]}, nan):
-        assert history_of(account) == []
+    for training in ({}, {"history": 3}, {"history": ["x"]}, {"history": [{**old[0], "loss": "low"}]}, nan):
+        assert history_of(training) == [], training
 
 
 def test_one_epoch_is_drawn_as_a_dot(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A sweep tries every combination once, keeps the best model, and goes on after an interruption."""
+"""A sweep trains every combination once, keeps the best model, and continues after an interruption."""
 
 import pickle
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cases import case
 from command_line import Result
 from sayso.config import Settings
 from sayso.errors import SettingsError
@@ -36,37 +37,31 @@ def test_a_grid_holds_every_combination() -> None:
     assert len({run.checkpoint for run in runs}) == 4
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("training.epochs=10, 20", ("training.epochs", [10, 20])),
-        ("training.optimizer=adam,sgd", ("training.optimizer", ["adam", "sgd"])),
-        ("network.hidden=[256],[64, 64]", ("network.hidden", [[256], [64, 64]])),
-        ("training.warmup = 0.1", ("training.warmup", [0.1])),
-    ],
-)
-def test_variations_are_written_as_in_toml_or_plainly(text: str, expected: object) -> None:
-    assert values_of(text) == expected
+def test_values_of_settings_are_written_as_in_toml_or_as_plain_words() -> None:
+    for text, expected in {
+        "training.epochs=10, 20": ("training.epochs", [10, 20]),
+        "training.optimizer=adam,sgd": ("training.optimizer", ["adam", "sgd"]),
+        "network.hidden=[256],[64, 64]": ("network.hidden", [[256], [64, 64]]),
+        "training.warmup = 0.1": ("training.warmup", [0.1]),
+    }.items():
+        assert values_of(text) == expected, text
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("training.epochs", "varies nothing; expected TABLE.NAME=VALUE,VALUE"),
-        ("training.epochs=", "varies nothing"),
-        ("epochs=1", "'epochs' is no setting; expected TABLE.NAME"),
-        ("training.epoch=1", r"unknown setting training.epoch; known are epochs"),
-        ("nothing.epochs=1", r"unknown table \[nothing\]"),
-        ("training.epochs=0", "epochs is 0; expected between 1 and 10000"),
-        ("training.epochs=many", "training.epochs is 'many'; expected a value of type int"),
-    ],
-)
-def test_variations_that_cannot_be(text: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        grid(Settings(), dict([values_of(text)]), Path())
+def test_impossible_settings_and_values_are_refused() -> None:
+    for text, message in {
+        "training.epochs": "has no values; expected TABLE.NAME=VALUE,VALUE",
+        "training.epochs=": "has no values",
+        "epochs=1": "'epochs' is not a setting; expected TABLE.NAME",
+        "training.epoch=1": r"unknown setting training.epoch; known are epochs",
+        "nothing.epochs=1": r"unknown table \[nothing\]",
+        "training.epochs=0": "epochs is 0; expected between 1 and 10000",
+        "training.epochs=many": "training.epochs is 'many'; expected a value of type int",
+    }.items():
+        with case(text), pytest.raises(SettingsError, match=message):
+            grid(Settings(), dict([values_of(text)]), Path())
 
 
-def test_a_sweep_is_interrupted_and_goes_on(
+def test_an_interrupted_sweep_continues_and_keeps_the_best_model(
     sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "small.toml").write_text(TOML)
@@ -87,10 +82,10 @@ def test_a_sweep_is_interrupted_and_goes_on(
         patch.setattr(sweep, "append", stops)
         stopped = sayso(*arguments, "--workers", 1)
     assert stopped.status == 1
-    assert "stopped after 0 of 2 runs; the same command goes on" in stopped.err
+    assert "stopped after 0 of 2 runs; the same command continues" in stopped.err
     result = sayso(*arguments, "--workers", 1)
     assert result.status == 0, result
-    assert "1 of 2 runs are done already" in result.err
+    assert "1 of 2 runs are already done" in result.err
     rows = list(sweep.finished(folder / "runs.jsonl"))
     assert [row.values for row in rows] == [{"training.epochs": epochs, "training.seed": 1} for epochs in (1, 6)]
     accuracies = [row.validation_accuracy for row in rows]
@@ -101,25 +96,27 @@ def test_a_sweep_is_interrupted_and_goes_on(
     assert [float(line.split()[2]) for line in lines] == sorted((round(100 * a, 1) for a in accuracies), reverse=True)
     assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "runs.jsonl"]
 
-    # It is what `sayso train` would have come to.
+    # `sayso train` gives the same result.
     model = tmp_path / "model.safetensors"
     sayso("train", tiny_corpus, "-o", model, "--config", tmp_path / "small.toml", "--epochs", 6, "--seed", 1)
     assert model_file.load(model).training["validation_accuracy"] == accuracies[1]
-    # All is done: the table alone.
+    # All runs are done: the same command only prints the table.
     content = (folder / "runs.jsonl").read_bytes()
     again = sayso(*arguments)
-    assert "2 of 2 runs are done already" in again.err
+    assert "2 of 2 runs are already done" in again.err
     assert again.out == result.out
     assert (folder / "runs.jsonl").read_bytes() == content
 
 
-def test_a_run_and_what_it_needs_can_travel(tiny_model: model_file.Model) -> None:
+def test_runs_data_and_models_can_be_pickled(tiny_model: model_file.Model) -> None:
     (run,) = grid(Settings(), {"training.seed": [7]}, Path("x"))
     data = sweep.Data(Path("corpus"), ("yes",), (Path("noise"),), (), 1)
     assert pickle.loads(pickle.dumps((data, run))) == (data, run)
-    there = pickle.loads(pickle.dumps(tiny_model))
-    np.testing.assert_array_equal(there.network.parameters.vector, tiny_model.network.parameters.vector)
+    copy = pickle.loads(pickle.dumps(tiny_model))
+    np.testing.assert_array_equal(copy.network.parameters.vector, tiny_model.network.parameters.vector)
 
 
-def test_nothing_to_try_is_wrong_usage(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_a_sweep_without_settings_or_seeds_is_wrong_usage(
+    sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
+) -> None:
     assert sayso("sweep", tiny_corpus, "-o", tmp_path).status == 2

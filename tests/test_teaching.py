@@ -1,4 +1,4 @@
-"""Teaching: new words are learned, known ones stay, doubtful recordings are named, what cannot be taught is refused."""
+"""Teaching: new words are learned, known ones are kept, doubtful recordings found, and unsuitable input refused."""
 
 import copy
 import dataclasses
@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 import sounds
+from cases import case
 from sayso.corpus.corpus import Corpus, scan
 from sayso.errors import CorpusError, ModelError
 from sayso.features.mfcc import MfccExtractor
@@ -25,7 +26,7 @@ NEW = {"three": (900.0, 1_000.0), "left": (5_000.0, 5_600.0), "right": (420.0, 3
 
 
 def clip(word: str, seed: int) -> np.ndarray:
-    """Return a clip of a word; every seed is another voice."""
+    """Return a clip of a word; every seed is another speaker."""
     pitch = 1 + 0.05 * np.sin(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sounds, "TONES", sounds.TONES | NEW)
@@ -33,7 +34,7 @@ def clip(word: str, seed: int) -> np.ndarray:
 
 
 def recordings(folder: Path, mislabelled: bool = False, **counts: int) -> Corpus:
-    """Make a corpus with so many clips of each word; one clip of the first may really be a "no"."""
+    """Make a corpus with a number of clips of each word; one clip of the first may really be a "no"."""
     for word, count in counts.items():
         (folder / word).mkdir(parents=True)
         for number in range(count):
@@ -49,9 +50,9 @@ def recall(model: Model, word: str) -> float:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Learn less long than in use; for tones it is enough."""
+    """Train for fewer steps; for tones it is enough."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "VARIED", 300)
+        patch.setattr(teaching, "AUGMENTED", 300)
         patch.setattr(teaching, "STEPS", 500)
         yield
 
@@ -61,7 +62,7 @@ def taught(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Taugh
     return teach(tiny_model, recordings(tmp_path_factory.mktemp("new"), left=6, right=6))
 
 
-def test_new_words_are_told_and_known_ones_stay(taught: Taught, tiny_model: Model) -> None:
+def test_new_words_are_recognised_and_known_ones_are_kept(taught: Taught, tiny_model: Model) -> None:
     assert tiny_model.labels == ("yes", "no", "up", "_unknown_", "_silence_")
     assert taught.model.labels == ("yes", "no", "up", "left", "right", "_unknown_", "_silence_")
     for word in ("left", "right", "yes", "no", "up"):
@@ -84,20 +85,22 @@ def test_only_the_last_layer_learns(taught: Taught, tiny_model: Model) -> None:
         np.testing.assert_array_equal(before[name], after[name])
 
 
-def test_before_anything_is_learned_the_known_words_are_told_as_before(
+def test_the_initial_layer_has_the_same_logits_for_known_labels(
     tiny_model: Model, by_word_model: Model, taught: Taught, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 0)
-    monkeypatch.setattr(teaching, "UNKNOWN_COUNTS", teaching.UNKNOWN_DRAWS)
-    for number, model in enumerate((tiny_model, by_word_model, taught.model)):
-        more = teach(model, recordings(tmp_path / str(number), three=3)).model
-        places = [more.labels.index(label) for label in model.labels]
-        windows = np.stack([clip(word, 7) for word in ("yes", "no", "left", "zero")])
-        features = model.standardizer.apply(MfccExtractor(model.features, model.tables)(windows))
-        np.testing.assert_allclose(more.network.logits(features)[:, places], model.network.logits(features), atol=1e-4)
+    monkeypatch.setattr(teaching, "UNKNOWN_PRIOR", teaching.UNKNOWN_DRAWS)
+    windows = np.stack([clip(word, 7) for word in ("yes", "no", "left", "zero")])
+    for name, model in {"plain": tiny_model, "unknown words as classes": by_word_model, "taught": taught.model}.items():
+        with case(name):
+            more = teach(model, recordings(tmp_path / name, three=3)).model
+            places = [more.labels.index(label) for label in model.labels]
+            features = model.standardizer.apply(MfccExtractor(model.features, model.tables)(windows))
+            logits = model.network.logits(features)
+            np.testing.assert_allclose(more.network.logits(features)[:, places], logits, atol=1e-4)
 
 
-def test_words_of_unknown_speech_stay_classes_of_their_own(by_word_model: Model, tmp_path: Path) -> None:
+def test_unknown_words_stay_separate_classes(by_word_model: Model, tmp_path: Path) -> None:
     taught = teach(by_word_model, recordings(tmp_path / "left", left=6)).model
     assert taught.network.chain.layers[-1] == Merging(into=taught.labels.index("_unknown_"), parts=1)
     more = teach(taught, recordings(tmp_path / "right", right=6)).model
@@ -107,7 +110,7 @@ def test_words_of_unknown_speech_stay_classes_of_their_own(by_word_model: Model,
     assert Recognizer(more).classify(clip("zero", 3), sounds.RATE).label == "_unknown_"
 
 
-def test_the_taught_model_is_kept_and_can_be_taught_again(taught: Taught, tmp_path: Path) -> None:
+def test_a_taught_model_can_be_saved_and_taught_again(taught: Taught, tmp_path: Path) -> None:
     taught.model.save(tmp_path / "taught.safetensors")
     again = model_file.load(tmp_path / "taught.safetensors")
     assert again.training["taught"][0]["clips"] == {"left": 6, "right": 6}
@@ -129,7 +132,7 @@ def test_the_same_seed_gives_the_same_model_whatever_the_threads(
     assert not np.array_equal(other, same)
 
 
-def test_a_mislabelled_recording_is_named(tiny_model: Model, tmp_path: Path) -> None:
+def test_a_mislabelled_recording_is_reported(tiny_model: Model, tmp_path: Path) -> None:
     found = teach(tiny_model, recordings(tmp_path, mislabelled=True, left=8)).doubtful
     assert (found[0].clip.path.name, found[0].clip.word, found[0].predicted) == ("0.wav", "left", "no")
     assert len(found) <= 2
@@ -141,17 +144,17 @@ def test_negatives_are_learned_as_unknown(tiny_model: Model, tmp_path: Path) -> 
     speech = tmp_path / "speech.wav"
     soundfile.write(speech, np.concatenate([clip("right", seed) for seed in range(20)]), sounds.RATE)
     model = teach(tiny_model, corpus, negatives=[speech]).model
-    said = [Recognizer(model).classify(clip("right", seed), sounds.RATE).label for seed in range(50, 60)]
-    assert said.count("_unknown_") >= 9
+    predicted = [Recognizer(model).classify(clip("right", seed), sounds.RATE).label for seed in range(50, 60)]
+    assert predicted.count("_unknown_") >= 9
 
 
 def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the word 'left' has 2 usable recordings; expected at least 3"):
         teach(tiny_model, recordings(tmp_path / "few", left=2))
     corpus = recordings(tmp_path / "enough", left=3)
-    with pytest.raises(ModelError, match="cannot be taught, as it keeps no examples"):
+    with pytest.raises(ModelError, match="cannot be taught: it has no examples of its training"):
         teach(dataclasses.replace(tiny_model, rehearsal=None), corpus)
-    with pytest.raises(CorpusError, match="there is no word to teach"):
+    with pytest.raises(CorpusError, match="no word to teach"):
         teach(tiny_model, recordings(tmp_path / "none", _unknown_=3))
 
 
@@ -164,29 +167,28 @@ def test_rehearsal_keeps_the_first_examples_of_each_label() -> None:
     assert kept.inputs[1, 0] == 1_000
 
 
-@pytest.mark.parametrize("harm", ["float32", "nan", "count", "width", "label"])
-def test_a_damaged_rehearsal_is_refused(harm: str, tiny_model: Model, tmp_path: Path) -> None:
+def test_a_damaged_rehearsal_is_refused(tiny_model: Model, tmp_path: Path) -> None:
     assert tiny_model.rehearsal
-    inputs, labels = tiny_model.rehearsal.inputs.copy(), tiny_model.rehearsal.labels.copy()
-    if harm == "float32":
-        inputs = inputs.astype(np.float32)  # type: ignore[assignment]
-    elif harm == "nan":
-        inputs[3, 3] = np.nan
-    elif harm == "count":
-        labels = labels[1:]
-    elif harm == "width":
-        inputs = inputs[:, 1:]
-    else:
-        labels[0] = 5
+    inputs, labels = tiny_model.rehearsal.inputs, tiny_model.rehearsal.labels
+    nan, unknown_label = inputs.copy(), labels.copy()
+    nan[3, 3], unknown_label[0] = np.nan, 5
+    damaged = {
+        "float32": Rehearsal(inputs.astype(np.float32), labels),  # type: ignore[arg-type]
+        "nan": Rehearsal(nan, labels),
+        "count": Rehearsal(inputs, labels[1:]),
+        "width": Rehearsal(inputs[:, 1:], labels),
+        "label": Rehearsal(inputs, unknown_label),
+    }
     path = tmp_path / "model.safetensors"
-    dataclasses.replace(tiny_model, rehearsal=Rehearsal(inputs, labels)).save(path)
-    with pytest.raises(ModelError, match="damaged or not made by sayso"):
-        model_file.load(path)
+    for name, rehearsal in damaged.items():
+        dataclasses.replace(tiny_model, rehearsal=rehearsal).save(path)
+        with case(name), pytest.raises(ModelError, match="damaged or not made by sayso"):
+            model_file.load(path)
 
 
 @pytest.mark.usefixtures("recwarn")
-def test_a_model_of_absurdly_large_numbers_cannot_be_taught(tiny_model: Model, tmp_path: Path) -> None:
+def test_a_model_with_absurdly_large_weights_cannot_be_taught(tiny_model: Model, tmp_path: Path) -> None:
     network = copy.deepcopy(tiny_model.network)
     network.parameters.vector[:] = 1e30
-    with pytest.raises(ModelError, match="grow beyond all bounds"):
+    with pytest.raises(ModelError, match="weights are too large for finite results"):
         teach(dataclasses.replace(tiny_model, network=network), recordings(tmp_path, left=5))

@@ -1,4 +1,4 @@
-"""Epochs written for TensorBoard: what can be read back, a resumed training, and what stands in the way."""
+"""Training curves for TensorBoard: they can be read back, and problems are reported before the training."""
 
 import struct
 import sys
@@ -38,9 +38,9 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
 def test_each_epoch_can_be_read_back(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     output, folder = tmp_path / "model.safetensors", tmp_path / "deep" / "board"
     options = ["--config", "quickstart", "--epochs", 3, "--tensorboard", folder, "--report", tmp_path / "page.html"]
-    told = sayso("train", tiny_corpus, "-o", output, *options)
-    assert told.status == 0, told
-    assert f"{tmp_path / 'page.html'}: open it in a browser" in told.out
+    result = sayso("train", tiny_corpus, "-o", output, *options)
+    assert result.status == 0, result
+    assert f"{tmp_path / 'page.html'}: open it in a browser" in result.out
     assert "Report on model" in (tmp_path / "page.html").read_text()
     history = model_file.load(output).training["history"]
     read = scalars(folder)
@@ -59,23 +59,23 @@ def test_each_epoch_can_be_read_back(sayso: Callable[..., Result], tiny_corpus: 
         "gradient_norm/all",
         *(f"gradient_norm/{layer}" for layer in layers),
     }
-    # What stands in the folder of an earlier training is no longer shown.
+    # Curves of an earlier training in the same folder are no longer shown.
     assert any(event.HasField("session_log") and event.step == 1 for event in events(folder))
 
 
-def test_a_missing_package_is_named_before_anything_is_read(
+def test_a_missing_package_is_reported_before_anything_is_read(
     sayso: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    told = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "b")
-    assert told.status == 1
-    assert told.err.strip().splitlines() == [
+    result = sayso("train", tmp_path / "nowhere", "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "b")
+    assert result.status == 1
+    assert result.err.strip().splitlines() == [
         'error: writing for TensorBoard needs the package tensorboardX; run: pip install "sayso[tensorboard]"'
     ]
 
 
 def test_a_folder_that_cannot_be_written_is_refused(sayso: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    told = sayso("train", tmp_path, "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "file")
-    assert told.status == 1
-    assert told.err.startswith("error: cannot write ")
+    result = sayso("train", tmp_path, "-o", tmp_path / "model.safetensors", "--tensorboard", tmp_path / "file")
+    assert result.status == 1
+    assert result.err.startswith("error: cannot write ")

@@ -1,4 +1,4 @@
-"""Training: it learns, it is reproducible bit by bit, and it survives being stopped at any moment."""
+"""Training: it learns, is reproducible bit by bit, and can be stopped and resumed at any time."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
+from cases import case
 from sayso.config import Settings, TrainingSettings
 from sayso.corpus.clip_sets import ClipSet
 from sayso.corpus.corpus import scan
@@ -51,8 +53,8 @@ def test_training_learns_and_keeps_the_best_epoch(tiny_corpus: Path, tiny_settin
     assert model.training["validation_accuracy"] == best
     assert rows[training.best_epoch - 1].validation_accuracy == best
     features = training.standardizer.apply(training.extractor(training.validation.windows))
-    said = model.network.logits(features).argmax(axis=1)
-    assert balanced_accuracy_score(training.validation.labels, said) == pytest.approx(best)
+    predicted = model.network.logits(features).argmax(axis=1)
+    assert balanced_accuracy_score(training.validation.labels, predicted) == pytest.approx(best)
 
 
 def test_the_same_seed_gives_the_same_file_whatever_the_number_of_threads(
@@ -128,9 +130,9 @@ def test_ctrl_c_keeps_the_best_model_and_the_checkpoint(tiny_corpus: Path, tmp_p
             if line.startswith("epoch 2/"):
                 process.send_signal(signal.SIGINT)
                 break
-        told = process.stderr.read()
+        rest = process.stderr.read()
     assert process.returncode == 0
-    assert "--resume goes on" in told
+    assert "--resume continues" in rest
     assert output.exists()
     assert output.with_name("model.safetensors.checkpoint").exists()
 
@@ -139,7 +141,7 @@ def test_patience_stops_early(tiny_corpus: Path, tiny_settings: Settings) -> Non
     settings = with_training(tiny_settings, epochs=50, patience=2, learning_rate=1e-9, average_decay=0.0)
     training = start(tiny_corpus, settings)
     rows = list(training.epochs())
-    # Hardly anything changes, and an equal accuracy counts as progress only until it falls short once.
+    # The weights hardly change, and equal accuracy counts as progress, so training stops unless accuracy never falls.
     assert len(rows) < 50 or len({row.validation_accuracy for row in rows}) == 1
     assert training.finished
 
@@ -149,12 +151,12 @@ def test_a_checkpoint_of_another_training_is_refused(
 ) -> None:
     checkpoint = tmp_path / "checkpoint"
     list(start(tiny_corpus, with_training(tiny_settings, epochs=1), checkpoint).epochs())
-    with pytest.raises(SettingsError, match="other settings"):
+    with pytest.raises(SettingsError, match="different settings"):
         start(tiny_corpus, with_training(tiny_settings, epochs=2)).resume(checkpoint)
     corpus = scan(tiny_corpus)
     left_out = corpus.by_split("training")[0]
     fewer = dataclasses.replace(corpus, clips=tuple(clip for clip in corpus.clips if clip != left_out))
-    with pytest.raises(SettingsError, match="other recordings"):
+    with pytest.raises(SettingsError, match="different recordings"):
         prepare(fewer, with_training(tiny_settings, epochs=1)).training.resume(checkpoint)
 
 
@@ -167,18 +169,18 @@ def test_a_checkpoint_with_other_negatives_is_refused(
     soundfile.write(other, sounds.stream(["zero", "up"])[0], sounds.RATE)
     list(prepare(scan(tiny_corpus), settings, negatives=[talk], checkpoint=checkpoint).training.epochs())
     for negatives in ([], [other], [talk, other]):
-        with pytest.raises(SettingsError, match="other recordings"):
+        with pytest.raises(SettingsError, match="different recordings"):
             prepare(scan(tiny_corpus), settings, negatives=negatives).training.resume(checkpoint)
     resumed = prepare(scan(tiny_corpus), settings, negatives=[talk]).training
     resumed.resume(checkpoint)
     assert len(resumed.history) == 1
 
 
-def test_each_label_counts_the_same_in_validation(
+def test_validation_accuracy_is_balanced(
     tiny_corpus: Path, tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = start(tiny_corpus, with_training(tiny_settings, epochs=1))
-    # All but one clip of the first label are left out of its four.
+    # Of the four clips of the first label only one is left.
     fewer = np.flatnonzero((training.validation.labels != 0) | (np.cumsum(training.validation.labels == 0) == 1))
     windows, labels, names = training.validation
     training.validation = ClipSet(windows[fewer], labels[fewer], tuple(names[position] for position in fewer))
@@ -190,22 +192,21 @@ def test_each_label_counts_the_same_in_validation(
     assert row.validation_accuracy == pytest.approx(1 / 5)
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "noise", "truncated"])
-def test_a_damaged_checkpoint_is_refused(
-    damage: str, tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_is_refused(tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path) -> None:
     checkpoint, settings = tmp_path / "checkpoint", with_training(tiny_settings, epochs=1)
-    list(start(tiny_corpus, settings, checkpoint).epochs())
+    training = start(tiny_corpus, settings, checkpoint)
+    list(training.epochs())
     good = checkpoint.read_bytes()
-    if damage == "missing":
-        checkpoint.unlink()
-    else:
-        checkpoint.write_bytes({"empty": b"", "noise": os.urandom(500), "truncated": good[: len(good) // 2]}[damage])
-    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
-        start(tiny_corpus, settings).resume(checkpoint)
+    for damage, content in {"empty": b"", "noise": os.urandom(500), "truncated": good[: len(good) // 2]}.items():
+        checkpoint.write_bytes(content)
+        with case(damage), pytest.raises(ModelError, match="not a checkpoint that can be resumed"):
+            training.resume(checkpoint)
+    checkpoint.unlink()
+    with pytest.raises(ModelError, match="not a checkpoint that can be resumed"):
+        training.resume(checkpoint)
 
 
-def test_settings_name_their_optimiser_and_schedule() -> None:
+def test_settings_choose_the_optimiser_and_the_schedule() -> None:
     assert optimizer(TrainingSettings(optimizer="sgd", momentum=0.5)) == SGD(0.5)
     assert optimizer(TrainingSettings(optimizer="adam", weight_decay=0.1)) == AdamW(weight_decay=0.0)
     assert optimizer(TrainingSettings(optimizer="adamw", weight_decay=0.1)) == AdamW(weight_decay=0.1)
@@ -214,17 +215,17 @@ def test_settings_name_their_optimiser_and_schedule() -> None:
         assert isinstance(schedule(TrainingSettings(schedule=name)), kind)
 
 
-def test_the_model_remembers_where_it_comes_from(tiny_corpus: Path, tiny_settings: Settings) -> None:
+def test_the_model_records_its_settings_and_data(tiny_corpus: Path, tiny_settings: Settings) -> None:
     training = start(tiny_corpus, with_training(tiny_settings, epochs=1))
     list(training.epochs())
-    remembered = training.model().training
-    assert Settings.from_dict(remembered["settings"]) == training.settings
-    assert remembered["data"]["corpus"] == tiny_corpus.name
-    assert sum(remembered["data"]["clips"]["training"].values()) == len(scan(tiny_corpus).by_split("training"))
-    assert len(remembered["history"]) == 1
+    record = training.model().training
+    assert Settings.from_dict(record["settings"]) == training.settings
+    assert record["data"]["corpus"] == tiny_corpus.name
+    assert sum(record["data"]["clips"]["training"].values()) == len(scan(tiny_corpus).by_split("training"))
+    assert len(record["history"]) == 1
 
 
-def test_each_epoch_tells_the_validation_loss_and_the_gradient_of_each_layer(
+def test_each_epoch_has_the_validation_loss_and_the_gradient_norm_of_each_layer(
     tiny_corpus: Path, tiny_settings: Settings
 ) -> None:
     settings = with_training(tiny_settings, epochs=2, batch_size=1_000, label_smoothing=0.0)
@@ -236,16 +237,14 @@ def test_each_epoch_tells_the_validation_loss_and_the_gradient_of_each_layer(
     probabilities = model.network.probabilities(features)
     kept = (row, last)[training.best_epoch - 1]
     assert kept.validation_loss == pytest.approx(log_loss(training.validation.labels, probabilities), rel=1e-4)
-    # The whole gradient is that of all layers.
+    # The norms of all layers give the norm of the whole gradient.
     assert model.training["layers"] == ["1.Dense", "2.BatchNorm", "4.Dense"]
     for epoch in (row, last):
         assert np.linalg.norm(epoch.layer_gradient_norms) == pytest.approx(epoch.gradient_norm, rel=0.01)
     assert row.layer_gradient_norms != last.layer_gradient_norms
 
 
-def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
-    tiny_corpus: Path, tiny_settings: Settings
-) -> None:
+def test_unknown_speech_is_not_preferred_for_being_drawn_more_often(tiny_corpus: Path, tiny_settings: Settings) -> None:
     corpus, settings = (
         scan(tiny_corpus),
         with_training(tiny_settings, unknown_draws=4.0, unknown_by_word=True, epochs=1),
@@ -257,7 +256,7 @@ def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     model = training.model()
     raw = Network(training.network.chain.layers, model.network.input_shape)
     raw.parameters.vector[:] = training._trainer.averaged
-    # Two words are unknown speech, and classes of their own behind the labels.
+    # Two words are unknown speech, and separate classes after the labels.
     assert training.data.parts == ("up", "zero")
     classes = raw.logits(features)
     labels = len(training.data.labels)
@@ -266,50 +265,51 @@ def test_unknown_speech_that_is_drawn_more_often_is_not_preferred_for_that(
     members = np.column_stack([expected[:, unknown], classes[:, labels:]])
     expected[:, unknown] = np.log(np.exp(members).sum(axis=1)) - np.log(4)
     np.testing.assert_allclose(model.network.logits(features), expected, atol=1e-5)
-    # What is remembered of a word that is a class of its own is unknown speech, varied and as it is.
+    # The rehearsal examples of these words count as unknown speech, both augmented and as recorded.
     assert model.rehearsal is not None
-    plain = sum(row.word in ("up", "zero") for row in training.data._store.rows)
+    plain = sum(row.word in ("up", "zero") for row in training.data._clips.rows)
     assert (model.rehearsal.labels == unknown).sum() > plain
-    # Validation judges the very model that is kept.
-    said = expected.argmax(axis=1)
-    recalls = balanced_accuracy_score(training.validation.labels, said)
+    # Validation uses exactly the model that is kept.
+    predicted = expected.argmax(axis=1)
+    recalls = balanced_accuracy_score(training.validation.labels, predicted)
     assert model.training["validation_accuracy"] == pytest.approx(recalls)
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda header, arrays: header["best"].update(epoch=[1]),
-        lambda header, arrays: header["best"].update(epoch=7),
-        lambda header, arrays: header["best"].update(accuracy="high"),
-        lambda header, arrays: header["history"][0].update(loss=None),
-        lambda header, arrays: header.update(history=3),
-        lambda header, arrays: arrays["best"].fill(np.nan),
-        lambda header, arrays: arrays["average"].fill(np.inf),
-        lambda header, arrays: arrays.update(parameters=arrays["parameters"][:1]),
-        lambda header, arrays: arrays.update(best=arrays["best"].astype(np.float64)),
-    ],
-)
 def test_a_checkpoint_that_is_not_what_was_saved_is_refused(
-    harm: Callable[..., object], tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+    tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
 ) -> None:
+    changes: dict[str, Callable[[Any, Any], object]] = {
+        "best epoch is a list": lambda header, arrays: header["best"].update(epoch=[1]),
+        "best epoch is after the last": lambda header, arrays: header["best"].update(epoch=7),
+        "best accuracy is text": lambda header, arrays: header["best"].update(accuracy="high"),
+        "no loss": lambda header, arrays: header["history"][0].update(loss=None),
+        "history is a number": lambda header, arrays: header.update(history=3),
+        "best weights are NaN": lambda header, arrays: arrays["best"].fill(np.nan),
+        "average weights are infinite": lambda header, arrays: arrays["average"].fill(np.inf),
+        "too few weights": lambda header, arrays: arrays.update(parameters=arrays["parameters"][:1]),
+        "best weights are double": lambda header, arrays: arrays.update(best=arrays["best"].astype(np.float64)),
+    }
     settings, checkpoint = with_training(tiny_settings, epochs=1), tmp_path / "checkpoint"
     training = start(tiny_corpus, settings, checkpoint)
     next(training.epochs())
-    with safe_open(checkpoint, framework="numpy") as file:
-        header = json.loads(file.metadata()["checkpoint"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    harm(header, arrays)
-    save_file(arrays, checkpoint, {"checkpoint": json.dumps(header)})
-    with pytest.raises(ModelError, match="no checkpoint that can be resumed"):
-        training.resume(checkpoint)
+    good = checkpoint.read_bytes()
+    for name, change in changes.items():
+        with case(name):
+            checkpoint.write_bytes(good)
+            with safe_open(checkpoint, framework="numpy") as file:
+                header = json.loads(file.metadata()["checkpoint"])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            change(header, arrays)
+            save_file(arrays, checkpoint, {"checkpoint": json.dumps(header)})
+            with pytest.raises(ModelError, match="not a checkpoint that can be resumed"):
+                training.resume(checkpoint)
 
 
-def test_a_training_that_diverges_says_so(
+def test_a_diverging_training_ends_with_an_error(
     tiny_corpus: Path, tiny_settings: Settings, recwarn: pytest.WarningsRecorder
 ) -> None:
     training = start(tiny_corpus, with_training(tiny_settings, shard_size=8))
     training.network.parameters.vector[:] = 1e30
-    with pytest.raises(SettingsError, match=r"training diverged.* take a smaller learning rate than 0\.01"):
+    with pytest.raises(SettingsError, match=r"training diverged.* use a smaller learning rate than 0\.01"):
         next(training.epochs())
     assert not recwarn.list

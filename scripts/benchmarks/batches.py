@@ -1,13 +1,13 @@
-"""Measures `sayso classify` on many clips, on an hour of sound and on a single file, beside what else might do it.
+"""Benchmark of `sayso classify` on many clips, on an hour of sound and on a single file.
 
-Clips: one-second WAV files on a warm disk, each contender from its start to its end on the same cores:
-- decoding: the files are read with soundfile, in as many processes, and nothing else is done with them; sayso's bar is
-  half its speed;
-- threads: sayso's own work in threads of one process, instead of processes of their own;
-- librosa + scikit-learn: a script as a user might write it, MFCC by librosa and an MLPClassifier by scikit-learn, in as
-  many processes by joblib.
-The parts of a clip: what each costs on one core, in this process, at its fastest of some rounds.
-An hour: its bar is 500 times real time and 300 MB. One file: six times as long as `python -c "import numpy"`.
+Clips are WAV files of one second, in the disk cache. All contenders use the same cores and are timed from start to end:
+- decoding: only reads the files with soundfile, in as many processes; sayso should have at least half its speed;
+- threads: the same work as sayso, in threads of one process instead of processes;
+- librosa + scikit-learn: a script as a user might write it, with MFCC by librosa and an MLPClassifier by scikit-learn,
+  in as many processes by joblib.
+Parts of a clip: the time of each step on one core, in this process, at its fastest of several rounds.
+An hour: should be processed at 500 times real time, in 300 MB. One file: should take at most six times as long as
+`python -c "import numpy"`.
 
 Example: python scripts/benchmarks/batches.py --clips 8192 --cores 2
 """
@@ -27,7 +27,7 @@ from benchmarking import Run, measure, parser, pin, ratio, save
 
 RATE = 16_000
 HOUR = 3600
-# Files for one task of a process, as sayso's groups.
+# Files per task of a process, as in sayso.
 TOGETHER = 64
 ROUNDS = 3
 STARTS = 9
@@ -35,12 +35,12 @@ DECODING_BAR, HOUR_BAR, MEMORY_BAR, START_BAR = 0.5, 500, 300, 6
 
 
 def main() -> None:
-    """Run the benchmark and print its figures, or be one of the contenders."""
+    """Run the benchmark and print its results, or run one of the contenders."""
     options = parser(__doc__)
     options.add_argument("--clips", type=int, default=4096, help="clips to classify (default: %(default)s)")
     options.add_argument("--cores", type=int, default=2, help="cores to use (default: %(default)s)")
     options.add_argument("--model", default="commands", help="a model (default: %(default)s)")
-    options.add_argument("--be", choices=CONTENDERS, help="be a contender, in the folder of --work")
+    options.add_argument("--be", choices=CONTENDERS, help="run only this contender, in the folder --work")
     options.add_argument("--work", type=Path)
     arguments = options.parse_args()
     pin(arguments.cores)
@@ -51,17 +51,17 @@ def main() -> None:
         work = Path(folder)
         write_clips(work / "clips", arguments.clips)
         train_peer(work)
-        figures = {
+        results = {
             "clips": clips(work, arguments.clips, arguments.cores, arguments.model),
             "parts": parts(work, arguments.model),
             "hour": hour(work, arguments.cores, arguments.model),
             "start": start(work, arguments.model),
         }
-    save(figures, arguments.json)
+    save(results, arguments.json)
 
 
 def write_clips(folder: Path, count: int) -> None:
-    """Write clips from the bundled corpus, each a little different from all others."""
+    """Write clips from the bundled corpus, each with different faint noise."""
     from sayso.corpus.corpus import scan
     from sayso.model.shipped import bundled
     from sayso.sound import audio
@@ -76,25 +76,25 @@ def write_clips(folder: Path, count: int) -> None:
 
 
 def clips(work: Path, count: int, cores: int, model: str) -> dict[str, float]:
-    """Classify the clips in turns with the other contenders."""
-    own = [sys.executable, __file__, "--work", str(work), "--cores", str(cores), "--model", model, "--be"]
+    """Time sayso and the other contenders in turns."""
+    contender = [sys.executable, __file__, "--work", str(work), "--cores", str(cores), "--model", model, "--be"]
     sayso = [sys.executable, "-m", "sayso", "classify", str(work / "clips"), "-m", model, "--workers", str(cores)]
-    commands = {"sayso": [*sayso, "-o", str(work / "rows.csv")], **{name: [*own, name] for name in CONTENDERS}}
+    commands = {"sayso": [*sayso, "-o", str(work / "rows.csv")], **{name: [*contender, name] for name in CONTENDERS}}
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(ROUNDS):
         for name, command in commands.items():
             runs[name].append(measure(command))
     seconds = {name: [run.seconds for run in each] for name, each in runs.items()}
-    print(f"{count:,} clips of a second on {cores} cores, {model}:")
+    print(f"{count:,} clips of one second on {cores} cores, {model}:")
     for name, times in seconds.items():
         took, against = statistics.median(times), ratio(times, seconds["sayso"])
         print(f"  {name:24}{took:7.2f} s  {count / took:8,.0f} clips/s   sayso is {against:.2f} times as fast")
-    print(f"  the bar: sayso at least {DECODING_BAR} times as fast as decoding")
+    print(f"  target: sayso at least {DECODING_BAR} times as fast as decoding")
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def parts(work: Path, model: str) -> dict[str, float]:
-    """Time what is done with a clip, part by part, on one core."""
+    """Time each step of classifying a clip on one core."""
     from threadpoolctl import threadpool_limits
 
     from sayso.features.mfcc import MfccExtractor
@@ -112,7 +112,7 @@ def parts(work: Path, model: str) -> dict[str, float]:
     fitted = np.stack([fit_window(sound, RATE)[0] for sound in sounds])
     windows = [fitted[first : first + WINDOWS] for first in range(0, len(fitted), WINDOWS)]
     features = [loaded.standardizer.apply(extractor(some)) for some in windows]
-    work_on: dict[str, Callable[[], object]] = {
+    steps: dict[str, Callable[[], object]] = {
         "soundfile alone": lambda: [soundfile.read(path, dtype="float32") for path in paths],
         "opening, decoding, checking": lambda: [audio.load(path, RATE) for path in paths],
         "finding the word": lambda: [fit_window(sound, RATE) for sound in sounds],
@@ -120,13 +120,13 @@ def parts(work: Path, model: str) -> dict[str, float]:
         "network": lambda: [network.probabilities(some) for some in features],
     }
     with threadpool_limits(1, "blas"):
-        microseconds = {name: 1e6 * fastest(step) / len(paths) for name, step in work_on.items()}
-    print(f"of a clip, on one core: {', '.join(f'{name} {cost:.0f} µs' for name, cost in microseconds.items())}")
+        microseconds = {name: 1e6 * fastest(step) / len(paths) for name, step in steps.items()}
+    print(f"per clip, on one core: {', '.join(f'{name} {cost:.0f} µs' for name, cost in microseconds.items())}")
     return microseconds
 
 
 def fastest(step: Callable[[], object]) -> float:
-    """Return the seconds that a step takes at its fastest."""
+    """Return the shortest time of a step in seconds."""
     times = []
     for _ in range(2 * ROUNDS):
         started = time.perf_counter()
@@ -148,14 +148,14 @@ def hour(work: Path, cores: int, model: str) -> dict[str, float]:
     seconds = statistics.median(run.seconds for run in runs)
     megabytes = max(run.megabytes for run in runs)
     print(
-        f"an hour of sound on {cores} cores: {seconds:.2f} s, {HOUR / seconds:.0f} times real time (bar: {HOUR_BAR}), "
-        f"{megabytes:.0f} MB at most (bar: {MEMORY_BAR})"
+        f"an hour of sound on {cores} cores: {seconds:.2f} s, {HOUR / seconds:.0f} times real time "
+        f"(target: {HOUR_BAR}), peak memory {megabytes:.0f} MB (target: {MEMORY_BAR})"
     )
     return {"seconds": seconds, "megabytes": megabytes}
 
 
 def start(work: Path, model: str) -> dict[str, float]:
-    """Classify one file, in turns with importing NumPy."""
+    """Time the classification of one file and an import of NumPy, in turns."""
     one = str(min((work / "clips").iterdir()))
     seconds: dict[str, list[float]] = {"numpy": [], "sayso": []}
     for _ in range(STARTS):
@@ -165,7 +165,7 @@ def start(work: Path, model: str) -> dict[str, float]:
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     print(
         f"one file: {medians['sayso']:.2f} s, {ratio(seconds['sayso'], seconds['numpy']):.1f} times "
-        f"`import numpy` (bar: {START_BAR})"
+        f"`import numpy` (target: {START_BAR})"
     )
     return medians
 
@@ -188,7 +188,7 @@ def decoding(work: Path, cores: int, model: str) -> None:
 
 
 def threads(work: Path, cores: int, model: str) -> None:
-    """Do what sayso does, in threads."""
+    """Do the same work as sayso, in threads."""
     from sayso.batch.classify import Job, classify_files
     from sayso.batch.rows import csv_line
     from sayso.recognition.recognizer import load
@@ -201,7 +201,7 @@ def threads(work: Path, cores: int, model: str) -> None:
 
 
 def features(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    """Compute with librosa what scikit-learn's network is given."""
+    """Compute the input of scikit-learn's network with librosa."""
     import librosa
 
     samples, _ = librosa.load(path, sr=RATE)
@@ -210,7 +210,7 @@ def features(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
 
 
 def train_peer(work: Path) -> None:
-    """Train scikit-learn's network a little; what it knows does not change how long it takes."""
+    """Train scikit-learn's network briefly; its accuracy has no effect on its speed."""
     import joblib
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline

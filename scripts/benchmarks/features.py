@@ -1,6 +1,7 @@
-"""Times feature extraction against librosa, and python_speech_features where it is installed, on the same clips.
+"""Benchmark of feature extraction against librosa, and python_speech_features if it is installed, on the same clips.
 
-All take turns in one process with equally many threads, after it is checked that their results agree.
+All take turns in one process with the same number of threads, after a check that the results of sayso and librosa
+agree.
 """
 
 import argparse
@@ -23,12 +24,12 @@ from sayso.features.mfcc import MfccExtractor
 FloatArray = NDArray[np.float32]
 Contender = Callable[[], Any]
 
-# librosa's and python_speech_features' own customs: 25 ms windows every 10 ms, the mel filters over the whole range.
+# As usual with librosa and python_speech_features: 25 ms windows every 10 ms, and mel filters over the whole range.
 CUSTOMARY = FeatureSettings(window=0.025, hop=0.010, fft_size=400, low_frequency=0.0, high_frequency=8_000.0)
-# sayso's own windows and transform, at the same 10 ms.
+# The windows and the transform of sayso, every 10 ms as well.
 PADDED = FeatureSettings(window=0.030, hop=0.010, fft_size=512)
 
-# Calls in one turn that are timed, after one that warms up.
+# Timed calls in one turn, after a warm-up call.
 CALLS = 3
 
 
@@ -53,13 +54,13 @@ def main() -> None:
 
 
 def _clips(count: int, settings: FeatureSettings, rng: np.random.Generator) -> FloatArray:
-    """Make noise that swells and fades, as loud as speech; no contender's time depends on the sound."""
+    """Make noise that rises and falls, as loud as speech; the time of no contender depends on the sound."""
     noise = rng.standard_normal((count, settings.clip_samples), dtype=np.float32)
     return noise * np.hanning(settings.clip_samples).astype(np.float32) * 0.1
 
 
 def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> dict[str, Contender]:
-    """Return what takes part by name, after checking that sayso's results are librosa's."""
+    """Return the contenders by name, after checking that sayso's results equal librosa's."""
     extractor = MfccExtractor(settings, FeatureTables.from_settings(settings))
     options: dict[str, Any] = {
         "sr": settings.sample_rate,
@@ -75,7 +76,7 @@ def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> d
     def librosa_mfcc(samples: FloatArray) -> Any:
         return librosa.feature.mfcc(y=samples, n_mfcc=settings.coefficients, **options)
 
-    # librosa's mfcc has no way of turning its cut at 80 dB below the peak off: for the comparison its parts are called.
+    # librosa's mfcc always clips at 80 dB below the peak; so the comparison calls its parts.
     energies = librosa.feature.melspectrogram(y=clips, **options)
     decibels = librosa.power_to_db(energies, amin=settings.floor, top_db=None)
     expected = librosa.feature.mfcc(S=decibels, n_mfcc=settings.coefficients).swapaxes(1, 2)
@@ -93,7 +94,7 @@ def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> d
         import python_speech_features  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return contenders
-    # It warns of each window longer than its default transform, and its filters differ: it is timed, not compared.
+    # It warns of each window longer than its default transform. Its filters differ, so it is timed but not compared.
     logging.getLogger().setLevel(logging.ERROR)
     contenders["python_speech_features"] = lambda: [
         python_speech_features.mfcc(
@@ -106,11 +107,11 @@ def _contenders(settings: FeatureSettings, clips: FloatArray, threads: int) -> d
 
 
 def _take_turns(contenders: dict[str, Contender], turns: int) -> dict[str, list[float]]:
-    """Measure the seconds of each contender's turns, a turn being the median of its calls."""
+    """Time the contenders in turns; a turn is the median of its calls, in seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):
         for name, contender in contenders.items():
-            # The threads of a BLAS wait for more work, keeping a core busy, long after the contender before is done.
+            # BLAS threads keep a core busy for a while after the previous contender is done.
             time.sleep(0.1)
             contender()
             calls = []

@@ -1,8 +1,8 @@
-"""Times recognition of one second of sound, features and network together, with one thread on one core.
+"""Benchmark of recognition of one second of sound, features and network, with one thread on one core.
 
-sayso's recogniser is timed against ONNX Runtime, where it is installed: the same features, then the same network as an
-ONNX graph. It is checked first that both compute the same logits. Both take turns in blocks of calls. Then `sayso
-classify` is run on one file, and its wall time and peak memory are measured.
+sayso is compared with ONNX Runtime, if it is installed: the same features, then the same network as an ONNX graph,
+after a check that both compute the same logits. They take turns in blocks of calls. Finally `sayso classify` is run on
+one file, and its wall time and peak memory are measured.
 
 Example: python scripts/benchmarks/inference.py --model dense
 """
@@ -33,9 +33,9 @@ from sayso.system.memory import keep_freed_memory
 FloatArray = NDArray[np.float32]
 Contender = Callable[[FloatArray], Any]
 
-# Different clips, so that no contender finds all its numbers in the cache.
+# Different clips, so that not all data is in the cache of the processor.
 CLIPS = 32
-# Of the largest logit.
+# Largest difference of logits, relative to the largest logit.
 TOLERANCE = 1e-4
 # Runs of `sayso classify`.
 STARTS = 5
@@ -58,24 +58,24 @@ def main() -> None:
     with threadpool_limits(1):
         seconds = take_turns(contenders(model, clips), clips, arguments.blocks, arguments.calls)
     figures = summary(seconds)
-    print(f"{arguments.model}, one second of sound, one thread: microseconds a call, and times sayso's")
+    print(f"{arguments.model}, one second of sound, one thread: microseconds per call, and ratio to sayso")
     print(f"{'':26}{'median':>9}{'p99':>9}{'ratio':>8}")
     for name, row in figures.items():
         print(f"  {name:24}{row['median_us']:9.0f}{row['p99_us']:9.0f}{row['ratio']:8.2f}")
     run = classify(arguments.model, clips[0, 0], model.features.sample_rate)
-    print(f"sayso classify, one file: {run.seconds:.2f} s, {run.megabytes:.0f} MB at its peak")
+    print(f"sayso classify, one file: {run.seconds:.2f} s, {run.megabytes:.0f} MB peak memory")
     save({"model": arguments.model, "contenders": figures, "classify": run._asdict()}, arguments.json)
 
 
 def contenders(model: Model, clips: FloatArray) -> dict[str, Contender]:
-    """Return what takes part by name, after checking that all compute the same logits."""
+    """Return the contenders by name, after checking that all compute the same logits."""
     recognizer = Recognizer(model)
     extractor = MfccExtractor(model.features, model.tables)
     found: dict[str, Contender] = {"sayso": recognizer.probabilities, "sayso, features alone": extractor}
     if not (importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime")):
-        print("onnx and onnxruntime are not both installed; sayso is timed alone")
+        print("onnx and onnxruntime are not both installed; only sayso is timed")
         return found
-    # As it was trained: ONNX Runtime folds the batch normalisation into the weights by itself.
+    # Without folding: ONNX Runtime folds the batch normalisation into the weights itself.
     network = model.network
     session = onnx_session(network)
 
@@ -95,7 +95,7 @@ def contenders(model: Model, clips: FloatArray) -> dict[str, Contender]:
 def take_turns(
     contenders: dict[str, Contender], clips: FloatArray, blocks: int, calls: int
 ) -> dict[str, list[list[float]]]:
-    """Measure the seconds of each contender's calls, block by block; calls that warm up come before each block."""
+    """Time the calls of the contenders in turns, block by block, with warm-up calls before each block."""
     seconds: dict[str, list[list[float]]] = {name: [] for name in contenders}
     for _ in range(blocks):
         for name, contender in contenders.items():
@@ -112,7 +112,7 @@ def take_turns(
 
 
 def summary(seconds: dict[str, list[list[float]]]) -> dict[str, dict[str, float]]:
-    """Return each contender's median and 99th percentile, and the ratio of its blocks' medians to sayso's."""
+    """Return median and 99th percentile of each contender, and the ratio of its block medians to those of sayso."""
     medians = {name: [statistics.median(block) for block in blocks] for name, blocks in seconds.items()}
     return {
         name: {

@@ -1,9 +1,9 @@
-"""Measure what live recognition costs: processor time, time of a step, start, and memory over hours of sound.
+"""Benchmark of live recognition: processor time, time per step, start-up, and memory over hours of sound.
 
 Example: python scripts/benchmarks/listening.py --device "USB Desk"
 
-`sayso listen` runs as a user runs it, on a real microphone, and its processor time is taken over a minute once it has
-settled; then it runs, faster than real time, on noise from a pipe. Linux only, as it reads /proc.
+`sayso listen` runs on a real microphone, and its processor time is measured over a minute after start-up; then it runs
+on noise from a pipe, faster than real time. Linux only, as it reads /proc.
 """
 
 import os
@@ -26,7 +26,7 @@ _SUMMARY = re.compile(r"(?P<steps>\d+) steps of (?P<typical>[\d.]+) ms \(99 %: (
 
 
 def start(model: str) -> dict[str, float]:
-    """Run sayso on one second from a pipe: from nothing to the first predictions and the end."""
+    """Time sayso on one second from a pipe, from start to end."""
     walls = []
     for _ in range(5):
         before = time.perf_counter()
@@ -59,7 +59,7 @@ def live(model: str, device: str | None, seconds: float) -> dict[str, float]:
 
 
 def soak(model: str, hours: float) -> dict[str, float]:
-    """Listen to noise from a pipe, and watch the memory after the first minutes and at the end."""
+    """Listen to noise from a pipe; measure the memory after five minutes and at the end."""
     process = subprocess.Popen(
         [*SAYSO, "-m", model, "--input", "-"],
         stdin=subprocess.PIPE,
@@ -86,13 +86,13 @@ def soak(model: str, hours: float) -> dict[str, float]:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used so far, all its threads together."""
+    """Return the processor time of all threads of a process so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:
-    """Return the memory that a process holds now, in MB; only Linux tells."""
+    """Return the current memory of a process in MB; Linux only."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -101,16 +101,18 @@ def main() -> None:
     """Measure and print."""
     options = parser(__doc__)
     options.add_argument("model", nargs="?", default="commands", help="a model (default: commands)")
-    options.add_argument("--device", help="the microphone (default: the system's)")
-    options.add_argument("--seconds", type=float, default=60.0, help="how long to listen to it (default: 60)")
+    options.add_argument("--device", help="the microphone (default: that of the system)")
+    options.add_argument(
+        "--seconds", type=float, default=60.0, help="duration of the measurement with it (default: 60)"
+    )
     options.add_argument("--hours", type=float, default=1.0, help="hours of sound from the pipe (default: 1)")
     arguments = options.parse_args()
     begin = start(arguments.model)
-    print(f"from the start to the first predictions and the end: {begin['wall_seconds']:.2f} s, median of 5")
+    print(f"one second from a pipe, from start to end: {begin['wall_seconds']:.2f} s, median of 5")
     minute = live(arguments.model, arguments.device, arguments.seconds)
     print(
         f"microphone, {minute['seconds']:g} s: {minute['processor_seconds']:.2f} s of processor time, "
-        f"{minute['processor_seconds'] / minute['seconds']:.1%} of one core; a decision takes {minute['step_ms']} ms, "
+        f"{minute['processor_seconds'] / minute['seconds']:.1%} of one core; a step takes {minute['step_ms']} ms, "
         f"99 % within {minute['step_99_ms']} ms"
     )
     long = soak(arguments.model, arguments.hours)

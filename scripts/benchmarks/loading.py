@@ -1,7 +1,7 @@
-"""Times epochs of a training while its batches are made against the same steps on features made beforehand.
+"""Benchmark of preparing batches: epochs of a training compared with the same steps on precomputed features.
 
-Batches are made in threads while the network learns; what is left of their cost is the ratio of the two, which shall be
-at most 1.15. Both take turns. The peak memory is that of the whole process, as in a training.
+Threads prepare the batches while the network learns; the ratio of the two shows what this costs, and should be at most
+1.15. Both take turns. The peak memory is that of the whole process, as in a training.
 
 Example: python scripts/benchmarks/loading.py speech_commands_v0.02 --words yes,no,up,down,left,right,on,off,stop,go
 """
@@ -30,12 +30,12 @@ from sayso.training.training import optimizer, schedule
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 BAR = 1.15
-# Batches made beforehand, used again and again: too many for the processor's cache, few enough to be no burden.
-MADE = 16
+# Number of precomputed batches, which are repeated: too many for the cache of the processor, but few enough for memory.
+PRECOMPUTED = 16
 
 
 def main() -> None:
-    """Run the benchmark and print its figures."""
+    """Run the benchmark and print its results."""
     options = parser(__doc__)
     options.add_argument(
         "corpus", type=Path, nargs="?", default=bundled("demo"), help="folder of recordings (default: the demo corpus)"
@@ -65,20 +65,20 @@ def main() -> None:
     rng = np.random.default_rng(0)
 
     def learn(batches: Iterable[Batch]) -> float:
-        """Return the seconds in which the network went through batches."""
+        """Train on batches; return the time in seconds."""
         start = time.perf_counter()
         for features, labels in batches:
             trainer.step(features, labels, 0.5, rng)
         return time.perf_counter() - start
 
     seconds: dict[str, list[float]] = {"network": [], "loaded": []}
-    # As in a training, see `Training.epochs`.
+    # As in `Training.epochs`.
     keep_freed_memory()
     with threadpool_limits(1, "blas"):
-        made = list(islice(data.epoch(1, training.standardizer, arguments.threads), MADE))
-        learn(made)
+        precomputed = list(islice(data.epoch(1, training.standardizer, arguments.threads), PRECOMPUTED))
+        learn(precomputed)
         for epoch in range(2, 2 + arguments.repeat):
-            seconds["network"].append(learn(islice(cycle(made), data.batches)))
+            seconds["network"].append(learn(islice(cycle(precomputed), data.batches)))
             seconds["loaded"].append(learn(data.epoch(epoch, training.standardizer, arguments.threads)))
 
     medians = {kind: statistics.median(times) for kind, times in seconds.items()}
@@ -87,9 +87,9 @@ def main() -> None:
         f"{arguments.config}, threads {arguments.threads}: epochs of {data.batches} batches of {data.batch_size} clips"
     )
     print(f"  network alone          {medians['network']:8.2f} s")
-    print(f"  with its batches made  {medians['loaded']:8.2f} s: {times_as_long:.2f} times as long (at most {BAR})")
-    print(f"  peak memory            {peak:8.0f} MB; {prepared:.0f} MB when the training was prepared")
-    figures = {
+    print(f"  with its batches       {medians['loaded']:8.2f} s: {times_as_long:.2f} times as long (at most {BAR})")
+    print(f"  peak memory            {peak:8.0f} MB; {prepared:.0f} MB before the first epoch")
+    results = {
         "config": arguments.config,
         "threads": arguments.threads,
         "batches": data.batches,
@@ -98,7 +98,7 @@ def main() -> None:
         "ratio": times_as_long,
         "peak_megabytes": {"prepared": prepared, "trained": peak},
     }
-    save(figures, arguments.json)
+    save(results, arguments.json)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def onnx_session(network: Network) -> Any:
 
 
 class Graph:
-    """An ONNX graph that grows layer by layer, with activations of shape (1, channels, time)."""
+    """Builds an ONNX graph layer by layer, with activations of shape (1, channels, time)."""
 
     def __init__(self) -> None:
         import onnx  # type: ignore[import-not-found,unused-ignore]
@@ -68,7 +68,7 @@ class Graph:
             [helper.make_tensor_value_info(name, number, (1, network.classes)) for name in ("logits", "probabilities")],
             self._constants,
         )
-        # As old a format as goes with the operators, for older runtimes.
+        # The oldest format that supports the operators, for older runtimes.
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPERATORS)], ir_version=8)
 
     def _add(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
@@ -89,7 +89,7 @@ class Graph:
         return x
 
     def _layer(self, layer: Layer, values: Views, x: str, shape: Shape) -> str:
-        """Add what a layer computes in inference from an example of that shape."""
+        """Add the inference of a layer for an example of that shape."""
         bias = [values["bias"].ravel()] if "bias" in values else []
         match layer:
             case Residual():

@@ -1,7 +1,7 @@
-"""Times reading the clips of a corpus to arrays that training can use, afresh and from the cache.
+"""Benchmark of reading the clips of a corpus into arrays for training, from the files and from the cache.
 
-Beside it, soundfile alone decodes the same files, in one process; the ratio tells what checking, fitting and handing
-over cost. The files are read once before, so that the disk plays no part.
+For comparison soundfile alone decodes the same files in one process; the ratio shows the cost of checking, fitting and
+transferring. All files are read once before, so that the speed of the disk has no effect.
 
 Example: python scripts/benchmarks/reading.py speech_commands_v0.02
 """
@@ -23,10 +23,10 @@ from sayso.system.workers import cores
 
 
 def main() -> None:
-    """Run the benchmark and print its figures."""
+    """Run the benchmark and print its results."""
     options = parser(__doc__)
     options.add_argument("corpus", type=Path, help="folder of recordings, at least a thousand")
-    options.add_argument("--repeat", type=int, default=3, help="the best of so many counts (default: %(default)s)")
+    options.add_argument("--repeat", type=int, default=3, help="repetitions, the fastest counts (default: %(default)s)")
     arguments = options.parse_args()
 
     corpus, features, workers = scan(arguments.corpus), FeatureSettings(), cores()

@@ -1,6 +1,6 @@
-"""Tells how large the report of a model is and how long a browser takes to open it, on a screen and on a telephone.
+"""Benchmark of the report on a model: its size, and the time to open it in a browser, on a desktop and on a phone.
 
-A page shall have at most 3 MB and open within 1 s. Needs Debian's Chromium, and playwright as in sayso[dev].
+A page should have at most 3 MB and open within 1 s. Needs Debian's Chromium, and playwright as in sayso[dev].
 
 Example: python scripts/benchmarks/report.py commands data/demo
 """
@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 MOST_MEGABYTES, MOST_SECONDS = 3.0, 1.0
 TIMES = 7
-SCREENS = {"screen": (1280, 800), "telephone": (360, 800)}
+SCREENS = {"desktop": (1280, 800), "phone": (360, 800)}
 # From the start of the navigation to the end of the load event, in milliseconds.
 LOADED = (
     "() => { const [page] = performance.getEntriesByType('navigation'); return page.loadEventEnd - page.startTime; }"
@@ -25,7 +25,7 @@ LOADED = (
 
 
 def main() -> None:
-    """Write a report, open it several times, and print the figures."""
+    """Write a report, open it several times, and print the results."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("model")
     options.add_argument("directory", nargs="?")
@@ -50,7 +50,7 @@ def main() -> None:
                 seconds.append(page.evaluate(LOADED) / 1e3)
                 page.close()
             median, most = statistics.median(seconds), max(seconds)
-            print(f"opened on a {name}: median {median:.2f} s, at most {most:.2f} s (bar {MOST_SECONDS:g} s)")
+            print(f"opened on a {name}: median {median:.2f} s, at most {most:.2f} s (target {MOST_SECONDS:g} s)")
         browser.close()
 
 

@@ -1,6 +1,6 @@
-"""sayso's networks in PyTorch, layer by layer and with the same weights: what sayso is measured against.
+"""The networks of sayso in PyTorch, layer by layer and with the same weights, for comparison.
 
-Activations are laid out as PyTorch's convolutions want them: (batch, channels, time).
+Activations have the shape that PyTorch's convolutions expect: (batch, channels, time).
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ from sayso.nn import (
 from sayso.nn.parameters import Shape, Views
 from sayso.nn.spectrum import cosines
 
-# Where PyTorch keeps what a layer of sayso has learned.
+# PyTorch's names of the parameters of a layer.
 NAMES = {
     "weight": "weight",
     "bias": "bias",
@@ -43,7 +43,7 @@ NAMES = {
 
 
 class Flattened(torch.nn.Module):  # type: ignore[misc,unused-ignore]
-    """The frames of each clip end to end; input that lies in memory frame by frame is not copied."""
+    """Concatenates the frames of each clip; input that is stored frame by frame is not copied."""
 
     def forward(self, x: Any) -> Any:
         """Go from (batch, channels, time) to (batch, time x channels)."""
@@ -51,7 +51,7 @@ class Flattened(torch.nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 class Pooled(torch.nn.Module):  # type: ignore[misc,unused-ignore]
-    """Mean and deviation over time."""
+    """Mean and standard deviation over time."""
 
     def __init__(self, epsilon: float) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Pooled(torch.nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 class Cosines(torch.nn.Module):  # type: ignore[misc,unused-ignore]
-    """The picture that cepstral coefficients describe."""
+    """The spectrogram that cepstral coefficients describe."""
 
     def __init__(self, coefficients: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Cosines(torch.nn.Module):  # type: ignore[misc,unused-ignore]
 
 
 class Merged(torch.nn.Module):  # type: ignore[misc,unused-ignore]
-    """Logits in which the last ones count as parts of another."""
+    """Merges the last classes into another one."""
 
     def __init__(self, into: int, parts: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def _sequence(chain: Chain, values: Views, inputs: Shape) -> Any:
 
 
 def _module(layer: Layer, values: Views, inputs: Shape) -> Any:
-    """Return the module that does what a layer does, with the weights that the layer has learned."""
+    """Return the module that is equivalent to a layer, with its weights."""
     if isinstance(layer, Residual):
         branches = {"layers": Chain(layer.layers), "shortcut": Chain(layer.shortcut)}
         return Sum(**{name: _sequence(branch, values[name], inputs) for name, branch in branches.items()})
@@ -130,7 +130,7 @@ def _module(layer: Layer, values: Views, inputs: Shape) -> Any:
 
 
 def _blank(layer: Layer, shape: Shape) -> Any:
-    """Return the module for a layer that is given examples of that shape."""
+    """Return the module for a layer with inputs of that shape, without its weights."""
     inputs = shape[0]
     match layer:
         case Convolution2d():

@@ -1,11 +1,11 @@
-"""Times training of one network by sayso and, where it is installed, by PyTorch in eager mode.
+"""Benchmark of training one network with sayso and, if it is installed, with PyTorch in eager mode.
 
-The network is that of a recipe, trained as the recipe says (shards, dropout, label smoothing, weight decay), or "mlp":
-1960-512-512-512-12, ReLU, without any of these, in which scikit-learn takes part, too. The optimiser is AdamW.
+The network is that of a recipe, trained with its settings (shards, dropout, label smoothing, weight decay), or "mlp":
+1960-512-512-512-12, ReLU, without any of these, which is also trained with scikit-learn. The optimiser is AdamW.
 
-All take turns in float32, with equally many threads on as many cores. Each has a process of its own, so that no
-library's threads, which go on spinning after their work, or memory stand in another's way; all keep freed memory, as
-sayso's training does. PyTorch has sayso's network layer by layer; that both compute the same logits is checked first.
+All take turns in float32, with the same number of threads and cores. Each has its own process, so that idle threads and
+memory of one library do not affect another; all keep freed memory, as a training with sayso does. The network is the
+same layer by layer; a check that both compute the same logits comes first.
 
 Example: python scripts/benchmarks/training.py --network commands --batches 128 --threads 1
 """
@@ -44,12 +44,12 @@ MLP = Settings(
     training=TrainingSettings(shard_size=0, label_smoothing=0.0, weight_decay=0.0),
 )
 RATE = 1e-4
-# Long enough for a library's threads to fall asleep.
+# Long enough for the threads of a library to become idle.
 PAUSE = 0.3
-# Of the largest logit.
+# Largest difference of logits, relative to the largest logit.
 TOLERANCE = 1e-6
 
-# What the process of one contender runs.
+# The epoch of the contender in this process.
 epochs: list[Epoch] = []
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         if not difference < TOLERANCE:
             raise SystemExit(f"error: expected less than {TOLERANCE:.0e}; torch_network.py builds another network")
     else:
-        print("PyTorch is not installed and does not take part")
+        print("PyTorch is not installed and is left out")
 
     results = []
     for batch in arguments.batches:
@@ -98,8 +98,8 @@ def main() -> None:
             }
         )
         print(
-            f"{arguments.network}, batch {batch}, threads {arguments.threads}: samples a second, and how many times as "
-            "fast sayso is"
+            f"{arguments.network}, batch {batch}, threads {arguments.threads}: samples per second, and how many times "
+            "as fast sayso is"
         )
         for name, speed in speeds.items():
             print(f"  {name:<22} {speed:>8,.0f}   {ratios[name]:5.2f}")
@@ -107,12 +107,12 @@ def main() -> None:
 
 
 def process(start: Callable[..., None] | None = None, *arguments: Any) -> ProcessPoolExecutor:
-    """Return a fresh process to hand work to, which calls `start` first."""
+    """Return a new process for tasks, which calls `start` first."""
     return ProcessPoolExecutor(1, get_context("spawn"), start, arguments)
 
 
 def enter(name: str, settings: Settings, samples: int, batch: int, threads: int) -> None:
-    """Make this process that of one contender, and warm it up."""
+    """Make this the process of one contender, and warm it up."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((samples, settings.features.frames, settings.features.width), dtype=np.float32)
     labels = rng.integers(CLASSES, size=samples)
@@ -129,23 +129,24 @@ def enter(name: str, settings: Settings, samples: int, batch: int, threads: int)
 
 
 def turn() -> float:
-    """Return the seconds of one epoch of this process's contender."""
+    """Time one epoch of the contender in this process, in seconds."""
     start = time.perf_counter()
     epochs[0]()
     return time.perf_counter() - start
 
 
 def new_network(settings: Settings) -> Network:
-    """Return the network with its first weights."""
+    """Return the network with initial weights."""
     features = settings.features
     network = Network(settings.network.layers(CLASSES), (features.frames, features.width))
     return network.initialise(np.random.default_rng(0))
 
 
 def sayso_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int) -> Epoch:
-    """Return sayso's epoch: the same trainer that every training of sayso goes through.
+    """Return an epoch of sayso, with the trainer that every training uses.
 
-    As there, a batch is cut in shards that share the cores, each with one thread of BLAS; a whole batch has them all.
+    As in a training, a batch is split into shards on several cores, each with one BLAS thread; a batch without shards
+    uses all BLAS threads.
     """
     rng, training = np.random.default_rng(0), settings.training
     trainer = Trainer(
@@ -168,7 +169,7 @@ def sayso_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int) -
 
 
 def sklearn_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
-    """Return scikit-learn's epoch of the multi-layer perceptron; it keeps float32 data in float32."""
+    """Return an epoch of the multi-layer perceptron of scikit-learn, which computes in float32 as well."""
     flat = x.reshape(len(x), -1)
     model = MLPClassifier(
         HIDDEN, alpha=0.0, batch_size=batch, learning_rate_init=RATE, max_iter=1, warm_start=True, random_state=0
@@ -183,7 +184,7 @@ def sklearn_epoch(x: FloatArray, labels: Labels, batch: int) -> Epoch:
 
 
 def torch_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int, threads: int, fused: bool) -> Epoch:
-    """Return PyTorch's epoch in eager mode, with its usual AdamW or with the fused one."""
+    """Return an epoch of PyTorch in eager mode, with its default AdamW or the fused one."""
     import torch
 
     from torch_network import torch_network
@@ -191,7 +192,7 @@ def torch_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int, t
     torch.set_num_threads(threads)
     network, training = new_network(settings), settings.training
     inputs, targets = torch.from_numpy(x).transpose(1, 2), torch.from_numpy(labels)
-    # Convolutions want the channels first in memory, too; flattening wants frame by frame.
+    # Convolutions are faster with channels first in memory, flattening with frames first.
     if not isinstance(network.chain.layers[0], Flatten):
         inputs = inputs.contiguous()
     model = torch_network(network).train()
@@ -210,9 +211,9 @@ def torch_epoch(settings: Settings, x: FloatArray, labels: Labels, batch: int, t
 
 
 def largest_difference(settings: Settings) -> float:
-    """Return how far apart sayso's and PyTorch's logits are at most, as a part of the largest logit.
+    """Return the largest difference between the logits of sayso and PyTorch, relative to the largest logit.
 
-    Both calculate in double precision: in single precision PyTorch's are a ten-thousandth away from the exact ones.
+    Both compute in double precision; in single precision PyTorch's logits have a relative error of 1e-4.
     """
     import torch
 
@@ -221,7 +222,7 @@ def largest_difference(settings: Settings) -> float:
     single = new_network(settings)
     rng, network = np.random.default_rng(0), Network(single.chain.layers, single.input_shape, np.float64)
     network.parameters.vector[:] = single.parameters.vector
-    # At first biases are 0 and variances 1, which hides mistakes.
+    # Initial biases are 0 and variances 1, which would hide mistakes.
     parameters = network.parameters
     rest = parameters.vector[parameters.count("weight") :]
     rest[:] = rng.uniform(0.5, 1.5, rest.shape)
@@ -233,7 +234,7 @@ def largest_difference(settings: Settings) -> float:
 
 
 def take_turns(contenders: dict[str, ProcessPoolExecutor], repeat: int) -> dict[str, list[float]]:
-    """Time every contender once in each round, so that a change of the machine's speed meets all alike."""
+    """Time every contender once in each round, so that changes in the speed of the machine affect all equally."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for pool in contenders.values():
         pool.submit(turn).result()

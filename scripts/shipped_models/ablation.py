@@ -1,10 +1,10 @@
-"""What each part of a recipe brings: train it once whole and once without each part, and measure on validation.
+"""Ablation study: train a recipe as a whole and without each of its parts, and measure on validation.
 
 Example: python scripts/shipped_models/ablation.py commands --data speech_commands_v0.02 --noise esc10 \
     --negatives negatives
 
-Same seed, same number of epochs. Each line is a training of its own; `--jobs` run side by side. The official test set
-plays no part.
+All trainings have the same seed and number of epochs. Each is a separate process; `--jobs` of them run in parallel. The
+official test set is not used.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from speech_data import SpeechData
 SNR = 5.0
 
 Changes = dict[str, dict[str, Any]]
-"""Settings by table and name that differ from the recipe's."""
+"""Settings that differ from the recipe, by table and name."""
 
 PARTS: dict[str, Changes] = {
     "the whole recipe": {},
@@ -35,7 +35,7 @@ PARTS: dict[str, Changes] = {
     "without changes of speed": {"augmentation": {"speed": 0.0}},
     "without changes of level": {"augmentation": {"gain": 0.0}},
     "without noise": {"augmentation": {"noise_probability": 0.0}},
-    "without rooms": {"augmentation": {"reverberation_probability": 0.0}},
+    "without reverberation": {"augmentation": {"reverberation_probability": 0.0}},
     "without masks": {"augmentation": {"time_masks": 0, "frequency_masks": 0}},
     "without more unknown speech": {"data": {"negatives": None}},
     "unknown speech drawn like one word": {"training": {"unknown_draws": 1.0}},
@@ -49,17 +49,19 @@ PARTS: dict[str, Changes] = {
 
 
 def main() -> None:
-    """Run the trainings in processes of their own and print their table, in Markdown."""
+    """Run the trainings in separate processes and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name of the recipe")
     SpeechData.add_arguments(parser)
     parser.add_argument("--epochs", type=int, default=20, help="length of each training (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side (default: the cores)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these (default: all it has)", metavar="PART")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="trainings in parallel (default: number of cores)"
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these parts (default: all)", metavar="PART")
     parser.add_argument("--one", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(figures(arguments, PARTS[arguments.one])))
+        print(json.dumps(train_and_measure(arguments, PARTS[arguments.one])))
         return
 
     def run(part: str) -> dict[str, float]:
@@ -78,19 +80,19 @@ def main() -> None:
 
 
 def parts_of(settings: Settings) -> list[str]:
-    """List the parts that a recipe has: one without layers over frequency cannot be trained without them."""
+    """List the parts that a recipe has; one without layers over frequency cannot be trained without them."""
     network = settings.to_dict()["network"]
     return [part for part, changes in PARTS.items() if all(network.get(name) for name in changes.get("network", {}))]
 
 
-def figures(arguments: argparse.Namespace, changes: Changes) -> dict[str, float]:
-    """Train with some settings changed and measure on the validation clips, clean and in noise never trained on."""
+def train_and_measure(arguments: argparse.Namespace, changes: Changes) -> dict[str, float]:
+    """Train with some settings changed; measure on the validation clips, clean and in noise that is not in training."""
     data = SpeechData.from_arguments(arguments)
     if "data" in changes:
         data = SpeechData(data.words, data.noise, None)
     tables = Settings.from_toml(recipe(arguments.name)).to_dict()
     training = tables["training"]
-    # In a shorter training the average of the weights remembers as many epochs less.
+    # In a shorter training the weights are averaged over proportionally fewer epochs.
     shortened = (1 - training["average_decay"]) * training["epochs"] / arguments.epochs
     training |= {"epochs": arguments.epochs, "average_decay": max(1 - shortened, 0.0)}
     for table, values in changes.items():

@@ -1,4 +1,4 @@
-"""Write the SHA-256 of every shipped model into the code, which then refuses a file that is another.
+"""Write the SHA-256 of every shipped model into the code, which then refuses any other file.
 
 Example: python scripts/shipped_models/hashes.py
 """
@@ -11,7 +11,7 @@ from sayso.system.atomic_files import write_atomically
 
 
 def write() -> None:
-    """Write src/sayso/model/checksums.py anew from the files in models/."""
+    """Update src/sayso/model/checksums.py from the files in models/."""
     path = Path(checksums.__file__)
     head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
     entries = "".join(

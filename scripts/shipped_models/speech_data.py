@@ -1,9 +1,9 @@
-"""The recordings that the shipped models are trained and measured on, each used for one purpose only.
+"""The recordings with which the shipped models are trained and measured; each has one purpose only.
 
 Words: Speech Commands v0.02 with its own split, and its official test archive. Noise: that of Speech Commands, and
-ESC-10, of whose five folds three train, one validates and one tests; no source of sound is in two folds. Unknown
-speech: folders of recordings without any of the words, four fifths of which train; the rest is left for measuring
-streams.
+ESC-10, with three of its five folds for training, one for validation and one for testing; no source of sound is in two
+folds. Unknown speech: folders of recordings without any of the words, four fifths of them for training and the rest for
+measuring streams.
 """
 
 import argparse
@@ -40,20 +40,20 @@ class SpeechData:
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Let the user name the folders."""
+        """Add the options for the folders."""
         parser.add_argument("--data", type=Path, required=True, help="folder of Speech Commands v0.02, or a part of it")
         parser.add_argument(
-            "--noise", type=Path, help="folder of ESC-10 (noise; folds 1-3 train, 4 validates, 5 tests)"
+            "--noise", type=Path, help="folder of ESC-10 (noise; folds 1-3 for training, 4 validation, 5 testing)"
         )
         parser.add_argument("--negatives", type=Path, help="folder of more unknown speech, of any length")
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Self:
-        """Take the folders that the user named."""
+        """Return the folders given as options."""
         return cls(arguments.data, arguments.noise, arguments.negatives)
 
     def noises(self, split: Split) -> list[Path]:
-        """Return the files of ESC-10 that serve one purpose."""
+        """Return the files of ESC-10 for one split."""
 
         def fold(path: Path) -> str:
             match = _ESC.fullmatch(path.stem)
@@ -62,7 +62,7 @@ class SpeechData:
         return _chosen(files_below(self.noise), lambda path: fold(path) in FOLDS[split])
 
     def unknown(self, split: Split) -> list[Path]:
-        """Return the files of unknown speech that serve one purpose, by the rule of Speech Commands."""
+        """Return the files of unknown speech for one split, by the rule of Speech Commands."""
         return _chosen(files_below(self.negatives), lambda path: official_split(path.stem) == split)
 
     def prepare(self, settings: Settings, checkpoint: Path | None = None) -> Prepared:

@@ -1,13 +1,13 @@
-"""Measure words that were taught to a shipped model on long streams: how many are missed, and false alarms an hour.
+"""Measure words that were taught to a shipped model on long streams: misses and false alarms per hour.
 
 Example: python scripts/shipped_models/taught_streams.py commands --words wake_words --data speech_commands_v0.02 \
     --negatives negatives --test speech_commands_test_set_v0.02
 
-From a folder of words, a few recordings of each are drawn and taught, several times over. Half of the other recordings
-are said in a stream on which each new word's threshold is chosen, the other half in a shorter one that is measured;
-each is another speaker's. Beside them come the ten commands, unknown words, and running speech, of validation speakers
-in the one stream and of test speakers in the other. What counts is the new words alone: all else is other speech to
-them.
+From a folder of words, a few recordings of each are drawn at random and taught; this is repeated several times. Half of
+the other recordings are in a stream on which the threshold of each new word is chosen, the other half in a shorter
+stream that is measured; each is from another speaker. Both streams also have the ten commands, unknown words and
+running speech, from validation speakers in the first and from test speakers in the second. Only the new words are
+scored; everything else counts as other speech.
 """
 
 import argparse
@@ -45,67 +45,67 @@ def main() -> None:
     SpeechData.add_arguments(parser)
     parser.add_argument("--test", type=Path, required=True, help="folder of the official test archive")
     parser.add_argument("--count", type=int, default=20, help="recordings of each word (default: 20)")
-    parser.add_argument("--draws", type=int, default=5, help="how often recordings are drawn (default: 5)")
-    parser.add_argument("--hours", type=float, default=2.0, help="length of each stream that is measured (default: 2)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
+    parser.add_argument("--draws", type=int, default=5, help="number of draws (default: 5)")
+    parser.add_argument("--hours", type=float, default=2.0, help="length of each measured stream (default: 2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     arguments = parser.parse_args()
 
     data, threads = SpeechData.from_arguments(arguments), os.cpu_count() or 1
     base = model_file.load(shipped.find(arguments.model))
-    store = load_clips(scan(arguments.words).clips, base.features, threads)
+    clips = load_clips(scan(arguments.words).clips, base.features, threads)
     noises = files_below(shipped.bundled("demo") / "_background_noise_")
     others: dict[Split, Sequence[Clip]] = {
         "validation": scan(data.words).by_split("validation"), "testing": scan(arguments.test).clips,
     }  # fmt: skip
-    print("| draw | words missed | false alarms an hour | thresholds |\n|---|---|---|---|")
-    total, figures = StreamScore(), []
+    print("| draw | words missed | false alarms per hour | thresholds |\n|---|---|---|---|")
+    total, results = StreamScore(), []
     for draw in range(arguments.draws):
-        learned = drawn(store, arguments.count, draw)
-        recognizer = Recognizer(taught_from(base, store, learned, noises, draw, threads).model)
-        rest = np.random.default_rng(draw).permutation(np.setdiff1d(np.arange(len(store.rows)), learned))
-        heard: dict[Split, list[StreamPosteriors]] = {}
+        learned = drawn(clips, arguments.count, draw)
+        recognizer = Recognizer(taught_from(base, clips, learned, noises, draw, threads).model)
+        rest = np.random.default_rng(draw).permutation(np.setdiff1d(np.arange(len(clips.rows)), learned))
+        posteriors: dict[Split, list[StreamPosteriors]] = {}
         for split, half in zip(others, np.array_split(rest, 2), strict=True):
-            spoken = [*(store.rows[place] for place in half), *others[split]]
+            spoken = [*(clips.rows[place] for place in half), *others[split]]
             maker = StreamMaker(
                 spoken, data.unknown(split), [], 0.0, recognizer.labels, base.features.sample_rate, seed=draw
             )
             hours = arguments.hours * (LONGER if split == "validation" else 1)
             parts = listen_to_parts(recognizer, maker, hours, threads)
-            heard[split] = [alone(part, words_of(store)) for part in parts]
+            posteriors[split] = [only(words_of(clips), part) for part in parts]
         decision = recognizer.model.decision
-        chosen = choose_thresholds(trade_off(heard["validation"], decision, THRESHOLDS), 1.0)
+        chosen = choose_thresholds(trade_off(posteriors["validation"], decision, THRESHOLDS), 1.0)
         if chosen is None:
-            # Even the highest gives more on this stream.
-            chosen = dict.fromkeys(words_of(store), THRESHOLDS[-1])
-        result = score(heard["testing"], replace(decision, words=dict(chosen)))
+            # Even the highest thresholds give more false alarms on this stream.
+            chosen = dict.fromkeys(words_of(clips), THRESHOLDS[-1])
+        result = score(posteriors["testing"], replace(decision, words=dict(chosen)))
         total += result
-        figures.append({"thresholds": dict(chosen), **result.to_dict()})
+        results.append({"thresholds": dict(chosen), **result.to_dict()})
         print(f"| {draw} | {row(result)} | {', '.join(f'{word} {at:g}' for word, at in chosen.items())} |", flush=True)
     print(f"| all | {row(total)} | |")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def words_of(store: Clips) -> list[str]:
-    """Return the words that a store holds."""
-    return sorted({row.word for row in store.rows})
+def words_of(clips: Clips) -> list[str]:
+    """Return the words of some clips."""
+    return sorted({row.word for row in clips.rows})
 
 
-def alone(heard: StreamPosteriors, words: Sequence[str]) -> StreamPosteriors:
-    """Return what was heard as if some words were all that the model knows: everything else is unknown speech."""
-    places = [heard.labels.index(word) for word in words]
-    known = heard.probabilities[:, places]
-    truth = tuple(spoken if spoken.label in words else replace(spoken, label=UNKNOWN) for spoken in heard.stream.truth)
+def only(words: Sequence[str], part: StreamPosteriors) -> StreamPosteriors:
+    """Return posteriors as if the model had only some of its words: everything else becomes unknown speech."""
+    places = [part.labels.index(word) for word in words]
+    known = part.probabilities[:, places]
+    truth = tuple(spoken if spoken.label in words else replace(spoken, label=UNKNOWN) for spoken in part.stream.truth)
     return replace(
-        heard,
-        stream=replace(heard.stream, truth=truth),
+        part,
+        stream=replace(part.stream, truth=truth),
         labels=(*words, UNKNOWN),
         probabilities=np.concatenate([known, 1 - known.sum(axis=1, keepdims=True)], axis=1),
     )
 
 
 def row(result: StreamScore) -> str:
-    """Write misses and false alarms with their intervals."""
+    """Format misses and false alarms with their intervals."""
     facts = result.to_dict()
     low, high = facts["miss_interval"]
     least, most = facts["false_alarms_interval"]

@@ -1,9 +1,10 @@
-"""Measure how well words are added to a shipped model from few recordings, and what the words that it knew lose.
+"""Measure the accuracy of words taught to a shipped model from few recordings, and the loss for the known words.
 
 Example: python scripts/shipped_models/teaching.py commands --words wake_words --test speech_commands_test_set_v0.02
 
-From a folder of words, a few clips of each are drawn, several times over; the model is taught them, and measured on all
-other clips of these words and on the official test set. Each file of these words is another speaker's.
+From a folder of words, a few clips of each are drawn at random and taught to the model, which is then measured on all
+other clips of these words and on the official test set; this is repeated several times. Each file of these words is
+from another speaker.
 """
 
 import argparse
@@ -35,23 +36,23 @@ def main() -> None:
     parser.add_argument("model", help="name of a shipped model, or a model file")
     parser.add_argument("--words", type=Path, required=True, help="folder of the new words")
     parser.add_argument("--test", type=Path, required=True, help="folder of the official test archive")
-    parser.add_argument("--draws", type=int, default=5, help="how often clips are drawn (default: 5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
+    parser.add_argument("--draws", type=int, default=5, help="number of draws (default: 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     arguments = parser.parse_args()
 
     threads = os.cpu_count() or 1
     base = model_file.load(shipped.find(arguments.model))
-    store = load_clips(scan(arguments.words).clips, base.features, threads)
+    clips = load_clips(scan(arguments.words).clips, base.features, threads)
     noises = files_below(shipped.bundled("demo") / "_background_noise_")
     before = Recognizer(base)
     known, _ = clips_to_measure(before, scan(arguments.test), "testing")
     accuracy = evaluate(before, known).accuracy
     print(f"before: {accuracy:.1%} on the test set\n")
-    print("| clips a word | new words, mean of the draws (least to most) | the test set loses | seconds |")
+    print("| clips per word | accuracy of new words, mean of the draws (range) | loss on the test set | seconds |")
     print("|---|---|---|---|")
-    figures: dict[str, Any] = {"before": accuracy}
+    results: dict[str, Any] = {"before": accuracy}
     for count in COUNTS:
-        rows = [one(base, store, noises, count, draw, known, threads) for draw in range(arguments.draws)]
+        rows = [teach_once(base, clips, noises, count, draw, known, threads) for draw in range(arguments.draws)]
         new, old, seconds = (np.array(column) for column in zip(*rows, strict=True))
         losses = 100 * (accuracy - old)
         print(
@@ -59,41 +60,41 @@ def main() -> None:
             f"({losses.min():.1f} to {losses.max():.1f}) | {seconds.mean():.0f} |",
             flush=True,
         )
-        figures[str(count)] = {"new": new.tolist(), "test set": old.tolist(), "seconds": seconds.tolist()}
+        results[str(count)] = {"new": new.tolist(), "test set": old.tolist(), "seconds": seconds.tolist()}
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def one(
-    base: model_file.Model, store: Clips, noises: list[Path], count: int, draw: int, known: Any, threads: int
+def teach_once(
+    base: model_file.Model, clips: Clips, noises: list[Path], count: int, draw: int, known: Any, threads: int
 ) -> tuple[float, float, float]:
-    """Teach from one draw; return the accuracy on the other clips and on the test set, and how long teaching took."""
-    learned = drawn(store, count, draw)
+    """Teach one draw; return the accuracy on the other clips and on the test set, and the seconds of teaching."""
+    learned = drawn(clips, count, draw)
     started = time.monotonic()
-    taught = Recognizer(taught_from(base, store, learned, noises, draw, threads).model)
+    taught = Recognizer(taught_from(base, clips, learned, noises, draw, threads).model)
     seconds = time.monotonic() - started
-    rest = np.setdiff1d(np.arange(len(store.rows)), learned)
-    others = Clips(store.samples[rest], tuple(store.rows[place] for place in rest), ())
+    rest = np.setdiff1d(np.arange(len(clips.rows)), learned)
+    others = Clips(clips.samples[rest], tuple(clips.rows[place] for place in rest), ())
     new = evaluate(taught, whole_set(others, taught.labels)).accuracy
-    # The labels of the test set have moved: new words stand between.
+    # The indices of the labels have changed, as new words come before unknown and silence.
     moved = np.array([taught.labels.index(label) for label in base.labels])[known.labels]
     return new, evaluate(taught, known._replace(labels=moved)).accuracy, seconds
 
 
-def drawn(store: Clips, count: int, draw: int) -> Labels:
-    """Draw so many clips of each word; return their positions."""
+def drawn(clips: Clips, count: int, draw: int) -> Labels:
+    """Draw `count` clips of each word; return their positions."""
     rng = np.random.default_rng(draw)
-    words = np.array([row.word for row in store.rows])
+    words = np.array([row.word for row in clips.rows])
     return np.concatenate([rng.permutation(np.flatnonzero(words == word))[:count] for word in np.unique(words)])
 
 
 def taught_from(
-    base: model_file.Model, store: Clips, learned: Labels, noises: list[Path], seed: int, threads: int
+    base: model_file.Model, clips: Clips, learned: Labels, noises: list[Path], seed: int, threads: int
 ) -> Taught:
     """Teach a model from some of the clips."""
     with tempfile.TemporaryDirectory() as folder:
         for place in learned:
-            row = store.rows[place]
+            row = clips.rows[place]
             (Path(folder) / row.word).mkdir(exist_ok=True)
             (Path(folder) / row.word / row.path.name).symlink_to(row.path.resolve())
         return teach(base, scan(Path(folder)), noises, threads=threads, seed=seed)

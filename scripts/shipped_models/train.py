@@ -3,9 +3,9 @@
 Example: python scripts/shipped_models/train.py commands --data speech_commands_v0.02 --noise esc10 \
     --negatives negatives --test speech_commands_test_set_v0.02
 
-The recipe of that name says how, the words are the ten commands, and the same data, seed and machine give the same
-file. The threshold of each word is chosen on streams of validation speakers, clean and in noise. Everything was chosen
-on validation; the test set, and noise that was never trained on, give the final figures and nothing else.
+The model is named after its recipe, and its words are the ten commands. The same data, seed and machine give the same
+file. The threshold of each word is chosen on streams of validation speakers, clean and in noise. All choices are made
+on validation; the test set and noise that is not in training are used only for the final figures.
 """
 
 import argparse
@@ -38,11 +38,11 @@ from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_confusion
 from sayso.report.training_plots import save_learning_curve
 from speech_data import SpeechData
-from streams import hear_both
+from streams import clean_and_noisy_of
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
-# With fewer false alarms than this, words of `commands` come later than a quarter of a second after their end. Where
-# nobody speaks all the time there are far fewer: the streams hold eight recordings a minute.
+# With fewer false alarms than this, words of `commands` are detected more than a quarter of a second after their end.
+# The streams have eight recordings per minute; where people speak less there are far fewer false alarms.
 FALSE_ALARMS_PER_HOUR, HOURS = 5.0, 4.0
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="another seed than the recipe's")
     parser.add_argument("--pictures", type=Path, help="folder for the learning curve and the confusion matrix")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint of an interrupted run")
     arguments = parser.parse_args()
 
     started = time.monotonic()
@@ -73,7 +73,7 @@ def main() -> None:
     if arguments.resume:
         prepared.training.resume(checkpoint)
     if not watch(prepared):
-        sys.exit("stopped; --resume goes on")
+        sys.exit("stopped; --resume continues")
     model = with_thresholds(prepared.training.model(), data)
     minutes = (time.monotonic() - started) / 60
     model.save(path)
@@ -90,20 +90,21 @@ def main() -> None:
 
 
 def with_thresholds(model: Model, data: SpeechData) -> Model:
-    """Give each word the threshold with which, on streams that are all talk, fewest words are missed."""
-    heard = [part for parts in hear_both(model, data, "validation", data.words, HOURS).values() for part in parts]
-    chosen = choose_thresholds(trade_off(heard, model.decision), FALSE_ALARMS_PER_HOUR)
+    """Set the threshold of each word such that the fewest words are missed on streams of dense speech."""
+    streams = clean_and_noisy_of(model, data, "validation", data.words, HOURS)
+    posteriors = [part for parts in streams.values() for part in parts]
+    chosen = choose_thresholds(trade_off(posteriors, model.decision), FALSE_ALARMS_PER_HOUR)
     if chosen is None:
-        warn(f"no thresholds keep to {FALSE_ALARMS_PER_HOUR:g} false alarms an hour; one is left for all words")
+        warn(f"no thresholds give {FALSE_ALARMS_PER_HOUR:g} false alarms per hour or less; all words keep the same one")
         return model
     return replace(model, decision=replace(model.decision, words=dict(chosen)))
 
 
 def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: Path | None) -> None:
-    """Measure a model on the test archive, clean and in noise, and write its scores into its file."""
+    """Measure a model on the test archive, clean and in noise, and save it with its scores."""
     test = scan(folder)
     if not test.is_test_archive:
-        warn(f"{folder} is not laid out like the official test archive")
+        warn(f"{folder} does not have the layout of the official test archive")
     recognizer = Recognizer(model)
     clips, skipped = clips_to_measure(recognizer, test, "testing")
     evaluation = evaluate(recognizer, clips)
@@ -119,23 +120,23 @@ def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: 
         history, best = history_of(model.training), model.training["best_epoch"]
         save_learning_curve(history, best, pictures / f"{path.stem}_learning_curve.png")
     print(f"{folder.name}: {accuracy_line(evaluation)}")
-    print(f"the ten words alone: {percent(scores[folder.name]['words'])}")
+    print(f"accuracy on the ten words only: {percent(scores[folder.name]['words'])}")
     print(word_table(evaluation))
     print(noise_table(in_noise))
     print(json.dumps(scores))
 
 
 def _score(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the figures that the model file keeps; "words" is the accuracy on clips of the ten words alone."""
+    """Return the scores for the model file; "words" is the accuracy on clips of the ten words only."""
     words = [position for position, label in enumerate(evaluation.labels) if label in COMMANDS]
-    right = int(np.diag(evaluation.confusion)[words].sum())
+    correct = int(np.diag(evaluation.confusion)[words].sum())
     figures = evaluation.to_dict()
     kept = {key: figures[key] for key in ("accuracy", "interval", "clips")}
-    return kept | {"words": right / int(evaluation.confusion[words].sum())}
+    return kept | {"words": correct / int(evaluation.confusion[words].sum())}
 
 
 def _peak_memory() -> float:
-    """Return the most bytes of memory that this process has held at once."""
+    """Return the peak memory of this process in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 

@@ -1,4 +1,4 @@
-"""`sayso explain`: a page that makes backpropagation visible."""
+"""`sayso explain`: pages that make backpropagation visible."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
 @click.command()
 @click.argument("clip", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--label", metavar="WORD", help="What is said in the clip. [default: its folder's name, or the best guess]"
+    "--label", metavar="WORD", help="True label of the clip. [default: the name of its folder, or the prediction]"
 )
 @model_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="PAGE.html",
     help=f"Where to save the page. [default: {CLIP_PAGE} or {TRAINING_PAGE}]",
 )  # fmt: skip
-@click.option("--animate", is_flag=True, help="Let the page step through the network, with buttons and arrow keys.")
-@click.option("--training", is_flag=True, help="Show a small network learning the bundled corpus instead of a clip.")
+@click.option("--animate", is_flag=True, help="Add buttons and arrow keys to step through the network.")
+@click.option("--training", is_flag=True, help="Instead of a clip, show a small network while it learns.")
 def explain(
     clip: Path | None, label: str | None, model: str | None, output: Path | None, animate: bool, training: bool
 ) -> None:
-    """Walk CLIP through the network and back, on a page to look at in a browser.
+    """Show the forward and the backward pass of CLIP through a network, on a page to open in a browser.
 
-    It shows the sound, its features, each layer, the answer, the error, the gradient on its way back, and what one step
-    of learning changes.
+    It shows the sound, its features, the output of each layer, the prediction, the error, the gradient at each layer,
+    and the effect of one step of gradient descent.
 
     Example: sayso explain recordings/yes/anna_1.wav --animate
 
@@ -39,12 +39,14 @@ def explain(
     """
     if training:
         if clip or label or model or animate:
-            raise click.UsageError("--training trains a network of its own; give it no CLIP, --label, -m, or --animate")
+            raise click.UsageError(
+                "--training uses its own network; do not give CLIP, --label, -m or --animate with it"
+            )
         _explain_training(output or TRAINING_PAGE)
     elif clip:
         _explain_clip(clip, label, model, output or CLIP_PAGE, animate)
     else:
-        raise click.UsageError("give a CLIP, a sound file with one word; or --training")
+        raise click.UsageError("give either CLIP, a sound file with one word, or --training")
 
 
 def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path, animate: bool) -> None:
@@ -59,17 +61,17 @@ def _explain_clip(clip: Path, label: str | None, model: str | None, output: Path
     name = model or DEFAULT
     explanation = explain_clip(load(find(name)), clip, label)
     save(explanation_page(explanation, str(clip), Path(name).name, animate), output)
-    labels, way, descent = explanation.labels, explanation.trace, explanation.descent
-    said, right = int(way.probabilities.argmax()), explanation.target
-    reason = {"asked": "as asked for", "folder": "the clip's folder", "guess": "the network's own best guess"}
+    labels, trace, descent = explanation.labels, explanation.trace, explanation.descent
+    predicted, target = int(trace.probabilities.argmax()), explanation.target
+    source = {"label": "given with --label", "folder": "the name of its folder", "prediction": "the prediction"}
     lines = {
-        "heard": f"{labels[said]}, {percent(way.probabilities[said])}",
-        "right answer": f"{labels[right]}, {reason[explanation.chosen]}",
-        "loss": f"{descent.loss:.4g} nats, {descent.reached:.4g} after one step of gradient descent",
-        f"chance of {labels[right]}": f"{percent(way.probabilities[right])}, "
-        f"{percent(descent.probabilities[right])} after the step",
+        "prediction": f"{labels[predicted]}, {percent(trace.probabilities[predicted])}",
+        "true label": f"{labels[target]}, {source[explanation.target_source]}",
+        "loss": f"{descent.loss:.4g} nats, {descent.new_loss:.4g} after one step of gradient descent",
+        f"probability of {labels[target]}": f"{percent(trace.probabilities[target])}, "
+        f"{percent(descent.probabilities[target])} after the step",
     }
-    _tell(lines, output)
+    _print(lines, output)
 
 
 def _explain_training(output: Path) -> None:
@@ -82,19 +84,19 @@ def _explain_training(output: Path) -> None:
     check_writable(output)
     course = watch_learning(bundled("demo"))
     save(training_page(course), output)
-    learned, new = course.accuracies[-1]
-    clips = int(course.learned.sum())
+    training, validation = course.accuracies[-1]
+    clips = int(course.in_training.sum())
     lines = {
         "words": ", ".join(course.words),
         "network": f"{course.parameter_count:,} weights, {len(course.losses) - 1} epochs",
-        "told rightly": f"{percent(learned)} of the {clips} clips it learned from",
-        "": f"{percent(new)} of {len(course.labels) - clips} clips of voices it never heard",
+        "training accuracy": f"{percent(training)} of {clips} clips",
+        "validation accuracy": f"{percent(validation)} of {len(course.labels) - clips} clips by unseen speakers",
     }
-    _tell(lines, output)
+    _print(lines, output)
 
 
-def _tell(lines: dict[str, str], output: Path) -> None:
-    """Print what the page shows, and where it is."""
+def _print(lines: dict[str, str], output: Path) -> None:
+    """Print the main results of a page, and where it is."""
     width = max(map(len, lines))
     for name, line in lines.items():
         say(f"{name:<{width}}  {line}")

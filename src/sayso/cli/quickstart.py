@@ -1,4 +1,4 @@
-"""`sayso quickstart`: the whole of sayso in a minute, on synthetic speech that comes with it."""
+"""`sayso quickstart`: train, evaluate and use a model in a minute, on synthetic speech that comes with sayso."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sayso.cli.tables import accuracy_line, percent, table
     "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."
 )
 def quickstart(output: Path, seed: int) -> None:
-    """Train on the bundled corpus of synthetic speech, measure the model, and use it.
+    """Train a model on the bundled corpus of synthetic speech, evaluate it, and use it.
 
     Example: sayso quickstart
     """
@@ -45,7 +45,7 @@ def quickstart(output: Path, seed: int) -> None:
     training = prepared.training
     note(
         f"learning {len(COMMANDS)} words from {len(corpus.by_split('training'))} clips of synthetic speech: "
-        f"{training.network.parameter_count:,} weights, moved by backpropagation"
+        f"backpropagation adjusts {training.network.parameter_count:,} weights"
     )
     watch(prepared)
     if not training.best_epoch:
@@ -57,18 +57,18 @@ def quickstart(output: Path, seed: int) -> None:
     save_learning_curve(training.history, training.best_epoch, curve)
     save_confusion(evaluation, confusion)
 
-    say(f"accuracy on voices never heard: {accuracy_line(evaluation)}\n")
-    heard = []
+    say(f"accuracy on unseen speakers: {accuracy_line(evaluation)}\n")
+    rows = []
     clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
-    for clip in clips[::23]:  # no divisor of the number of voices, so that words and voices both change
+    for clip in clips[::23]:  # coprime to the number of speakers, so that words and speakers both change
         detection = recognizer.classify(clip.path)
         name = f"{clip.word}/{clip.path.name}"
-        heard.append((name, clip.word, detection.label, percent(detection.confidence)))
-    say(table(("clip", "spoken", "heard", "confidence"), heard, left=3))
+        rows.append((name, clip.word, detection.label, percent(detection.confidence)))
+    say(table(("clip", "true", "predicted", "confidence"), rows, left=3))
     say(
         f"\nsaved {model_path}, {curve}, {confusion}\n\n"
         "what next:\n"
-        f"  sayso classify YOUR.wav -m {model_path}     words in your files (it knows synthetic voices only)\n"
-        "  sayso train DIRECTORY -o my.safetensors     your own recordings, or the Speech Commands data set\n"
-        f"  sayso info {model_path}                     what is in a model"
+        f"  sayso classify YOUR.wav -m {model_path}     recognise words in files (it knows only synthetic voices)\n"
+        "  sayso train DIRECTORY -o my.safetensors     train on your own recordings or a data set\n"
+        f"  sayso info {model_path}                     describe the model"
     )

@@ -1,4 +1,4 @@
-"""`sayso report`: a page that tells what a model is, how good it is, and what it gets wrong."""
+"""`sayso report`: a page about a model, its training, its accuracy and its mistakes."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 @split_option
 @noise_option
 @click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Save the plots as PNG and SVG in DIR, too."
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
 )
 def report(
     model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None
 ) -> None:
-    """Write a page about MODEL, a file or the name of a shipped model: one HTML file that needs no network.
+    """Write a report on MODEL, a file or the name of a shipped model: one HTML file that works offline.
 
-    With DIRECTORY, a folder of recordings or a data set by its name, it tells how good the model is on them, too, and
-    lets the worst clips be heard. Without --noise, the noise is the corpus's own, or else generated.
+    With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
+    the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
 
     Example: sayso report model.safetensors recordings -o report.html
     """
@@ -71,7 +71,7 @@ def report(
             text = render(subject, drawn)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{path}: what it tells of its training is damaged ({error}); train or fetch it again"
+            f"{path}: its record of the training is damaged ({error}); train or download the model again"
         ) from error
     page.save(text, output)
     if plots:
@@ -83,17 +83,17 @@ def report(
 
 
 def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:
-    """Measure with a bar on stderr, and tell what was skipped."""
+    """Evaluate with a progress bar on stderr, and report skipped files."""
     from sayso.corpus.corpus import files_below, scan
     from sayso.evaluation.measure import RATIOS, measure
 
     with progress_bar("{task.description}") as bar:
         task = bar.add_task("", total=len(RATIOS) + 2)
 
-        def tell(doing: str) -> None:
-            bar.update(task, description=doing, advance=0 if doing == "reading clips" else 1)
+        def show(step: str) -> None:
+            bar.update(task, description=step, advance=0 if step == "reading clips" else 1)
 
-        measured = measure(recognizer, scan(directory), split, files_below(noise), tell)
+        measured = measure(recognizer, scan(directory), split, files_below(noise), show)
         bar.update(task, completed=len(RATIOS) + 2)
     report_skipped(measured.skipped)
     for warning in measured.warnings:

@@ -1,4 +1,4 @@
-"""`sayso sweep`: try settings and seeds side by side."""
+"""`sayso sweep`: train with many combinations of settings and seeds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="A folder for the results, runs.jsonl, and the best model, best.safetensors.",
 )  # fmt: skip
-@click.option("--seeds", help="Seeds, separated by commas. [default: that of the settings]")
+@click.option("--seeds", help="Seeds, separated by commas. [default: the seed of the settings]")
 @click.option(
     "--set", "variations", multiple=True, metavar="TABLE.NAME=VALUE,...",
-    help="A setting and the values that it takes; several such options give every combination.",
+    help="A setting and its values; can be repeated, which gives all combinations.",
 )  # fmt: skip
 @words_option
 @noise_option
@@ -34,17 +34,19 @@ if TYPE_CHECKING:
     "--config", default="commands", show_default=True,
     help="All other settings: a TOML file or the name of a recipe.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 1_000), help="How many run side by side. [default: half the cores]")
-@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1_000), help="Number of trainings at the same time. [default: half the cores]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, as in tcp://host:8786.")
 @click.pass_context
 def sweep(
     context: click.Context, directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...],
     words: str | None, noise: Path | None, negatives: Path | None, config: str, workers: int | None,
     scheduler: str | None,
 ) -> None:  # fmt: skip
-    """Train on DIRECTORY with every combination of settings and seeds, and keep the best model by validation.
+    """Train on DIRECTORY with every combination of settings and seeds, and keep the best model by validation accuracy.
 
-    The same command goes on after an interruption: what is done is not done again.
+    After an interruption the same command continues: finished trainings are not repeated.
 
     Example: sayso sweep recordings -o sweep --seeds 0,1,2 --set training.learning_rate=0.001,0.003
     """
@@ -74,7 +76,7 @@ def sweep(
     rows = [row for run in runs for row in known if is_row_of(row, data, run)]
     left = [run for run in runs if not any(is_row_of(row, data, run) for row in rows)]
     if rows:
-        note(f"{len(rows)} of {len(runs)} runs are done already, as {results} says")
+        note(f"{len(rows)} of {len(runs)} runs are already done, see {results}")
     highest = max((row.validation_accuracy for row in rows), default=-1.0)
     try:
         with ExitStack() as stack:
@@ -88,7 +90,7 @@ def sweep(
                 rows.append(row)
                 bar.advance(task)
     except KeyboardInterrupt:
-        note(f"stopped after {len(rows)} of {len(runs)} runs; the same command goes on")
+        note(f"stopped after {len(rows)} of {len(runs)} runs; the same command continues")
         context.exit(1)
     for run in runs:
         run.checkpoint.unlink(missing_ok=True)
@@ -97,7 +99,7 @@ def sweep(
 
 
 def _table(rows: list[Row], names: list[str]) -> str:
-    """Lay out the runs, the best first."""
+    """Format the runs as a table, the best first."""
     ordered = sorted(rows, key=lambda row: -row.validation_accuracy)
     lines = [
         [

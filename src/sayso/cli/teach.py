@@ -12,9 +12,10 @@ from sayso.cli.options import negatives_option, noise_option
 from sayso.cli.tables import doubtful_table, percent, table
 
 if TYPE_CHECKING:
+    from sayso.evaluation.accuracy import Evaluation
     from sayso.training.teaching import Taught
 
-# With so many recordings of each word, a network of its own can learn more than a new last layer.
+# With this many recordings of each word, a network trained from scratch can do better than a new last layer.
 MANY = 200
 
 
@@ -30,8 +31,8 @@ def teach(
 ) -> None:
     """Add the words in DIRECTORY, one folder of recordings for each, to a model.
 
-    It takes less than a minute and needs no more than 5 recordings of a word, better 20 and of several people. The
-    words that the model knows keep working; it is told what they lose.
+    This takes less than a minute and needs only 5 recordings of a word; 20 by several people are better. The words that
+    the model already knows are kept, and their recall before and after is reported.
 
     Example: sayso teach recordings -o mine.safetensors
     """
@@ -43,7 +44,7 @@ def teach(
     corpus = scan(directory)
     noises = files_below(noise)
     if not noises and not corpus.noises:
-        # Noise that comes with sayso is better than none.
+        # The noise that comes with sayso is better than none.
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
     base = base or shipped.DEFAULT
     model = model_file.load(shipped.find(base))
@@ -57,31 +58,37 @@ def teach(
 
 
 def _report(taught: Taught) -> str:
-    """Say what was learned, what the known words lose, and which recordings are doubtful."""
+    """Describe what was learned, the recall of the known labels before and after, and the doubtful recordings."""
     lines = ["learned " + ", ".join(f"{word} from {count} recordings" for word, count in taught.clips.items())]
     before, after = taught.before, taught.after
-    lines.append(
-        f"remembered examples of the other labels told rightly: {percent(before.balanced_accuracy)} before, "
-        f"{percent(after.balanced_accuracy)} now"
-    )
-    rows = [
-        (label, percent(before.words[label].recall), percent(score.recall))
-        for label, score in after.words.items()
-        if score.clips and score.recall < before.words[label].recall - 0.005
+    lines += [
+        f"balanced accuracy on held-out examples of the known labels: {percent(before.balanced_accuracy)} before, "
+        f"{percent(after.balanced_accuracy)} after",
+        "",
     ]
-    if rows:
-        lines += ["", table(("what lost", "before", "now"), rows)]
+    rows = [
+        (label, _recall(before, position), _recall(after, position))
+        for position, (label, score) in enumerate(after.words.items())
+        if score.clips
+    ]
+    lines.append(table(("recall", "before", "after"), rows))
     if taught.doubtful:
         lines += ["", doubtful_table(taught.doubtful)]
     return "\n".join(lines)
 
 
+def _recall(evaluation: Evaluation, label: int) -> str:
+    """Format the recall of a label with counts."""
+    counts = evaluation.confusion[label]
+    return f"{counts[label]} of {counts.sum()}"
+
+
 def _warnings(taught: Taught, base: str) -> list[str]:
-    """Say what may spoil the result."""
+    """Return warnings about too few or very many recordings."""
     few = [word for word, count in taught.clips.items() if count < 10]
     found = []
     if few:
-        found.append(f"few recordings of {', '.join(few)}: expect misses; 20 of several people do much better")
+        found.append(f"few recordings of {', '.join(few)}: expect misses; 20 by several people are much better")
     if min(taught.clips.values()) >= MANY:
-        found.append(f"with so many recordings `sayso train` may do better than teaching {base}; try both")
+        found.append(f"with this many recordings `sayso train` may give better results than teaching {base}; try both")
     return found

@@ -1,4 +1,4 @@
-"""`sayso train`: learn the words of a folder of recordings."""
+"""`sayso train`: train a model on a folder of recordings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sayso.errors import SettingsError
 if TYPE_CHECKING:
     from sayso.training.preparation import Prepared
 
-# From fewer recordings of a word, teaching a shipped model does better than learning from nothing.
+# With fewer recordings of a word, teaching a shipped model gives better results than training from scratch.
 FEW = 50
-# How many kinds of mistakes are listed.
+# Number of kinds of mistakes that are listed.
 MISTAKES = 8
 
 
@@ -28,26 +28,26 @@ MISTAKES = 8
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
 @words_option
 @click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
-@click.option("--epochs", type=int, help="Most passes over the data.")
-@click.option("--patience", type=int, help="Stop after this many epochs without progress on validation; 0: never.")
-@click.option("--batch-size", type=int, help="Clips for one step of gradient descent.")
+@click.option("--epochs", type=int, help="Maximum number of passes over the data.")
+@click.option("--patience", type=int, help="Stop after this many epochs without higher validation accuracy; 0: never.")
+@click.option("--batch-size", type=int, help="Clips per step of gradient descent.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
 @noise_option
 @negatives_option
 @click.option(
     "--config",
-    help="Settings: a TOML file or the name of a recipe; the options above go before it. [default: commands, or dense]",
+    help="Settings: a TOML file or the name of a recipe; the options above override it. [default: commands, or dense]",
 )
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="PAGE",
-    help="Keep a page about the training up to date: one HTML file to open in a browser.",
+    help="Write a report on the training, updated while it runs: one HTML file to open in a browser.",
 )  # fmt: skip
 @click.option(
     "--tensorboard", type=click.Path(path_type=Path), metavar="DIR",
-    help='Write the course of the training into DIR for TensorBoard, too; needs "sayso[tensorboard]".',
+    help='Also write the training curves into DIR for TensorBoard; needs "sayso[tensorboard]".',
 )  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted training.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted training.")
 def train(
     directory: Path,
     output: Path,
@@ -61,9 +61,9 @@ def train(
     resume: bool,
     **overrides: float | None,
 ) -> None:
-    """Train a model on DIRECTORY, which holds one folder of sound files for each word; or the name of a data set.
+    """Train a model on DIRECTORY, a folder with one folder of sound files for each word, or the name of a data set.
 
-    Ctrl-C keeps the best model so far, and --resume goes on from there.
+    Ctrl-C stops and saves the best model so far; --resume continues from there.
 
     Example: sayso train recordings -o model.safetensors --words yes,no
     """
@@ -81,7 +81,7 @@ def train(
     from sayso.system.atomic_files import check_writable
     from sayso.training.preparation import prepare
 
-    # Each kind of network has a recipe that suits it.
+    # Each kind of network has its own default recipe.
     settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))
     if network and network != settings.network.name:
         settings = replace(settings, network=network_named(network))
@@ -108,7 +108,7 @@ def train(
         training.resume(checkpoint)
         note(f"resuming after epoch {len(training.history)}")
     elif checkpoint.exists():
-        note(f"starting afresh; {checkpoint} of an earlier training will be replaced (--resume would go on from it)")
+        note(f"starting again; {checkpoint} of an earlier training will be replaced (--resume would continue from it)")
     with ExitStack() as stack:
         for follower in followers:
             stack.enter_context(follower)
@@ -120,13 +120,16 @@ def train(
     if finished:
         checkpoint.unlink(missing_ok=True)
     else:
-        note("stopped; the best model so far is kept, --resume goes on")
+        note("stopped; the best model so far is saved, --resume continues")
     accuracy = percent(model.training["validation_accuracy"])
     say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
     evaluation, doubtful = review(Recognizer(model), prepared.clips, training.validation, training.threads)
     if evaluation.mistakes:
-        rows = [(true, said, f"{count} of {evaluation.words[true].clips}") for true, said, count in evaluation.mistakes]
-        say("\n" + table(("word", "taken for", "validation clips"), rows[:MISTAKES], left=2))
+        rows = [
+            (true, predicted, f"{count} of {evaluation.words[true].clips}")
+            for true, predicted, count in evaluation.mistakes
+        ]
+        say("\n" + table(("true label", "predicted", "validation clips"), rows[:MISTAKES], left=2))
     if doubtful:
         say("\n" + doubtful_table(doubtful))
     if report:
@@ -135,7 +138,7 @@ def train(
 
 
 def _advice(prepared: Prepared, directory: Path) -> list[str]:
-    """Say if another way suits the recordings better."""
+    """Return advice if there are too few recordings for training from scratch."""
     counts = Counter(row.word for row in prepared.clips.rows)
     few = [label for label in prepared.training.data.labels if 0 < counts[label] < FEW]
     if not few:
@@ -143,5 +146,5 @@ def _advice(prepared: Prepared, directory: Path) -> list[str]:
     fewest = min(few, key=counts.__getitem__)
     return [
         f"only {counts[fewest]} recordings of {fewest!r}: from so few, adding words to a model that comes with sayso "
-        f"does better (sayso teach {directory} -o MODEL)"
+        f"gives better results (sayso teach {directory} -o MODEL)"
     ]

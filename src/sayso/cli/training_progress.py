@@ -1,4 +1,4 @@
-"""Watching a training: the live display that `sayso train` and `sayso quickstart` share."""
+"""Training with a progress bar, for `sayso train` and `sayso quickstart`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def watch(prepared: Prepared, observers: Sequence[Callable[[Training], None]] = 
     Parameters
     ----------
     prepared : Prepared
-        The training; its best weights are kept in it.
+        The training; it keeps the best weights.
     observers : sequence of callable
         Called with the training after each epoch.
 

@@ -1,1 +1,1 @@
-"""What goes on inside: one clip on its way through the network and back, and a small network while it learns."""
+"""Inside a network: one clip on its way forward and backward, and a small network while it learns."""

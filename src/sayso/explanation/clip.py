@@ -1,7 +1,7 @@
-"""One clip through the network and back: features, activations, probabilities, error, gradients, one step of descent.
+"""One clip, forward and backward: features, activations, probabilities, error, gradients, one step of descent.
 
-Every number comes from the layers' own forward and backward passes. The network is in inference, as when it is used,
-and calculates in double precision, so that small losses and gradients keep their digits.
+Every number comes from the forward and backward passes of the layers themselves. The network is in inference mode, as
+in use, and computes in double precision, so that small losses and gradients keep their digits.
 """
 
 import copy
@@ -25,42 +25,42 @@ from sayso.sound.speech import fit_window
 
 FloatArray = NDArray[np.floating[Any]]
 
-# How the target was found: asked for, the name of the clip's folder, or the network's own best guess.
-Chosen = Literal["asked", "folder", "guess"]
+# Where the target label comes from: `--label`, the folder of the clip, or the prediction of the network.
+TargetSource = Literal["label", "folder", "prediction"]
 
-# The step is first made so long that a straight line along the gradient would take this part of the loss away.
-SHARE = 0.5
-# How often it is halved at most while the loss does not fall, and how many points are measured along the way.
+# The learning rate is first chosen such that, to first order, one step would remove this fraction of the loss.
+FRACTION = 0.5
+# How often it is halved at most until the loss falls, and at how many learning rates the loss is computed.
 HALVINGS, POINTS = 40, 21
-# By how much one weight is moved to measure the slope of the loss.
+# By how much one weight is changed to measure the slope of the loss.
 NUDGE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """What one step of gradient descent on this one clip changes.
+    """The effect of one step of gradient descent on this one clip.
 
     Attributes
     ----------
     learning_rate : float
-        The length of the step in gradients; 0 if the loss could not be lowered.
+        The learning rate; 0 if the loss could not be lowered.
     gradient_norm, weight_norm : float
-        Euclidean norms of the gradient and of what the network has learned.
-    loss, predicted, reached : float
-        Cross-entropy in nats before the step, after it if the loss were a straight line (loss - rate |gradient|²), and
-        as it really is.
+        Euclidean norms of the gradient and of the weights.
+    loss, linear_loss, new_loss : float
+        Cross-entropy in nats before the step, after it in the linear approximation (loss - rate |gradient|²), and
+        after it.
     probabilities : ndarray, shape (labels,)
-        What the network says after the step.
+        Probabilities of the labels after the step.
     rates, losses : ndarray, shape (POINTS,)
-        The real loss along the way, up to twice the step.
+        Learning rates from 0 to twice that of the step, and the loss after a step with each of them.
     """
 
     learning_rate: float
     gradient_norm: float
     weight_norm: float
     loss: float
-    predicted: float
-    reached: float
+    linear_loss: float
+    new_loss: float
     probabilities: FloatArray
     rates: FloatArray
     losses: FloatArray
@@ -68,18 +68,18 @@ class Descent:
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of the last layer, with its gradient by the chain rule and by trying it out.
+    """One weight of the last layer, with its gradient by the chain rule and by a finite difference.
 
     Attributes
     ----------
     output, input : int
-        Which output it leads to, and from which input.
+        Indices of the output and the input that it connects.
     value : float
         The weight.
     error, signal : float
-        Gradient of the loss by the output, and the input's value: the factors of the chain rule.
+        Gradient of the loss with respect to the output, and the value of the input: the factors of the chain rule.
     gradient : float
-        What backpropagation found.
+        Gradient of the loss with respect to the weight, by backpropagation.
     above, below : float
         The loss with the weight `NUDGE` larger and smaller.
     """
@@ -95,45 +95,45 @@ class Weight:
 
     @property
     def slope(self) -> float:
-        """The slope of the loss, measured."""
+        """Slope of the loss by the central difference."""
         return (self.above - self.below) / (2 * NUDGE)
 
 
 @dataclass(frozen=True, eq=False)
 class ClipExplanation:
-    """All that is to be seen of one clip.
+    """All intermediate results for one clip.
 
     Attributes
     ----------
     labels : tuple of str
-        What the outputs stand for.
-    target, chosen : int, str
-        Index of the label that is taken as right, and how it was found.
+        The labels of the outputs.
+    target, target_source : int, str
+        Index of the label that is taken as true, and where it comes from.
     samples : ndarray of float32, shape (n,)
-        The window that the network hears.
+        The window that is the input.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     start, length : float
-        Where the window starts in the file, and how long the file is, in seconds.
+        Start of the window in the file, and duration of the file, in seconds.
     log_mel : ndarray, shape (frames, mel_bands)
         Log-mel energies in decibels.
     features : ndarray, shape (frames, width)
-        What the network is given: MFCC (or log-mel energies), standardised.
+        Input of the network: standardised MFCC (or log-mel energies).
     cepstral : bool
         Whether the features are MFCC.
     trace : Trace
-        The way through the network and back.
+        The forward and the backward pass.
     grad_features, grad_log_mel : ndarray, of the shapes of features and log_mel
-        Derivative of the loss by each.
+        Gradient of the loss with respect to each.
     descent : Descent
-        What one step changes.
+        The effect of one step of gradient descent.
     weight : Weight or None
         The weight of the last layer with the largest gradient, if that layer is dense.
     """
 
     labels: tuple[str, ...]
     target: int
-    chosen: Chosen
+    target_source: TargetSource
     samples: NDArray[np.float32]
     sample_rate: int
     start: float
@@ -149,33 +149,32 @@ class ClipExplanation:
 
 
 def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExplanation:
-    """Walk a clip through a network and back.
+    """Run the forward and the backward pass of a network on one clip.
 
     Parameters
     ----------
     model : Model
-        The model; it stays as it is.
+        The model; it is not changed.
     path : Path
         The clip.
     label : str, optional
-        What is said in it. By default the name of its folder, if that is one of the labels, or else what the network
-        thinks it is.
+        The true label. By default the name of its folder if that is one of the labels, or else the label that the
+        network predicts.
 
     Raises
     ------
     AudioError
         If the clip cannot be read or is too long.
     SettingsError
-        If the model does not know the label.
+        If the model does not have the label.
     """
     if label is not None and label not in model.labels:
-        hint = f" (any other word is {UNKNOWN})" if UNKNOWN in model.labels else ""
-        raise SettingsError(f"the model does not know {label!r}; it tells apart {', '.join(model.labels)}{hint}")
+        hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
+        raise SettingsError(f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}")
     seconds = audio.info(path).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
-            f"{path} lasts {seconds:.1f} s; a clip that can be explained lasts at most {LONGEST_CLIP:g} s, "
-            "as one word does; cut the word out"
+            f"{path} lasts {seconds:.1f} s; expected a single word of at most {LONGEST_CLIP:g} s; cut the word out"
         )
     settings = model.features
     window, start = fit_window(audio.load(path, settings.sample_rate), settings.clip_samples)
@@ -183,11 +182,11 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]
     network = _in_double_precision(model.network)
-    target, chosen = _target(model.labels, label, path, network.logits(features[None])[0])
+    target, target_source = _target(model.labels, label, path, network.logits(features[None])[0])
     targets = one_hot(np.array([target]), network.classes)[:, 0]
-    way = trace(network, features, targets)
-    # The first layer counts (width, frames).
-    grad_features = way.passages[0].grad_x.T
+    traced = trace(network, features, targets)
+    # The input of the first layer has the shape (width, frames).
+    grad_features = traced.passages[0].grad_x.T
     # One step further back: features = (log-mel cosineᵀ - mean) / deviation, so dL/dlog-mel = (dL/dfeatures /
     # deviation) cosine.
     grad_log_mel = grad_features / model.standardizer.deviation
@@ -196,7 +195,7 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     return ClipExplanation(
         labels=model.labels,
         target=target,
-        chosen=chosen,
+        target_source=target_source,
         samples=window,
         sample_rate=settings.sample_rate,
         start=start / settings.sample_rate,
@@ -204,11 +203,11 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
         log_mel=log_mel[0],
         features=features,
         cepstral=bool(settings.coefficients),
-        trace=way,
+        trace=traced,
         grad_features=grad_features,
         grad_log_mel=grad_log_mel,
-        descent=_descend(network, features, way),
-        weight=_weight(network, features, way),
+        descent=_descend(network, features, traced),
+        weight=_weight(network, features, traced),
     )
 
 
@@ -218,67 +217,67 @@ def _in_double_precision(network: Network) -> Network:
     return precise
 
 
-def _target(labels: Sequence[str], label: str | None, path: Path, logits: FloatArray) -> tuple[int, Chosen]:
+def _target(labels: Sequence[str], label: str | None, path: Path, logits: FloatArray) -> tuple[int, TargetSource]:
     folder = path.resolve().parent.name
     if label is not None:
-        return labels.index(label), "asked"
+        return labels.index(label), "label"
     if folder in labels:
         return labels.index(folder), "folder"
-    return int(logits.argmax()), "guess"
+    return int(logits.argmax()), "prediction"
 
 
 def _loss(network: Network, features: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
-    """Go forward only; return the loss and the probabilities."""
+    """Return the loss and the probabilities, by a forward pass."""
     logits = network.logits(features[None]).T
     return softmax_cross_entropy(logits, targets[:, None])[0], softmax(logits)[:, 0]
 
 
-def _descend(network: Network, features: FloatArray, way: Trace) -> Descent:
-    """Make one step of plain gradient descent on a copy of the network."""
+def _descend(network: Network, features: FloatArray, traced: Trace) -> Descent:
+    """Take one step of plain gradient descent on a copy of the network."""
     learned = network.parameters.count("weight", "bias")
-    steepness = float(way.gradient[:learned] @ way.gradient[:learned])
+    squared_norm = float(traced.gradient[:learned] @ traced.gradient[:learned])
 
     moved, rule = copy.deepcopy(network), SGD()
-    moved.parameters.gradient[:] = way.gradient
+    moved.parameters.gradient[:] = traced.gradient
 
     def after(rate: float) -> tuple[float, FloatArray]:
         moved.parameters.vector[:] = network.parameters.vector
         rule.step(moved.parameters, rule.start(moved.parameters), rate)
-        return _loss(moved, features, way.targets)
+        return _loss(moved, features, traced.targets)
 
-    rate = SHARE * way.loss / steepness if steepness else 0.0
-    reached, probabilities = after(rate)
+    rate = FRACTION * traced.loss / squared_norm if squared_norm else 0.0
+    new_loss, probabilities = after(rate)
     for _ in range(HALVINGS):
-        if reached < way.loss or not rate:
+        if new_loss < traced.loss or not rate:
             break
         rate /= 2
-        reached, probabilities = after(rate)
+        new_loss, probabilities = after(rate)
     else:
-        rate, (reached, probabilities) = 0.0, after(0.0)
+        rate, (new_loss, probabilities) = 0.0, after(0.0)
     rates = np.linspace(0, 2 * rate, POINTS)
     return Descent(
         learning_rate=rate,
-        gradient_norm=steepness**0.5,
+        gradient_norm=squared_norm**0.5,
         weight_norm=float(np.linalg.norm(network.parameters.vector[:learned])),
-        loss=way.loss,
-        predicted=way.loss - rate * steepness,
-        reached=reached,
+        loss=traced.loss,
+        linear_loss=traced.loss - rate * squared_norm,
+        new_loss=new_loss,
         probabilities=probabilities,
         rates=rates,
         losses=np.array([after(tried)[0] for tried in rates]),
     )
 
 
-def _weight(network: Network, features: FloatArray, way: Trace) -> Weight | None:
-    """Pick the last layer's weight with the largest gradient, and try it out on a copy of the network."""
-    last, *behind = way.passages[network.last :]
+def _weight(network: Network, features: FloatArray, traced: Trace) -> Weight | None:
+    """Choose the weight of the last layer with the largest gradient; change it in a copy of the network."""
+    last, *behind = traced.passages[network.last :]
     if type(last.layer) is not Dense:
         return None
     gradients = last.gradients["weight"]
     candidates = np.abs(gradients[: network.classes])
     for passage in behind:
         if isinstance(passage.layer, Merging):
-            # One output of many that count as one label says little.
+            # One of several outputs that are merged into one label is not instructive.
             candidates[passage.layer.into] = 0
     output, entry = (int(index) for index in np.unravel_index(candidates.argmax(), candidates.shape))
     nudged = copy.deepcopy(network)
@@ -286,7 +285,7 @@ def _weight(network: Network, features: FloatArray, way: Trace) -> Weight | None
     value, losses = float(view[output, entry]), []
     for sign in (1, -1):
         view[output, entry] = value + sign * NUDGE
-        losses.append(_loss(nudged, features, way.targets)[0])
+        losses.append(_loss(nudged, features, traced.targets)[0])
     return Weight(
         output=output,
         input=entry,

@@ -1,7 +1,7 @@
-"""A small dense network while it learns: how it told the clips apart after each epoch, and what its weights were like.
+"""A small dense network while it learns: its loss, accuracy, weights and decision regions after each epoch.
 
-Its last hidden layer has two units, so what it thinks of a clip is a point in the plane, and what it would answer at
-each point is a map.
+Its last hidden layer has two units, so that each clip becomes a point in a plane, and the word predicted at each point
+of the plane makes a map.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ from sayso.system.workers import cores
 
 FloatArray = NDArray[np.floating[Any]]
 
-# Words that sound differently enough for a plane to have room for all of them.
+# Words that sound different enough to be separated in a plane.
 WORDS = ("yes", "no", "up", "down", "left", "right", "stop", "go")
-# Epochs after which the network is kept: much happens at first, little at the end.
-KEPT = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 33, 38, 44, 52, 60)
+# Epochs after which a snapshot is taken: most of the change happens early.
+EPOCHS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 33, 38, 44, 52, 60)
 
-# Energies in fewer bands and frames than for recognition, so that the weights of a unit make a picture.
+# Fewer bands and frames than for recognition, so that the weights of a unit make a readable picture.
 FEATURES = FeatureSettings(hop=0.025, mel_bands=24, coefficients=0)
 HIDDEN, BATCH, RATE, MOMENTUM = 24, 16, 0.01, 0.9
-# The first layer starts near nought: what is seen in its weights later was learned.
+# The weights of the first layer start near zero, so that what they show later was learned.
 FIRST_SCALE = 0.1
-# Points of the map along each side, and the margin around the clips.
+# Points of the map along each side, and its margin around the clips as a fraction of their extent.
 GRID, MARGIN = 160, 0.06
 
 
@@ -46,13 +46,13 @@ class Snapshot:
     Attributes
     ----------
     epoch : int
-        How many.
+        The number of epochs.
     points : ndarray, shape (clips, 2)
-        Where the network puts each clip.
+        Outputs of the last hidden layer for each clip.
     low, high : ndarray, shape (2,)
-        Corners of a square that holds all clips: the map.
+        Corners of a square that contains all points: the map.
     regions : ndarray of int, shape (GRID, GRID)
-        Which word it would answer at each point of the map; the first row is the lowest.
+        Index of the word predicted at each point of the map; the first row is the lowest.
     weights : ndarray, shape (units, frames, mel_bands)
         Weights of the first layer.
     """
@@ -67,47 +67,47 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The course of a training.
+    """A training, epoch by epoch.
 
     Attributes
     ----------
     words : tuple of str
-        What is learned.
+        The words.
     labels : ndarray of int, shape (clips,)
-        Which word each clip is.
-    learned : ndarray of bool, shape (clips,)
-        Whether the network learns from the clip; the others are of voices that it never hears in training.
+        Index of the word in each clip.
+    in_training : ndarray of bool, shape (clips,)
+        Whether the clip is used for training; the others are for validation, by speakers who are not in training.
     losses, accuracies : ndarray, shape (epochs + 1, 2)
-        Before the first epoch and after each: mean cross-entropy in nats and part of the clips told rightly, of the
-        clips that are learned from and of the others.
+        Mean cross-entropy in nats and accuracy, before the first epoch and after each, on the clips for training and on
+        those for validation.
     snapshots : list of Snapshot
-        The network at some of these moments.
+        The network after some of these epochs.
     parameter_count : int
-        Count of learned numbers.
+        Number of weights and biases.
     """
 
     words: tuple[str, ...]
     labels: NDArray[np.integer]
-    learned: NDArray[np.bool_]
+    in_training: NDArray[np.bool_]
     losses: FloatArray
     accuracies: FloatArray
     snapshots: list[Snapshot]
     parameter_count: int
 
 
-def watch_learning(root: Path, words: Sequence[str] = WORDS, kept: Sequence[int] = KEPT, seed: int = 0) -> Course:
-    """Train a small network on a corpus and keep what it was like on the way.
+def watch_learning(root: Path, words: Sequence[str] = WORDS, epochs: Sequence[int] = EPOCHS, seed: int = 0) -> Course:
+    """Train a small network on a corpus and record how it changes.
 
     Parameters
     ----------
     root : Path
         The corpus.
     words : sequence of str
-        The words that are learned.
-    kept : sequence of int
-        After which epochs the network is kept; the last of them ends the training.
+        The words to learn.
+    epochs : sequence of int
+        Epochs after which a snapshot is taken; the training ends after the last of them.
     seed : int
-        The same seed gives the same course on the same machine.
+        The same seed gives the same result on the same machine.
 
     Raises
     ------
@@ -116,58 +116,56 @@ def watch_learning(root: Path, words: Sequence[str] = WORDS, kept: Sequence[int]
     """
     from threadpoolctl import threadpool_limits
 
-    windows, labels, learned = _clips(root, words)
+    windows, labels, in_training = _clips(root, words)
     energies = MfccExtractor(FEATURES, FeatureTables.from_settings(FEATURES))(windows)
-    examples = Standardizer.fit(energies[learned]).apply(energies)
+    examples = Standardizer.fit(energies[in_training]).apply(energies)
     layers = [Flatten(), Dense(HIDDEN), ReLU(), Dense(2), Dense(len(words))]
     rng = np.random.default_rng(seed)
     network = Network(layers, examples.shape[1:]).initialise(rng)
     first = network.parameters.values[network.chain.names[1]]["weight"]
     first *= FIRST_SCALE
     trainer = Trainer(network, SGD(MOMENTUM), CosineWithWarmup(RATE, 0.1))
-    scores, vectors = [_scores(network, examples, labels, learned)], {0: network.parameters.vector.copy()}
-    mine, epochs = np.flatnonzero(learned), max(kept)
+    results, vectors = [_evaluate(network, examples, labels, in_training)], {0: network.parameters.vector.copy()}
+    positions, last = np.flatnonzero(in_training), max(epochs)
     with threadpool_limits(1, "blas"):
-        for epoch in range(1, epochs + 1):
-            order = rng.permutation(mine)
+        for epoch in range(1, last + 1):
+            order = rng.permutation(positions)
             for start in range(0, len(order), BATCH):
                 batch = order[start : start + BATCH]
-                trainer.step(examples[batch], labels[batch], (epoch - 1 + start / len(order)) / epochs, rng)
-            scores.append(_scores(network, examples, labels, learned))
+                trainer.step(examples[batch], labels[batch], (epoch - 1 + start / len(order)) / last, rng)
+            results.append(_evaluate(network, examples, labels, in_training))
             vectors[epoch] = network.parameters.vector.copy()
-    losses, accuracies = np.array(scores).transpose(1, 0, 2)
+    losses, accuracies = np.array(results).transpose(1, 0, 2)
     snapshots = []
-    for epoch in kept:
+    for epoch in epochs:
         network.parameters.vector[:] = vectors[epoch]
         points = network.last_inputs(examples)
         low, high = _corners(points)
         weights = first.reshape(HIDDEN, *examples.shape[1:]).copy()
         snapshots.append(Snapshot(epoch, points, low, high, _regions(network, low, high), weights))
-    return Course(tuple(words), labels, learned, losses, accuracies, snapshots, network.parameter_count)
+    return Course(tuple(words), labels, in_training, losses, accuracies, snapshots, network.parameter_count)
 
 
 def _clips(root: Path, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.bool_]]:
-    """Read the clips of some words: windows of samples, labels, and whether they are to be learned from."""
+    """Read the clips of some words: windows of samples, labels, and whether they are for training."""
     corpus = scan(root)
     rows = [clip for clip in corpus.clips if clip.word in words]
     if missing := [word for word in words if word not in {clip.word for clip in rows}]:
-        raise CorpusError(f"{root} has no clip of {missing[0]!r}; give a corpus that has {', '.join(words)}")
-    store = load_clips(rows, FEATURES, cores())
-    if store.skipped:
-        raise CorpusError(
-            f"{store.skipped[0].path} cannot be learned from: {store.skipped[0].reason}; mend or remove it"
-        )
-    labels = np.array([words.index(clip.word) for clip in store.rows])
-    learned = np.array([clip.split == "training" for clip in store.rows])
-    return store.windows(np.arange(len(labels))), labels, learned
+        raise CorpusError(f"{root} has no clip of {missing[0]!r}; expected a corpus with {', '.join(words)}")
+    clips = load_clips(rows, FEATURES, cores())
+    if clips.skipped:
+        raise CorpusError(f"{clips.skipped[0].path} cannot be used: {clips.skipped[0].reason}; repair or remove it")
+    labels = np.array([words.index(clip.word) for clip in clips.rows])
+    in_training = np.array([clip.split == "training" for clip in clips.rows])
+    return clips.windows(np.arange(len(labels))), labels, in_training
 
 
-def _scores(
-    network: Network, examples: FloatArray, labels: NDArray[np.integer], learned: NDArray[np.bool_]
+def _evaluate(
+    network: Network, examples: FloatArray, labels: NDArray[np.integer], in_training: NDArray[np.bool_]
 ) -> tuple[list[float], list[float]]:
-    """Measure loss and accuracy of the clips that are learned from, and of the others."""
+    """Compute loss and accuracy on the clips for training and on those for validation."""
     losses, accuracies = [], []
-    for part in (learned, ~learned):
+    for part in (in_training, ~in_training):
         logits = network.logits(examples[part])
         losses.append(softmax_cross_entropy(logits.T, one_hot(labels[part], network.classes))[0])
         accuracies.append(float(np.mean(logits.argmax(axis=1) == labels[part])))
@@ -175,7 +173,7 @@ def _scores(
 
 
 def _corners(points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the corners of a square that holds all points."""
+    """Return the corners of a square that contains all points, with a margin."""
     low, high = points.min(axis=0), points.max(axis=0)
     half = (0.5 + MARGIN) * (high - low).max()
     middle = (low + high) / 2
@@ -183,7 +181,7 @@ def _corners(points: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _regions(network: Network, low: FloatArray, high: FloatArray) -> NDArray[np.integer]:
-    """Ask the last layer what it would answer at each point of the map."""
+    """Return the index of the word that the last layer predicts at each point of the map."""
     steps = (np.arange(GRID) + 0.5) / GRID
     across, upward = np.meshgrid(*(low[:, None] + steps * (high - low)[:, None]))
     name, layer = network.chain.names[-1], network.chain.layers[-1]

@@ -1,1 +1,1 @@
-"""Pictures and pages for people to look at."""
+"""Plots and pages for people to read."""

@@ -1,4 +1,4 @@
-"""The layers of a network as rows: what each is, what it gives, and what it costs."""
+"""The layers of a network as rows: kind, output shape, number of parameters and of multiply-adds."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -14,15 +14,15 @@ class LayerRow(NamedTuple):
     Attributes
     ----------
     depth : int
-        In how many residual layers it lies.
+        Number of residual layers that contain it.
     shortcut : bool
-        Whether it lies in the shortcut of one.
+        Whether it is part of the shortcut of a residual layer.
     name : str
-        Its kind and its settings.
+        Its kind and settings.
     output : tuple of int
-        Channels and moments of what it gives, or its features.
+        Shape of its output: (channels, frames), (channels, bands, frames) or (features,).
     parameters, multiply_adds : int
-        What it learns, and what it costs for one window.
+        Number of learned parameters, and of multiply-adds for one window.
     """
 
     depth: int
@@ -34,25 +34,25 @@ class LayerRow(NamedTuple):
 
 
 def layer_rows(network: Network) -> list[LayerRow]:
-    """List the layers of a network; those inside a residual one follow it."""
+    """List the layers of a network; the layers inside a residual layer follow it."""
     return list(_rows(network.chain, network.input_shape[::-1], 0, False))
 
 
 def _rows(chain: Chain, shape: Shape, depth: int, shortcut: bool) -> Iterator[LayerRow]:
     for layer, before, after in zip(chain.layers, chain.shapes(shape), chain.shapes(shape)[1:], strict=False):
-        learned = [spec.size for _, spec in flatten(layer.parameters(before)) if spec.role != "statistic"]
+        sizes = [spec.size for _, spec in flatten(layer.parameters(before)) if spec.role != "statistic"]
         name = type(layer).__name__ + _sizes(layer)
-        yield LayerRow(depth, shortcut, name, after, sum(learned), layer.multiply_adds(before))
+        yield LayerRow(depth, shortcut, name, after, sum(sizes), layer.multiply_adds(before))
         if isinstance(layer, Residual):
             yield from _rows(Chain(layer.layers), before, depth + 1, False)
             yield from _rows(Chain(layer.shortcut), before, depth + 1, True)
 
 
 def _sizes(layer: Layer) -> str:
-    """Write the settings of a layer that are no plain default."""
-    given = {
+    """Format the settings of a layer that differ from their defaults."""
+    changed = {
         part.name: getattr(layer, part.name)
         for part in fields(layer)  # type: ignore[arg-type]
         if getattr(layer, part.name) != part.default and not isinstance(getattr(layer, part.name), tuple | bool)
     }
-    return f" {', '.join(f'{name} {value:g}' for name, value in given.items())}" if given else ""
+    return f" {', '.join(f'{name} {value:g}' for name, value in changed.items())}" if changed else ""

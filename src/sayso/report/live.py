@@ -1,4 +1,4 @@
-"""A page that follows a training: written anew while it goes on, and with what validation shows at its end."""
+"""A report that follows a training: updated while it runs, and completed with the validation results at the end."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sayso.report.model_page import Subject, draw, render
 from sayso.system.atomic_files import check_writable
 from sayso.training.training import Training
 
-# The page is written at most so often, and so rarely that it takes no more than this part of the time. (The first page
-# takes longer than the others, as what it is drawn with is loaded for it.)
-SECONDS, PART = 10.0, 0.03
+# Least time between two versions of the page in seconds, and the largest fraction of the time spent on writing it. (The
+# first version takes longer, as Matplotlib has to be imported.)
+SECONDS, FRACTION = 10.0, 0.03
 
 
 class LiveReport:
-    """Keeps the report of one training up to date.
+    """Keeps a report on one training up to date.
 
     Parameters
     ----------
     path : Path
         Where to save the page.
     name : str
-        What to call the model.
+        Name of the model.
 
     Raises
     ------
@@ -46,13 +46,13 @@ class LiveReport:
         self._next: float | None = None
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return self."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the page as it stays, unless the training never began."""
+        """Write the final page, unless the training never started."""
         if self._training is None:
             return
         training, model = self._training, self._training.snapshot()
@@ -67,13 +67,13 @@ class LiveReport:
         self._write(Subject(self._name, model, measured=measured, seconds=seconds_per_clip(recognizer)))
 
     def follow(self, training: Training) -> None:
-        """Write the page, if it is time to."""
+        """Write the page if enough time has passed."""
         self._training = training
         start = time.monotonic()
         if (self._next is None or start >= self._next) and not training.finished:
             self._write(Subject(self._name, training.snapshot(), epochs=training.settings.training.epochs))
             took = time.monotonic() - start
-            self._next = start + (SECONDS if self._next is None else max(SECONDS, took / PART))
+            self._next = start + (SECONDS if self._next is None else max(SECONDS, took / FRACTION))
 
     def _write(self, subject: Subject) -> None:
         with page.style():
@@ -81,6 +81,6 @@ class LiveReport:
 
 
 def _root(names: Sequence[str]) -> Path | None:
-    """Find the folder that holds the clips, of which some are made up and have no path."""
+    """Return the folder that contains all clips; generated silence has no path."""
     folders = [Path(name).parent.parent for name in names if not name.startswith(f"{SILENCE} ")]
     return Path(os.path.commonpath(folders)) if folders else None

@@ -1,4 +1,4 @@
-"""Formulas for pages: what docstrings write as "dL/dx = W^T dL/dy", as MathML, which browsers set by themselves."""
+"""Formulas for pages: converts the notation of the docstrings, "dL/dx = W^T dL/dy", into MathML."""
 
 from __future__ import annotations
 
@@ -9,38 +9,51 @@ from xml.sax.saxutils import escape, quoteattr
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-# Something that can bear an index and an exponent: a derivative of the loss, a word, a number, or any other sign.
+_FUNCTION = r"(?:log|exp|max|tanh)\b"
+# Words that are not names of functions or variables.
+_TEXT = rf"(?!{_FUNCTION})[a-z]{{2,}}"
+# Text, a function, or what can have an index and an exponent: a derivative of the loss, a variable, a number, a symbol.
 _TOKEN = re.compile(
-    r"(?:dL/d(?P<by>[A-Za-zα-ω])(?:_(?P<part>[A-Za-z0-9]+))?|(?P<word>[A-Za-zα-ω]+)|(?P<digits>[0-9.]+)|(?P<sign>[^\s\w]))"
+    rf"(?P<text>{_TEXT}(?:\s+{_TEXT})*)|(?P<function>{_FUNCTION})(?P<space>\s?)|"
+    r"(?:dL/d(?P<by>[A-Za-zα-ω])(?:_(?P<part>[A-Za-z0-9]+))?|(?P<variable>[A-Za-zα-ω])|(?P<digits>[0-9.]+)|(?P<sign>[^\s\w]))"
     r"(?:_(?P<index>[A-Za-z0-9]+))?(?:\^(?P<exponent>[A-Za-z0-9]+))?"
 )
-# Words of a sentence, as opposed to names of functions and variables.
-_PROSE = ("where", "else")
 _VARIABLE = re.compile(r"\b([b-zB-HJ-Zα-ω])\b")
 
 
 def mathml(formula: str) -> Markup:
-    """Set a formula.
+    """Convert a formula.
 
     Parameters
     ----------
     formula : str
-        Single letters are variables; `_` puts what follows below, `^` above; `dL/dx` is a partial derivative.
+        Single letters are variables; `_` starts an index, `^` an exponent; `dL/dx` is a partial derivative.
 
     Returns
     -------
     math : Markup
-        A `math` element, in which spaces mean nothing.
+        A `math` element.
     """
     from markupsafe import Markup
 
-    inside = "".join(_element(found) for found in _TOKEN.finditer(formula))
+    elements: list[str] = []
+    opened: list[int] = []
+    for found in _TOKEN.finditer(formula):
+        elements.append(_element(found))
+        if found["sign"] == "(":
+            opened.append(len(elements) - 1)
+        elif found["sign"] == ")" and opened:
+            start = opened.pop()
+            # Parentheses are as tall as the fractions between them, or else of normal size.
+            if not any("<mfrac>" in element for element in elements[start:]):
+                for place in (start, -1):
+                    elements[place] = elements[place].replace("<mo>", '<mo stretchy="false">', 1)
     spoken = quoteattr(formula.replace("dL/d", "∂L/∂"))
-    return Markup(f'<math displaystyle="true" alttext={spoken}><mrow>{inside}</mrow></math>')
+    return Markup(f'<math displaystyle="true" alttext={spoken}><mrow>{"".join(elements)}</mrow></math>')
 
 
 def prose(text: str) -> Markup:
-    """Set a sentence whose single letters, but for the words "a", "A" and "I", are variables."""
+    """Mark the variables of a sentence: all single letters except the words "a", "A" and "I"."""
     from markupsafe import Markup
 
     return Markup(_VARIABLE.sub(r"<var>\1</var>", escape(text)))
@@ -52,23 +65,23 @@ def _element(found: re.Match[str]) -> str:
         if found["part"]:
             below = f"<msub>{below}{_script(found['part'])}</msub>"
         base = f"<mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
-    elif found["word"] in _PROSE:
-        return f"<mtext>&nbsp;{found['word']}&nbsp;</mtext>"
-    elif found["word"]:
-        base = f"<mi>{found['word']}</mi>"
+    elif found["text"]:
+        return f"<mtext>&nbsp;{'&nbsp;'.join(found['text'].split())}&nbsp;</mtext>"
+    elif found["function"]:
+        return f"<mi>{found['function']}</mi>" + '<mspace width="0.17em"></mspace>' * bool(found["space"])
+    elif found["variable"]:
+        base = f"<mi>{found['variable']}</mi>"
     elif found["digits"]:
         base = f"<mn>{found['digits']}</mn>"
     else:
         base = f"<mo>{escape(found['sign'])}</mo>"
     index, exponent = (_script(found[name]) if found[name] else "" for name in ("index", "exponent"))
-    if index and exponent:
-        return f"<msubsup>{base}{index}{exponent}</msubsup>"
     if index or exponent:
-        tag = "msub" if index else "msup"
-        return f"<{tag}>{base}{index}{exponent}</{tag}>"
-    return base
+        tag = "msubsup" if index and exponent else "msub" if index else "msup"
+        base = f"<{tag}>{base}{index}{exponent}</{tag}>"
+    return {"(": f"<mrow>{base}", ")": f"{base}</mrow>"}.get(found["sign"], base)
 
 
 def _script(text: str) -> str:
-    """Set an index or exponent letter by letter, so that each is a variable."""
+    """Convert an index or exponent; each letter is a separate variable."""
     return f"<mrow>{''.join(f'<mn>{sign}</mn>' if sign.isdigit() else f'<mi>{sign}</mi>' for sign in text)}</mrow>"

@@ -1,4 +1,4 @@
-"""The report of a model: what it is, how it was trained, how good it is, what it gets wrong, and what it costs."""
+"""The report on a model: its network, training, accuracy, mistakes and cost."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sayso.report.layers import layer_rows
 from sayso.report.plots import Plot
 from sayso.report.training_plots import training_plots
 
-# So many clips are shown, and so many kinds of mistakes are listed.
+# Number of clips that are shown, and of kinds of mistakes that are listed.
 WORST, MISTAKES = 12, 10
-# While a training goes on the page renews itself, so many seconds after it was opened.
-RENEWAL = 10.0
-# Above this the model is sure of another label: that of the clip may be wrong.
-SURE = 0.7
-# Decibels below its loudest spot that a spectrogram shows.
+# While a training is running the page reloads itself after this time, in seconds.
+RELOAD = 10.0
+# With a higher probability of another label, the label of the clip may be wrong.
+CONFIDENT = 0.7
+# Dynamic range of a spectrogram in decibels.
 RANGE = 60.0
 THRESHOLDS = tuple(round(0.01 * step, 2) for step in range(1, 100))
 _IN_NOISE = re.compile(r"(?P<data>.+), noise at (?P<ratio>-?[\d.]+) dB")
@@ -34,24 +34,24 @@ _IN_NOISE = re.compile(r"(?P<data>.+), noise at (?P<ratio>-?[\d.]+) dB")
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What a report speaks of.
+    """The subject of a report.
 
     Attributes
     ----------
     name : str
-        What to call the model.
+        Name of the model.
     model : Model
         The model.
     bytes : int or None
         Size of its file, if there is one.
     measured : Measured or None
-        What was measured for the report.
+        Measurements for the report.
     seconds : float or None
-        How long one window of sound takes.
+        Processing time of one window of sound.
     card : str or None
-        Its model card, where one lies beside its file.
+        Text of the model card, if there is one next to the file.
     epochs : int or None
-        While the training is going on: how many epochs it has at most.
+        Largest number of epochs, while the training is running.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Subject:
 
 
 def draw(subject: Subject) -> list[Plot]:
-    """Draw all plots of a report; call it within `page.style`."""
+    """Draw all plots of a report; call it inside `page.style`."""
     model, measured = subject.model, subject.measured
     drawn: list[Plot] = []
     if history := history_of(model.training):
@@ -80,19 +80,19 @@ def draw(subject: Subject) -> list[Plot]:
             drawn.append(plots.clip_trade_off(measured.predictions.trade_off(THRESHOLDS), in_use))
     elif kept := _kept_noise(model.scores):
         data, clean, rates = kept
-        drawn.append(plots.noise_curve(clean, rates, f"as it was measured on {data}"))
+        drawn.append(plots.noise_curve(clean, rates, f"as measured on {data}"))
     return drawn
 
 
 def render(subject: Subject, drawn: Sequence[Plot]) -> str:
-    """Make the page.
+    """Render the page; call it inside `page.style`.
 
     Parameters
     ----------
     subject : Subject
-        What it speaks of.
+        The subject.
     drawn : sequence of Plot
-        What `draw` returned; call it within `page.style`.
+        Its plots, from `draw`.
     """
     model, measured = subject.model, subject.measured
     evaluation = measured.predictions.evaluation if measured else None
@@ -110,43 +110,45 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         worst=_worst(model, measured) if measured else [],
         settings=_flat(model.training.get("settings", {})),
         millions=f"{page.number(model.network.multiply_adds / 1e6, 2)} million",
-        renewal=round(1000 * RENEWAL),
+        reload=round(1000 * RELOAD),
         ms=f"{page.number(1000 * subject.seconds, 2)} ms" if subject.seconds else "",
         sections={
-            "what": "What it is",
-            "trained": "How it was trained",
-            "good": "How good it is",
-            **({"wrong": "What it gets wrong"} if measured else {}),
-            "costs": "What it costs",
-            "origin": "Where it comes from",
+            "model": "Model",
+            "training": "Training",
+            "accuracy": "Accuracy",
+            **({"mistakes": "Worst clips"} if measured else {}),
+            "cost": "Computational cost",
+            "origin": "Training data and settings",
         },
         SILENCE=SILENCE,
     )
 
 
 def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
-    """Show the clips that fit their label least."""
-    answers = measured.predictions
-    positions = answers.worst(WORST)
+    """Describe the clips with the largest loss, worst first."""
+    predictions = measured.predictions
+    positions = predictions.worst(WORST)
     windows = measured.clips.windows[positions]
     extractor = MfccExtractor(model.features, model.tables)
     shown = []
     for position, window, decibels in zip(
         positions, windows, extractor.decibels(extractor.energies(windows)), strict=True
     ):
-        truth, said = answers.labels[answers.truth[position]], answers.labels[answers.predicted[position]]
+        truth, predicted = (model.labels[places[position]] for places in (predictions.truth, predictions.predicted))
         name = _within(measured.clips.names[position], measured.root)
-        chances = answers.probabilities[position]
+        probabilities = predictions.probabilities[position]
         loud = np.maximum(decibels.T - (decibels.max() - RANGE), 0)
         shown.append(
             {
                 "name": name,
                 "truth": truth,
-                "said": said,
-                "confidence": chances.max(),
-                "of_truth": chances[answers.truth[position]],
-                "loss": answers.losses[position],
-                "doubtful": said != truth and chances.max() >= SURE and not name.startswith(f"{SILENCE} "),
+                "predicted": predicted,
+                "confidence": probabilities.max(),
+                "of_truth": probabilities[predictions.truth[position]],
+                "loss": predictions.losses[position],
+                "doubtful": predicted != truth
+                and probabilities.max() >= CONFIDENT
+                and not name.startswith(f"{SILENCE} "),
                 "sound": page.sound(window, model.features.sample_rate, f"{name}, labelled {truth}"),
                 "picture": page.picture(loud, f"Mel spectrogram of {name}", RANGE, "grey"),
             }
@@ -155,13 +157,13 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
 
 
 def _within(name: str, root: Path | None) -> str:
-    """Write a path as it is within the corpus; what stands for a made-up clip stays."""
+    """Shorten a path to its part within the corpus; the names of generated clips are kept."""
     path = Path(name)
     return str(path.relative_to(root)) if root and path.is_relative_to(root) else name
 
 
 def _kept_noise(scores: Mapping[str, Any]) -> tuple[str, float, dict[float, tuple[float, float, float]]] | None:
-    """Find what the file tells of clips in noise: which clips, the accuracy without noise, and that at each ratio."""
+    """Return the stored scores in noise: the name of the data, the accuracy without noise, and that at each ratio."""
     rates: dict[str, dict[float, tuple[float, float, float]]] = {}
     for name, score in scores.items():
         if found := _IN_NOISE.fullmatch(name):
@@ -170,7 +172,7 @@ def _kept_noise(scores: Mapping[str, Any]) -> tuple[str, float, dict[float, tupl
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Lay out nested settings as rows of dotted names and values."""
+    """Flatten nested settings into rows of dotted names and values."""
     rows: list[tuple[str, str]] = []
     for name, value in settings.items():
         if isinstance(value, Mapping):

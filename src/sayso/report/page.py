@@ -1,7 +1,6 @@
-"""Pages for people to look at: one HTML file each, with everything in it and no need of a network.
+"""HTML pages: one self-contained file each, and the plots, pictures and sounds that go into it.
 
-The base template carries the style: light or dark as the reader's system has it, readable from 360 pixels on. What goes
-into a page (plots, pictures, sounds) is made here, so that all pages look alike.
+The base template has the style: light or dark, as set in the reader's system, and readable from a width of 360 pixels.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# Colours to draw with, as they are on a light page. A plot names them, and `svg` replaces each by the style sheet's
-# variable of that name, which has another value on a dark page. All have a contrast of at least 4.5 with the paper.
+# Colours of plots on a light page. `svg` replaces each by the variable of that name in the style sheet, which has
+# another value on a dark page. All have a contrast of at least 4.5 with the background.
 COLOURS = {
     "ink": "#1b1f24",
     "muted": "#57606a",
@@ -42,15 +41,15 @@ COLOURS = {
 }
 INK, MUTED, LINE, PAPER, BLUE, ORANGE, GREEN, PURPLE, RED = COLOURS.values()
 
-# Inches of a plot: on the narrowest telephone it is shown at this size, elsewhere somewhat larger.
+# Width of a plot in inches: on the narrowest phone it has this size, elsewhere it is somewhat larger.
 WIDTH = 3.6
 
-# Digits behind the point of a percentage, at most.
+# Most decimals of a percentage.
 MOST_DIGITS = 6
 
-# Pictures are drawn in these colours upon the page's own: nought is transparent, so the same bytes suit light and dark.
+# Colours of pictures. Zero is transparent, so that the same file suits light and dark pages.
 _BELOW, _ABOVE, _GREY = (38, 126, 214), (226, 108, 32), (112, 120, 131)
-# Steps from nought to the full colour, either way. The palette is a good part of a small picture's bytes.
+# Steps from zero to the full colour, in both directions. The palette is a large part of a small file.
 _STEPS = 63
 Scale = Literal["signed", "grey"]
 
@@ -58,20 +57,20 @@ _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template.
+    """Render a template.
 
     Parameters
     ----------
     template : str
-        Its name in the folder `templates`. It extends `base.html`, whose blocks are `title`, `lead`, `main`, and
-        `script`.
+        File name in the folder `templates`. It extends `base.html`, with the blocks `title`, `style`, `lead`, `main`
+        and `script`.
     **values : object
-        What it speaks of. Text is escaped; what `svg`, `picture` and `sound` return is not.
+        Variables of the template. Text is escaped; what `svg`, `picture` and `sound` return is not.
 
     Returns
     -------
     page : str
-        The whole page.
+        The HTML.
     """
     import jinja2
 
@@ -87,30 +86,30 @@ def render(template: str, **values: Any) -> str:
 
 
 def save(page: str, path: Path) -> None:
-    """Write a page to a file, wholly or not at all.
+    """Write a page to a file, completely or not at all.
 
     Raises
     ------
     StorageError
         If it cannot be written.
     """
-    # A name of a file need not be text; what is not is shown as an escape.
+    # File names need not be valid text; invalid bytes are shown as escapes.
     write_atomically(path, page.encode(errors="backslashreplace"))
 
 
 def percent(share: float) -> str:
-    """Write a share as a percentage; one that is neither 0 nor 1 is never rounded to either."""
-    hundredths = 100 * float(share)
+    """Format a fraction as a percentage; one that is neither 0 nor 1 is never rounded to either."""
+    value = 100 * float(share)
     for digits in range(1, MOST_DIGITS + 1):
-        text = f"{hundredths:.{digits}f}"
-        if hundredths in (0, 100) or float(text) not in (0, 100):
+        text = f"{value:.{digits}f}"
+        if value in (0, 100) or float(text) not in (0, 100):
             return f"{text} %"
     least = 10.0**-MOST_DIGITS
-    return f"< {least:.{MOST_DIGITS}f} %" if hundredths < 1 else f"> {100 - least:.{MOST_DIGITS}f} %"
+    return f"< {least:.{MOST_DIGITS}f} %" if value < 1 else f"> {100 - least:.{MOST_DIGITS}f} %"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a number with so many significant digits, with a true minus sign; tiny and huge ones as powers of ten."""
+    """Format a number with `digits` significant digits, a minus sign, and a power of ten if tiny or huge."""
     text = f"{float(value):.{digits}g}"
     mantissa, _, exponent = text.partition("e")
     if exponent:
@@ -121,7 +120,7 @@ def number(value: float, digits: int = 3) -> str:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Let Matplotlib draw in the style of the pages: make the figure, draw it, and call `svg`, all within."""
+    """Set Matplotlib to the style of the pages; create the figure, draw it and call `svg` inside this context."""
     import matplotlib as mpl
     from matplotlib.rcsetup import cycler
 
@@ -148,7 +147,7 @@ def style() -> Iterator[None]:
         "figure.facecolor": "none",
         "figure.constrained_layout.use": True,
         "image.cmap": "Greys",
-        # Text stays text: it can be read aloud, searched for, and is set in the reader's own font.
+        # Text is not converted to outlines, so it can be read aloud, searched, and shown in the font of the page.
         "svg.fonttype": "none",
         "svg.hashsalt": "sayso",
         "svg.image_inline": True,
@@ -158,19 +157,19 @@ def style() -> Iterator[None]:
 
 
 def svg(figure: Figure, alt: str) -> Markup:
-    """Turn a figure into SVG to stand in a page.
+    """Convert a figure into SVG for a page.
 
     Parameters
     ----------
     figure : Figure
-        What was drawn, best within `style` and `WIDTH` inches wide, so that its text stays readable on a telephone.
+        The figure, drawn in `style` and `WIDTH` inches wide, so that its text is readable on a phone.
     alt : str
-        What it shows, for those who cannot see it.
+        Description for people who cannot see it.
 
     Returns
     -------
     svg : Markup
-        An element whose colours, where they are among `COLOURS`, follow the page from light to dark.
+        An element whose `COLOURS` change with the page between light and dark.
     """
     from markupsafe import Markup
 
@@ -179,7 +178,7 @@ def svg(figure: Figure, alt: str) -> Markup:
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     for prefix, name in (("", _SVG), ("xlink", _XLINK)):
         ElementTree.register_namespace(prefix, name)
-    # The source is Matplotlib's own, not a stranger's.
+    # Parsing is safe: the XML comes from Matplotlib.
     root = ElementTree.fromstring(content.getvalue())
     for unwanted in (*root.findall(f"{{{_SVG}}}metadata"), *root.findall(f"{{{_SVG}}}defs")):
         if unwanted.tag.endswith("metadata") or unwanted.find(f"{{{_SVG}}}style") is not None:
@@ -188,7 +187,7 @@ def svg(figure: Figure, alt: str) -> Markup:
         root.attrib.pop(name)
     root.attrib |= {"class": "plot", "role": "img", "aria-label": alt}
     text = ElementTree.tostring(root, encoding="unicode")
-    # Names must be unique in the page: those that are referred to get a prefix that belongs to this picture.
+    # Identifiers must be unique in the page: those that are referred to get a suffix derived from this figure.
     mark = hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
     text = re.sub(r' id="([^"]+)"', lambda found: f' id="{found[1]}-{mark}"' if found[1] in used else "", text)
@@ -202,19 +201,19 @@ def svg(figure: Figure, alt: str) -> Markup:
 
 
 def picture(values: NDArray[Any], alt: str, limit: float | None = None, scale: Scale = "signed") -> Markup:
-    """Turn an array into a small picture, a pixel for each number.
+    """Convert an array into a small picture with one pixel per value.
 
     Parameters
     ----------
     values : ndarray, shape (rows, columns)
-        Numbers; the first row is at the bottom, as a frequency axis has it.
+        The values; the first row is at the bottom, as on a frequency axis.
     alt : str
-        What it shows, for those who cannot see it.
+        Description for people who cannot see it.
     limit : float, optional
-        The size at which a colour is full; by default the largest in the array.
+        Absolute value that gets the full colour; by default the largest in the array.
     scale : {"signed", "grey"}
-        Signed: orange above nought, blue below, nothing at nought. Grey: the darker, the larger, nothing at nought or
-        below.
+        Signed: orange above zero, blue below, transparent at zero. Grey: larger values are darker, values of zero or
+        less are transparent.
 
     Returns
     -------
@@ -229,14 +228,14 @@ def picture(values: NDArray[Any], alt: str, limit: float | None = None, scale: S
 
 
 def png(values: NDArray[Any], limit: float | None = None, scale: Scale = "signed") -> str:
-    """Return what `picture` shows as a data URI, for a script that changes pictures."""
+    """Return the image of `picture` as a data URI, for a script that exchanges images."""
     peak = limit or float(np.abs(values).max(initial=0)) or 1.0
-    share = np.clip(np.nan_to_num(values[::-1]) / peak, -1, 1)
-    return indexed_png(np.rint(_STEPS * (1 + share)).astype(np.uint8), _palette(scale))
+    relative = np.clip(np.nan_to_num(values[::-1]) / peak, -1, 1)
+    return indexed_png(np.rint(_STEPS * (1 + relative)).astype(np.uint8), _palette(scale))
 
 
 def indexed_png(indices: NDArray[np.uint8], palette: Sequence[tuple[int, int, int, int]]) -> str:
-    """Return a picture as a data URI, each pixel by its place in a list of red, green, blue, and opacity up to 255."""
+    """Return an image as a data URI; each pixel is an index into a palette of (red, green, blue, opacity) up to 255."""
     from PIL import Image
 
     image = Image.fromarray(indices, "P")
@@ -247,14 +246,14 @@ def indexed_png(indices: NDArray[np.uint8], palette: Sequence[tuple[int, int, in
 
 
 def colormap(scale: Scale = "signed") -> Colormap:
-    """Return the colours of `picture` for Matplotlib's `imshow`, to be drawn from -limit to limit."""
+    """Return the colours of `picture` for Matplotlib's `imshow`, with values from -limit to limit."""
     from matplotlib.colors import ListedColormap
 
     return ListedColormap([tuple(channel / 255 for channel in shade) for shade in _palette(scale)])
 
 
 def _palette(scale: Scale) -> list[tuple[int, int, int, int]]:
-    """Return red, green, blue, and opacity from the full colour below nought to that above."""
+    """Return red, green, blue and opacity, from the full colour below zero to the full colour above."""
     shades = range(-_STEPS, _STEPS + 1)
     strengths = [abs(shade) / _STEPS for shade in shades]
     if scale == "grey":
@@ -269,21 +268,21 @@ def _palette(scale: Scale) -> list[tuple[int, int, int, int]]:
 
 
 def sound(samples: NDArray[np.float32], sample_rate: int, label: str) -> Markup:
-    """Turn samples into a player.
+    """Convert samples into an audio player.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (n,)
-        Sound between -1 and 1.
+        Samples between -1 and 1.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     label : str
-        What is heard.
+        Description of the sound.
 
     Returns
     -------
     player : Markup
-        An audio element that holds the sound as FLAC.
+        An audio element that contains the sound as FLAC.
     """
     import soundfile
     from markupsafe import Markup
@@ -295,7 +294,7 @@ def sound(samples: NDArray[np.float32], sample_rate: int, label: str) -> Markup:
 
 
 def _own_font(found: re.Match[str]) -> str:
-    """Keep size and weight of a font, and leave its family to the page."""
+    """Keep the size and weight of a font; the page determines the family."""
     return f"font-size: {found[2]}" if found[1] is None else f"font-weight: {found[1]}; font-size: {found[2]}"
 
 

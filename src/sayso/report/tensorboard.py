@@ -1,4 +1,4 @@
-"""The course of a training as TensorBoard reads it, for those who follow their trainings there."""
+"""Training curves as event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 class TensorBoard:
-    """Writes the epochs of one training into a folder that TensorBoard watches.
+    """Writes the results of each epoch of one training into a log folder of TensorBoard.
 
     Parameters
     ----------
     folder : Path
-        The folder; it is made if it is missing. What an earlier training wrote there is no longer shown.
+        The folder; created if missing. Curves of an earlier training in it are no longer shown.
 
     Raises
     ------
     SettingsError
-        If the package that writes such files is not installed.
+        If the package tensorboardX is not installed.
     StorageError
         If the folder cannot be written to.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
-            import tensorboardX  # noqa: F401 - found out before hours of work
+            import tensorboardX  # noqa: F401 - fail before hours of training
         except ImportError as error:
             raise SettingsError(
                 'writing for TensorBoard needs the package tensorboardX; run: pip install "sayso[tensorboard]"'
@@ -43,18 +43,18 @@ class TensorBoard:
         self._writer: SummaryWriter | None = None
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return self."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish the file."""
+        """Close the file."""
         if self._writer:
             self._writer.close()
 
     def follow(self, training: Training) -> None:
-        """Write the epochs that are new; those before a resumption come first."""
+        """Write the new epochs; after a resumption, also those before it."""
         if self._writer is None:
             from tensorboardX import SummaryWriter
 
@@ -68,7 +68,7 @@ class TensorBoard:
                 "learning_rate": row.learning_rate,
                 "gradient_norm/all": row.gradient_norm,
             }
-            # An epoch out of an older sayso's checkpoint lacks the gradient of each layer.
+            # Epochs from a checkpoint of an older version have no gradient norms of layers.
             norms = zip(training.layers, row.layer_gradient_norms, strict=False)
             values |= {f"gradient_norm/{layer}": norm for layer, norm in norms}
             for name, value in values.items():

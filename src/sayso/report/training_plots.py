@@ -1,4 +1,4 @@
-"""The course of a training as plots: loss, accuracy, learning rate, and the gradient, whole and layer by layer."""
+"""Plots of a training: loss, accuracy, learning rate, and the norm of the gradient, in total and by layer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def training_plots(history: Sequence[EpochRow], best_epoch: int, layers: Sequence[str]) -> list[Plot]:
-    """Plot what the epochs showed, as far as the history tells it.
+    """Plot the history of a training, as far as it was recorded.
 
     Parameters
     ----------
     history : sequence of EpochRow
         The epochs, at least one.
     best_epoch : int
-        The epoch whose weights were kept; 0 if none was yet.
+        The epoch whose weights were kept; 0 if there is none yet.
     layers : sequence of str
-        Names of the layers whose gradients the history tells.
+        Names of the layers whose gradient norms are in the history.
     """
     plots = [_loss(history, best_epoch), _accuracy(history, best_epoch), _learning_rate(history), _gradient(history)]
     if layers and all(len(row.layer_gradient_norms) == len(layers) for row in history):
@@ -53,7 +53,7 @@ def _draw_accuracy(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> 
     """Draw the accuracies of each epoch."""
     epochs = [row.epoch for row in history]
     training = [100 * row.training_accuracy for row in history]
-    axes.plot(epochs, training, color=BLUE, marker=_marker(history), label="training, varied clips")
+    axes.plot(epochs, training, color=BLUE, marker=_marker(history), label="training (augmented clips)")
     validation = [100 * row.validation_accuracy for row in history]
     axes.plot(epochs, validation, color=ORANGE, marker=_marker(history), label="validation")
     _mark(axes, best_epoch)
@@ -66,11 +66,11 @@ def _loss(history: Sequence[EpochRow], best_epoch: int) -> Plot:
     figure, axes = small_axes()
     _draw_loss(axes, history, best_epoch)
     first, last = history[0], history[-1]
-    said = "" if last.validation_loss is None else f"; in validation it ends at {number(last.validation_loss)}"
-    alt = f"The training loss falls from {number(first.loss)} to {number(last.loss)} nats in {last.epoch} epochs{said}."
+    final = "" if last.validation_loss is None else f"; the validation loss ends at {number(last.validation_loss)}"
+    alt = f"The training loss goes from {number(first.loss)} to {number(last.loss)} nats in {last.epoch} epochs{final}."
     caption = (
-        "Mean cross-entropy. While training, clips are varied and dropout is on, so its loss may lie above that of "
-        "validation."
+        "Mean cross-entropy. The training loss may be above the validation loss, since clips are augmented and dropout "
+        "is active only in training."
     )
     return Plot("loss", figure, alt, caption)
 
@@ -80,10 +80,10 @@ def _accuracy(history: Sequence[EpochRow], best_epoch: int) -> Plot:
     _draw_accuracy(axes, history, best_epoch)
     last = history[-1]
     alt = (
-        f"After {last.epoch} epochs {percent(last.training_accuracy)} of the varied training clips and "
-        f"{percent(last.validation_accuracy)} of the validation clips are told rightly."
+        f"After {last.epoch} epochs the accuracy is {percent(last.training_accuracy)} on augmented training clips and "
+        f"{percent(last.validation_accuracy)} on validation clips."
     )
-    return Plot("accuracy", figure, alt, "In validation each label counts the same, however many clips it has.")
+    return Plot("accuracy", figure, alt, "The validation accuracy is balanced: the mean of the recalls of all labels.")
 
 
 def _learning_rate(history: Sequence[EpochRow]) -> Plot:
@@ -93,21 +93,21 @@ def _learning_rate(history: Sequence[EpochRow]) -> Plot:
     axes.set(title="Learning rate", xlabel="epoch", ylabel="at the end of the epoch", ylim=(0, None))
     epochs_axis(axes)
     alt = f"The learning rate of each epoch, at most {number(max(rates))}, {number(rates[-1])} at the end."
-    return Plot("learning_rate", figure, alt, "How far one step of gradient descent goes.")
+    return Plot("learning_rate", figure, alt, "The size of the steps of gradient descent.")
 
 
 def _gradient(history: Sequence[EpochRow]) -> Plot:
     figure, axes = small_axes()
     norms = [row.gradient_norm for row in history]
     axes.plot([row.epoch for row in history], norms, color=PURPLE, marker=_marker(history))
-    axes.set(title="Gradient", xlabel="epoch", ylabel="mean Euclidean norm", ylim=(0, None))
+    axes.set(title="Gradient norm", xlabel="epoch", ylabel="mean Euclidean norm", ylim=(0, None))
     epochs_axis(axes)
     alt = f"The norm of the gradient goes from {number(norms[0])} in the first epoch to {number(norms[-1])} at the end."
-    return Plot("gradient_norm", figure, alt, "How steep the loss is where the weights are.")
+    return Plot("gradient_norm", figure, alt, "How steep the loss is at the current weights.")
 
 
 def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
-    """Plot the gradient of each layer in each epoch as colours on a logarithmic scale."""
+    """Plot the gradient norm of each layer in each epoch as colours on a logarithmic scale."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, StrMethodFormatter
@@ -125,14 +125,14 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
         interpolation="nearest",
         extent=(first, last, len(layers) - 0.5, -0.5),
     )
-    axes.set(title="Gradient of each layer", xlabel="epoch", yticks=range(len(layers)))
+    axes.set(title="Gradient norm of each layer", xlabel="epoch", yticks=range(len(layers)))
     axes.set_yticklabels([short_name(layer) for layer in layers], fontsize=6.5)
     axes.tick_params(axis="y", length=0)
     epochs_axis(axes, grid=False)
     bar = figure.colorbar(picture, ax=axes, aspect=40, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6.5)
-    # Plain numbers, also where the colours span less than a power of ten.
+    # Plain numbers, even if the colours span less than a power of ten.
     bar.set_ticks(LogLocator(subs=(1.0, 3.0)))
     bar.minorticks_off()
     bar.formatter = StrMethodFormatter("{x:g}")
@@ -142,14 +142,14 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
         f"{largest} ({number(norms[:, -1].max())}), smallest in {smallest} ({number(norms[:, -1].min())})."
     )
     caption = (
-        "The lowest layer on top. If gradients vanished on their way back, the rows would darken upwards."
-        " Looked at in a few steps of each epoch."
+        "The first layer is on top. If gradients vanished in the backward pass, rows would get darker towards the top. "
+        "Averaged over a few steps of each epoch."
     )
     return Plot("gradient_layers", figure, alt, caption)
 
 
 def short_name(layer: str) -> str:
-    """Shorten the dotted name of a layer to its positions and its kind: "3.Residual.layers.1.Pointwise" is "3.1 …"."""
+    """Shorten the dotted name of a layer: "3.Residual.layers.1.Pointwise" becomes "3.1 Pointwise"."""
     *outer, place, kind = layer.split(".") if "." in layer else ("", layer)
     places = [*re.findall(r"\d+|shortcut", ".".join(outer)), place]
     kind = kind.replace("Convolution", "Conv") if len(kind) > len("Convolution") else kind
@@ -161,7 +161,7 @@ def _values(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _marker(history: Sequence[EpochRow]) -> str:
-    """Of one epoch there is no line to draw, so it is a dot."""
+    """Return the marker of a line; a single epoch is drawn as a dot."""
     return "o" if len(history) == 1 else ""
 
 
@@ -171,7 +171,7 @@ def _mark(axes: Axes, best_epoch: int) -> None:
 
 
 def save_learning_curve(history: Sequence[EpochRow], best_epoch: int, path: Path) -> None:
-    """Draw loss and accuracy side by side into a file, PNG or SVG by its name."""
+    """Save a plot of loss and accuracy side by side, as PNG or SVG by the suffix of the path."""
     from matplotlib.figure import Figure
 
     with style():

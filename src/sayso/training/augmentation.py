@@ -1,8 +1,8 @@
-"""Variations of training clips: what is said stays, how it sounds changes.
+"""Augmentation of training clips: what is spoken stays, how it sounds changes.
 
-Some are made on samples (speed, position, room), the others on mel energies, where they cost next to nothing: sounds
-that have nothing to do with each other add up in power, so noise is added there. Every function takes its randomness as
-`rng`, so that a batch can be made again from its seed alone.
+Speed, position and reverberation are changed on samples. Level, noise and masks are applied to mel energies, where they
+cost almost nothing: the powers of uncorrelated sounds add up, so noise can be added there. Every function takes its
+randomness as `rng`, so that a batch can be reproduced from its seed.
 """
 
 from collections.abc import Sequence
@@ -12,54 +12,54 @@ from numpy.typing import NDArray
 
 from sayso.config import AugmentationSettings, FeatureSettings
 from sayso.sound.noise import random_slice, snr_gain
-from sayso.training.reverberation import Rooms
+from sayso.training.reverberation import ImpulseResponses
 
 FloatArray = NDArray[np.float32]
 
 
-def vary(
+def augment(
     clip: FloatArray,
     length: int,
     offset: int,
-    rooms: Rooms | None,
+    responses: ImpulseResponses | None,
     settings: AugmentationSettings,
     sample_rate: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Vary one clip in speed, position and room.
+    """Change the speed, position and reverberation of one clip at random.
 
     Parameters
     ----------
     clip : ndarray of float32, shape (samples,)
         The clip.
     length : int
-        Samples of the result, in whose middle the clip stands.
+        Number of samples of the result; the clip is centred in it before it is shifted.
     offset : int
-        Largest displacement from there, in samples.
-    rooms : Rooms or None
-        Rooms to hear clips of that length in.
+        Largest shift, in samples.
+    responses : ImpulseResponses or None
+        Room impulse responses for clips of `length` samples. Without any, no reverberation is added.
     settings : AugmentationSettings
-        How far to go.
+        How much to change.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     rng : Generator
         Source of randomness.
 
     Returns
     -------
-    varied : ndarray of float32, shape (length,)
+    augmented : ndarray of float32, shape (length,)
         A new array.
     """
     if settings.speed:
         clip = change_speed(clip, 1 + rng.uniform(-settings.speed, settings.speed), sample_rate)
     clip = place(clip, length, int(rng.integers(-offset, offset + 1)))
-    if rooms and rng.random() < settings.reverberation_probability:
-        clip = rooms.put(clip, rng)
+    if responses and rng.random() < settings.reverberation_probability:
+        clip = responses.convolve(clip, rng)
     return clip
 
 
 def change_speed(clip: FloatArray, factor: float, sample_rate: int) -> FloatArray:
-    """Play a clip `factor` times as fast; pitch rises with speed, as from a smaller throat."""
+    """Play a clip `factor` times as fast; pitch rises with speed, as for a smaller vocal tract."""
     import soxr
 
     changed: FloatArray = soxr.resample(clip, sample_rate * factor, sample_rate, quality="QQ")
@@ -67,7 +67,7 @@ def change_speed(clip: FloatArray, factor: float, sample_rate: int) -> FloatArra
 
 
 def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
-    """Put a clip into `length` samples of silence, its middle `shift` samples behind theirs."""
+    """Centre a clip in `length` samples of silence, then shift it right by `shift` samples."""
     start = (length - len(clip)) // 2 + shift
     placed = np.zeros(length, np.float32)
     placed[max(start, 0) : max(start + len(clip), 0)] = clip[max(-start, 0) : max(length - start, 0)]
@@ -81,18 +81,18 @@ def add_noise(
     settings: AugmentationSettings,
     rng: np.random.Generator,
 ) -> None:
-    """Vary the level of clips and add noise to some of them, in place.
+    """Change the level of clips and add noise to some of them, in place.
 
     Parameters
     ----------
     energies : ndarray of float32, shape (batch, frames, mel_bands)
         Mel energies of the clips; overwritten.
     noises : sequence of ndarray of float32, shape (n, mel_bands)
-        Mel energies of background noise, each of at least as many frames as the clips.
+        Mel energies of background noise, each with at least as many frames as the clips.
     band_widths : ndarray of float32, shape (mel_bands,)
         See `MfccExtractor.band_widths`.
     settings : AugmentationSettings
-        How much.
+        Range of levels, and how often and how loud noise is added.
     rng : Generator
         Source of randomness.
     """
@@ -112,32 +112,32 @@ def add_noise(
 def mask(
     log_mel: FloatArray, settings: AugmentationSettings, features: FeatureSettings, rng: np.random.Generator
 ) -> None:
-    """Blank random stretches of time and ranges of frequency, in place.
+    """Mask random ranges of time and of frequency, in place.
 
-    D. Park et al., "SpecAugment", 2019; what is blanked becomes the clip's mean, so it says nothing.
+    D. Park et al., "SpecAugment", 2019. Masked values become the mean of the clip, so they carry no information.
 
     Parameters
     ----------
     log_mel : ndarray of float32, shape (batch, frames, mel_bands)
         Log-mel energies; overwritten.
     settings, features : AugmentationSettings, FeatureSettings
-        How much to blank; how long a frame is.
+        Number and size of the masks; duration of a frame.
     rng : Generator
         Source of randomness.
     """
     batch, frames, bands = log_mel.shape
-    times = _stretches(frames, round(settings.time_mask_length / features.hop), (batch, settings.time_masks), rng)
-    ranges = _stretches(bands, settings.frequency_mask_bands, (batch, settings.frequency_masks), rng)
+    times = _random_ranges(frames, round(settings.time_mask_length / features.hop), (batch, settings.time_masks), rng)
+    frequencies = _random_ranges(bands, settings.frequency_mask_bands, (batch, settings.frequency_masks), rng)
     means = log_mel.mean(axis=(1, 2))
-    for clip, mean, stretches, masked in zip(log_mel, means, times.tolist(), ranges.tolist(), strict=True):
-        for start, end in stretches:
+    for clip, mean, in_time, in_frequency in zip(log_mel, means, times.tolist(), frequencies.tolist(), strict=True):
+        for start, end in in_time:
             clip[start:end] = mean
-        for start, end in masked:
+        for start, end in in_frequency:
             clip[:, start:end] = mean
 
 
-def _stretches(whole: int, longest: int, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw stretches of up to `longest` within `whole`, shape (*shape, 2): start and end."""
-    lengths = rng.integers(min(longest, whole) + 1, size=shape)
-    starts = rng.integers(whole - lengths + 1)
+def _random_ranges(total: int, longest: int, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw ranges of at most `longest` positions out of `total`; shape (*shape, 2): start and end."""
+    lengths = rng.integers(min(longest, total) + 1, size=shape)
+    starts = rng.integers(total - lengths + 1)
     return np.stack([starts, starts + lengths], axis=-1)

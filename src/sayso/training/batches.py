@@ -1,7 +1,7 @@
-"""Training batches: clips drawn evenly from all labels, varied afresh, and turned into features on the fly.
+"""Training batches: clips drawn evenly from all labels, augmented, and turned into features on the fly.
 
-Batches are made in threads while the network learns. Each has a random generator of its own, made from seed, epoch and
-position; so they do not depend on how many threads made them.
+Threads prepare the batches while the network learns. Each batch has its own random generator, seeded with the seed, the
+epoch and the position of the batch, so the result does not depend on the number of threads.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from sayso.system.workers import in_order
 from sayso.training import augmentation
 from sayso.training.augmented_clips import AugmentedClips
 
-# A word of unknown speech with fewer clips is no class of its own.
+# An unknown word with fewer clips than this does not become a separate class.
 FEWEST_CLIPS = 10
 
 # Purposes of random numbers, so that no two of them share a sequence.
@@ -30,11 +30,11 @@ _PLAN, _BATCH, _PLAIN = 0, 1, 2
 
 
 class TrainingSet:
-    """Clips to learn from, drawn so that every word comes equally often, varied afresh each time.
+    """Clips to learn from, drawn so that every word comes equally often and augmented each time.
 
     Parameters
     ----------
-    store : Clips
+    clips : Clips
         Training clips.
     noises : sequence of ndarray of float32
         Background noise.
@@ -43,40 +43,40 @@ class TrainingSet:
     settings : Settings
         Augmentation, batch size and seed.
     extractor : MfccExtractor
-        Makes the features.
+        Computes the features.
 
     Attributes
     ----------
     labels : tuple of str
         The labels of the model.
     parts : tuple of str
-        Words that all are unknown speech, each of which is learned as a class of its own, behind the labels.
+        Unknown words that are each learned as a separate class; their indices follow those of the labels.
     batches : int
-        Batches in one epoch, which draws as many clips of each label as a word has on average, and of unknown speech
-        so many times as the settings ask for.
+        Number of batches in an epoch. An epoch draws as many clips of each label as a word has on average, and
+        `unknown_draws` times as many of unknown speech.
     """
 
     def __init__(
         self,
-        store: Clips,
+        clips: Clips,
         noises: Sequence[FloatArray],
         labels: Sequence[str],
         settings: Settings,
         extractor: MfccExtractor,
     ) -> None:
         self.labels = tuple(labels)
-        self._store = store
-        self._clips = AugmentedClips(store, settings, extractor)
+        self._clips = clips
+        self._augmented = AugmentedClips(clips, settings, extractor)
         self._noises = [extractor.energies(noise[None])[0] for noise in noises]
         self._settings = settings
         self._extractor = extractor
-        self._pools = [self._pool(store.rows, label) for label in self.labels]
+        self._pools = [self._pool(clips.rows, label) for label in self.labels]
         for label, pool in zip(self.labels, self._pools, strict=True):
             if not pool and not (label == SILENCE and noises):
                 raise CorpusError(f"no usable training clip of {label}; add recordings of it or leave it out")
-        self.parts = self._words_of_unknown_speech() if settings.training.unknown_by_word else ()
+        self.parts = self._unknown_words() if settings.training.unknown_by_word else ()
         places = {name: place for place, name in enumerate((*self.labels, *self.parts))}
-        names = (row.word if row.word in places else label_of(row.word, self.labels) for row in store.rows)
+        names = (row.word if row.word in places else label_of(row.word, self.labels) for row in clips.rows)
         self._classes = np.array([places[name] for name in names], np.int64)
         words = [sum(map(len, pool)) for label, pool in zip(self.labels, self._pools, strict=True)
                  if label not in (SILENCE, UNKNOWN)]  # fmt: skip
@@ -87,35 +87,36 @@ class TrainingSet:
         self.batches = size // self.batch_size
 
     def _pool(self, rows: Sequence[Clip], label: str) -> list[Labels]:
-        """Positions of the clips that stand for a label, word by word."""
+        """Return the positions of the clips of a label, grouped by word."""
         words: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             if label_of(row.word, self.labels) == label:
                 words.setdefault(row.word, []).append(position)
         return [np.array(positions) for positions in words.values()]
 
-    def _words_of_unknown_speech(self) -> tuple[str, ...]:
-        clips = Counter(row.word for row in self._store.rows if row.word not in self.labels)
-        return tuple(sorted(word for word, count in clips.items() if count >= FEWEST_CLIPS))
+    def _unknown_words(self) -> tuple[str, ...]:
+        """Return the unknown words that have enough clips to be classes."""
+        counts = Counter(row.word for row in self._clips.rows if row.word not in self.labels)
+        return tuple(sorted(word for word, count in counts.items() if count >= FEWEST_CLIPS))
 
     def labels_of(self, classes: Labels) -> Labels:
-        """Return the index of the label that each class stands for."""
+        """Return the index of the label that each class belongs to."""
         unknown = [self.labels.index(UNKNOWN) for _ in self.parts]
         labels: Labels = np.array([*range(len(self.labels)), *unknown])[classes]
         return labels
 
     def epoch(self, epoch: int, standardizer: Standardizer, threads: int) -> Iterator[tuple[FloatArray, Labels]]:
-        """Yield the batches of one epoch, made ahead by `threads` threads.
+        """Yield the batches of one epoch, prepared in advance by `threads` threads.
 
         Yields
         ------
         features : ndarray of float32, shape (batch, frames, width)
             Standardised features.
         classes : ndarray of int, shape (batch,)
-            Index of the right label, or part, of each.
+            Index of the true label, or part, of each.
         """
         positions, classes = self._plan(epoch)
-        self._clips.renew(epoch, threads)
+        self._augmented.renew(epoch, threads)
 
         def make(batch: int) -> tuple[FloatArray, Labels]:
             part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
@@ -125,28 +126,28 @@ class TrainingSet:
         yield from in_order(make, range(self.batches), threads)
 
     def standardizer(self, threads: int, clips: int = 2_000) -> Standardizer:
-        """Fit the standardisation on the first clips of an epoch of its own."""
+        """Fit the standardisation to the first clips of epoch 0, which is used for nothing else."""
         positions, _ = self._plan(0)
-        self._clips.renew(0, threads)
+        self._augmented.renew(0, threads)
         rng = np.random.default_rng([self._settings.training.seed, _BATCH])
         return Standardizer.fit(self._features(positions[:clips], rng))
 
     def plain_unknown(self, standardizer: Standardizer, most: int) -> FloatArray:
-        """Make the features of clips of unknown speech as they are, running speech before single words.
+        """Compute the features of clips of unknown speech without augmentation, running speech before single words.
 
         Returns
         -------
         features : ndarray of float32, shape (at most `most`, frames, width)
             Standardised features.
         """
-        rng, rows = np.random.default_rng([self._settings.training.seed, _PLAIN]), self._store.rows
+        rng, rows = np.random.default_rng([self._settings.training.seed, _PLAIN]), self._clips.rows
         unknown = [place for place, row in enumerate(rows) if label_of(row.word, self.labels) == UNKNOWN]
         order = sorted(rng.permutation(np.array(unknown, int)).tolist(), key=lambda place: rows[place].word != UNKNOWN)
-        windows = self._store.windows(np.array(order[:most], int))
+        windows = self._clips.windows(np.array(order[:most], int))
         return standardizer.apply(self._extractor(windows))
 
     def _plan(self, epoch: int) -> tuple[Labels, Labels]:
-        """Choose which clips one epoch draws, in which order; position -1 is a silence clip yet to be made."""
+        """Choose the clips of one epoch and their order; position -1 is silence, to be made from background noise."""
         rng = np.random.default_rng([self._settings.training.seed, _PLAN, epoch])
         drawn = zip(self._pools, self._counts, strict=True)
         positions = np.concatenate([self._draw(pool, count, rng) for pool, count in drawn])
@@ -156,10 +157,10 @@ class TrainingSet:
         return positions[order], classes[order]
 
     def _draw(self, pool: Sequence[Labels], draws: int, rng: np.random.Generator) -> Labels:
-        """Draw clips of one label, each as often as any other, give or take one.
+        """Draw clips of one label; within a word, the number of draws of any two clips differs by at most one.
 
-        Where several words stand for a label, a word is drawn in proportion to the square root of its clips: a rare
-        word counts for more than its clips, which is what makes "unknown" mean more than its most frequent words.
+        Where a label stands for several words, each is drawn in proportion to the square root of its number of clips.
+        Rare words so get more than their share, and "unknown" means more than its most frequent words.
         """
         if not pool:
             return np.full(draws, -1)
@@ -173,9 +174,9 @@ class TrainingSet:
         return chosen
 
     def _features(self, positions: Labels, rng: np.random.Generator) -> FloatArray:
-        """Make the features of varied clips."""
+        """Compute the features of augmented clips; positions of -1 become silence."""
         settings, extractor = self._settings, self._extractor
-        energies = self._clips.draw(positions, rng)
+        energies = self._augmented.draw(positions, rng)
         augmentation.add_noise(energies, self._noises, extractor.band_widths, settings.augmentation, rng)
         for clip in np.flatnonzero(positions < 0):
             noise = random_slice(self._noises, settings.features.frames, rng)

@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from: every vector that the next step depends on, in one file."""
+"""Checkpoints: everything that an interrupted training needs to continue, in one file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _KEY = "checkpoint"
 
 @dataclass(frozen=True)
 class _Best:
-    """What the header tells of the best epoch."""
+    """The best epoch, as the header states it."""
 
     epoch: int
     accuracy: float
@@ -39,7 +39,7 @@ class Checkpoint:
     best_accuracy : float
         Its validation accuracy.
     history : sequence of EpochRow
-        What the epochs showed so far.
+        Results of the epochs so far.
     vectors : dict of str to ndarray
         The state of the trainer, and the best weights.
     """
@@ -51,7 +51,7 @@ class Checkpoint:
     vectors: dict[str, NDArray[np.floating[Any]]]
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint to a file, wholly or not at all.
+        """Write the checkpoint to a file, completely or not at all.
 
         Raises
         ------
@@ -76,16 +76,16 @@ class Checkpoint:
         path : Path
             The file.
         origin : dict
-            Settings and recordings of the training that shall go on.
+            Settings and recordings of the training to be resumed.
         expected : mapping of str to ndarray
-            Vectors of the names, shapes and types that it must hold.
+            Vectors with the names, shapes and types that the file must contain.
 
         Raises
         ------
         ModelError
-            If the file is no checkpoint.
+            If the file is not a valid checkpoint.
         SettingsError
-            If it belongs to a training with other settings or other recordings.
+            If it belongs to a training with different settings or recordings.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -97,27 +97,29 @@ class Checkpoint:
             made_with = {name: header[name] for name in origin}
             history = history_of(header)
             if len(history) != len(header["history"]):
-                raise ValueError("its history is not made of finite numbers")
+                raise ValueError("its history has values that are not finite numbers")
             best = build(_Best, header["best"], "best")
-            # Through JSON and back, as the checkpoint's went: a tuple becomes a list.
+            # JSON turns tuples into lists, so what is compared has to go through it as well.
             now = json.loads(json.dumps(origin))
-            others = [name for name, value in made_with.items() if value != now[name]]
-            if not others:
+            different = [name for name, value in made_with.items() if value != now[name]]
+            if not different:
                 _check(vectors, expected)
                 if not 0 <= best.epoch <= len(history):
                     raise ValueError(f"its best epoch is {best.epoch} of {len(history)}")
         except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(
-                f"{path} is no checkpoint that can be resumed ({error}); train afresh without --resume"
+                f"{path} is not a checkpoint that can be resumed ({error}); train without --resume to start again"
             ) from error
-        if others:
-            raise SettingsError(f"{path} was made with other {others[0]}; use the same, or train without --resume")
+        if different:
+            raise SettingsError(
+                f"{path} was made with different {different[0]}; use the same ones, or train without --resume"
+            )
         return cls(made_with, best.epoch, best.accuracy, history, vectors)
 
 
 def _check(vectors: Mapping[str, NDArray[np.floating[Any]]], expected: Mapping[str, NDArray[np.floating[Any]]]) -> None:
-    """Make sure that the vectors are such as the training has."""
-    for name, ours in expected.items():
+    """Refuse vectors that do not have the expected shapes and types or are not finite."""
+    for name, wanted in expected.items():
         given = vectors[name]
-        if given.shape != ours.shape or given.dtype != ours.dtype or not np.isfinite(given).all():
-            raise ValueError(f"{name} is not made of {ours.size} finite numbers")
+        if given.shape != wanted.shape or given.dtype != wanted.dtype or not np.isfinite(given).all():
+            raise ValueError(f"{name} does not consist of {wanted.size} finite numbers of type {wanted.dtype}")

@@ -1,6 +1,6 @@
-"""From a corpus and a wish to a training that can start: which labels, which clips, and what stands in the way.
+"""Preparing a training: choosing the labels, reading the clips, and checking the data.
 
-Everything that a user can get wrong about the data is found here, before the first epoch.
+Every mistake that a user can make with the data is found here, before the first epoch.
 """
 
 import hashlib
@@ -24,24 +24,24 @@ from sayso.system.workers import cores
 from sayso.training.batches import TrainingSet
 from sayso.training.training import Training
 
-# A word needs one clip to learn from and one to judge by.
+# A word needs one clip for training and one for validation.
 FEWEST_CLIPS = 2
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A training that can start, and what the user should know of it.
+    """A training that is ready to start, and what the user should know about it.
 
     Attributes
     ----------
     training : Training
         The training.
     skipped : tuple of Skipped
-        What was left out, and why.
+        Files that are not used, and why.
     warnings : tuple of str
-        What may spoil the result, one line each.
+        Problems that may make the result worse, one line each.
     clips : Clips
-        The recordings of words that train and validate.
+        The clips of words for training and validation.
     """
 
     training: Training
@@ -69,25 +69,26 @@ def prepare(
     settings : Settings
         All settings.
     words : sequence of str
-        The words to recognise; the corpus's other words become unknown speech. Without any, all words are recognised.
+        The words to recognise; other words of the corpus become unknown speech. By default all words.
     noises : sequence of Path
-        Recordings of background noise to use beside the corpus's own.
+        Recordings of background noise, in addition to those of the corpus.
     negatives : sequence of Path
-        Recordings of speech without any of the words, of any length, to learn as unknown beside the corpus's own.
+        Recordings of speech without any of the words, of any length, to be learned as unknown speech in addition to
+        that of the corpus.
     checkpoint : Path, optional
-        Where to keep checkpoints.
+        Where to save checkpoints.
     cache : Path, optional
-        A folder where the clips of large corpora are kept for the next start.
+        Folder in which the clips of large corpora are stored, so that the next training starts faster.
     threads : int, optional
-        How many threads, and processes where clips are read, share the work; the result does not depend on it. Without
-        it, one for each core.
+        How many threads (processes for reading clips) share the work; the result does not depend on it. By default
+        one per core.
 
     Raises
     ------
     CorpusError
-        If a word has too few clips, or there is nothing to tell it from.
+        If a word has too few clips, or there is only one label.
     SettingsError
-        If a word is asked for that the corpus does not hold.
+        If the corpus does not have one of the words.
     """
     threads = threads or cores()
     extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
@@ -95,48 +96,48 @@ def prepare(
     labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
     rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
     if cache:
-        store, trouble = ClipCache(cache, corpus.root, settings.features).load(rows, threads)
+        clips, cache_warning = ClipCache(cache, corpus.root, settings.features).load(rows, threads)
     else:
-        store, trouble = load_clips(rows, settings.features, threads), ""
-    skipped += store.skipped
-    learnt = sum(row.split == "training" for row in store.rows)
-    stores = {"training": store.between(0, learnt), "validation": store.between(learnt, len(store.rows))}
+        clips, cache_warning = load_clips(rows, settings.features, threads), ""
+    skipped += clips.skipped
+    first = sum(row.split == "training" for row in clips.rows)
+    splits = {"training": clips.between(0, first), "validation": clips.between(first, len(clips.rows))}
     if negatives:
         speech = load_negatives(negatives, settings.features, threads)
         if not speech.rows:
             reason = speech.skipped[0].reason
             raise CorpusError(f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}")
-        stores["training"] = stores["training"].joined(speech)
+        splits["training"] = splits["training"].joined(speech)
         skipped += speech.skipped
     warnings = [
         *corpus.warnings,
-        *([trouble] if trouble else []),
-        *_check_counts(labels, stores["training"], stores["validation"]),
+        *([cache_warning] if cache_warning else []),
+        *_check_counts(labels, splits["training"], splits["validation"]),
     ]
     if not backgrounds:
         warnings.append(
-            "no background noise (folder _background_noise_ or --noise): the model will not stand noise well"
+            "no background noise (folder _background_noise_ or --noise): the model will perform poorly in noise"
         )
     if UNKNOWN not in labels:
         warnings.append(
-            "no other words to learn as unknown: the model will take whatever it hears for one of its words"
+            "no other words to learn as unknown speech: the model will recognise any sound as one of its words"
         )
     training = Training(
-        data=TrainingSet(stores["training"], backgrounds, labels, settings, extractor),
-        validation=benchmark_set(stores["validation"], backgrounds, labels, settings.training.seed),
+        data=TrainingSet(splits["training"], backgrounds, labels, settings, extractor),
+        validation=benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed),
         settings=settings,
         extractor=extractor,
-        provenance=_provenance(corpus, labels, stores, backgrounds),
+        provenance=_provenance(corpus, labels, splits, backgrounds),
         checkpoint=checkpoint,
         threads=threads,
     )
-    return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings), store)
+    return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings), clips)
 
 
 def choose_labels(
     corpus: Corpus, words: Sequence[str], has_noise: bool, has_negatives: bool = False
 ) -> tuple[str, ...]:
-    """Choose what the model tells apart: the words as asked for, then unknown and silence if the data has them."""
+    """Choose the labels of the model: the requested words in their order, then unknown and silence if there is data."""
     present = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
     asked = list(words) or present
     if missing := [word for word in asked if word not in present]:
@@ -150,7 +151,8 @@ def choose_labels(
         labels = [*labels, SILENCE]
     if len(set(labels) - {SILENCE}) < 2:
         raise CorpusError(
-            f"only one word, {labels[0]!r}: there is nothing to tell it from; add recordings of other words"
+            f"only one word, {labels[0]!r}; expected at least one other to distinguish it from; "
+            "add recordings of other words"
         )
     try:
         check_labels(labels)
@@ -160,35 +162,33 @@ def choose_labels(
 
 
 def _check_counts(labels: Sequence[str], training: Clips, validation: Clips) -> list[str]:
-    """Refuse words that cannot be learned; return a warning for those that cannot be judged."""
-    learn = Counter(label_of(row.word, labels) for row in training.rows)
-    judge = Counter(label_of(row.word, labels) for row in validation.rows)
+    """Refuse words that have too few clips; return a warning for words without validation clips."""
+    trained = Counter(label_of(row.word, labels) for row in training.rows)
+    validated = Counter(label_of(row.word, labels) for row in validation.rows)
     words = [label for label in labels if label not in (SILENCE, UNKNOWN)]
     for word in words:
-        if learn[word] + judge[word] < FEWEST_CLIPS:
+        if trained[word] + validated[word] < FEWEST_CLIPS:
             raise CorpusError(
-                f"the word {word!r} has {learn[word] + judge[word]} usable clip(s) for training and validation; "
+                f"the word {word!r} has {trained[word] + validated[word]} usable clip(s) for training and validation; "
                 f"expected at least {FEWEST_CLIPS}, better 50; record more or leave it out with --words"
             )
-        if not learn[word]:
-            raise CorpusError(f"no training clip of {word!r}: its speakers all fall to validation; add other speakers")
-    if not judge:
+        if not trained[word]:
+            raise CorpusError(f"no training clip of {word!r}: all its speakers are in validation; add other speakers")
+    if not validated:
         raise CorpusError("no clip is left for validation; add recordings of more speakers")
-    return [
-        f"no validation clip of {word!r}: how well it is recognised is not known" for word in words if not judge[word]
-    ]
+    return [f"no validation clip of {word!r}: its accuracy is not known" for word in words if not validated[word]]
 
 
 def _provenance(
-    corpus: Corpus, labels: Sequence[str], stores: dict[str, Clips], noises: Sequence[FloatArray]
+    corpus: Corpus, labels: Sequence[str], splits: dict[str, Clips], noises: Sequence[FloatArray]
 ) -> dict[str, Any]:
-    """Describe the data in plain values, with a digest of every sample that takes part."""
+    """Describe the data in plain values, with a digest of all samples that are used."""
     digest = hashlib.sha256()
     counts: dict[str, dict[str, int]] = {}
-    for split, store in stores.items():
-        counts[split] = dict(Counter(label_of(row.word, labels) for row in store.rows))
-        digest.update("\n".join(f"{row.word}/{row.path.name}" for row in store.rows).encode("utf-8", "surrogateescape"))
-        digest.update(store.samples.data)
+    for split, part in splits.items():
+        counts[split] = dict(Counter(label_of(row.word, labels) for row in part.rows))
+        digest.update("\n".join(f"{row.word}/{row.path.name}" for row in part.rows).encode("utf-8", "surrogateescape"))
+        digest.update(part.samples.data)
     for noise in noises:
         digest.update(noise.data)
     return {"corpus": corpus.root.resolve().name, "clips": counts, "noises": len(noises), "sha256": digest.hexdigest()}

@@ -1,8 +1,8 @@
-"""Generated rooms: how a word sounds across a room, for training.
+"""Reverberation for training clips: simulated impulse responses of rooms, and convolution with them.
 
-Sound reaches the microphone directly and by way of the walls. Each reflection sounds as if it came from an image of the
-speaker behind the wall; summing up all images gives the room's impulse response, and convolving a clip with it puts
-the speaker into the room.
+Sound reaches a microphone directly and by way of the walls. Each reflection sounds as if it came from a mirror image of
+the speaker behind the wall. The sum over all images is the impulse response of the room, and a clip convolved with it
+sounds as if it had been recorded there.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-SPEED_OF_SOUND = 343.0  # metres a second, at 20 °C
-SMALLEST, LARGEST = (2.5, 2.5, 2.2), (8.0, 6.0, 3.5)  # metres
-WALL = 0.3  # metres that speaker and microphone keep from the walls
-LONGEST = 0.3  # seconds that a response lasts at the most; the faint rest of a long one is cut off
+SPEED_OF_SOUND = 343.0  # metres per second, at 20 °C
+SMALLEST, LARGEST = (2.5, 2.5, 2.2), (8.0, 6.0, 3.5)  # sizes of rooms, in metres
+WALL = 0.3  # smallest distance of speaker and microphone from the walls, in metres
+LONGEST = 0.3  # longest impulse response, in seconds; the faint end of a longer one is cut off
 
 
-def room_response(reverberation_time: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
-    """Make the impulse response of a random box-shaped room, by the image-source method.
+def impulse_response(reverberation_time: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+    """Simulate the impulse response of a random box-shaped room by the image-source method.
 
     J. Allen and D. Berkley, "Image method for efficiently simulating small-room acoustics", 1979. The reflection
     coefficient of the walls follows from the reverberation time by Eyring's formula.
@@ -28,28 +28,28 @@ def room_response(reverberation_time: float, sample_rate: int, rng: np.random.Ge
     Parameters
     ----------
     reverberation_time : float
-        Seconds in which the sound falls by 60 dB (T60).
+        Time in which the sound level falls by 60 dB (T60), in seconds.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     rng : Generator
-        Draws the room, the speaker's place and the microphone's.
+        Draws the size of the room and the positions of speaker and microphone.
 
     Returns
     -------
     response : ndarray of float32, shape (samples,)
-        Beginning with the direct sound, so that it delays nothing; of energy 1, so that it hardly changes the level.
+        Starts with the direct sound, so that it adds no delay; has energy 1, so that it hardly changes the level.
     """
     size = rng.uniform(SMALLEST, LARGEST)
     speaker, microphone = rng.uniform(WALL, size - WALL), rng.uniform(WALL, size - WALL)
     volume, surface = size.prod(), 2 * (size.prod() / size).sum()
-    reflected = np.exp(-0.161 * volume / (surface * reverberation_time))  # of the energy, at each wall
+    reflected = np.exp(-0.161 * volume / (surface * reverberation_time))  # part of the energy, at each wall
     length = round(min(reverberation_time, LONGEST) * sample_rate)
 
     squares, bounces = np.zeros((1, 1, 1)), np.zeros((1, 1, 1), np.int64)
     for axis in range(3):
         furthest = int(np.ceil(length / sample_rate * SPEED_OF_SOUND / (2 * size[axis]))) + 1
         number = np.arange(-furthest, furthest + 1)
-        # Images stand in pairs at 2 n size ± speaker, seen through |n| walls on one side and |n - p| on the other.
+        # Images come in pairs at 2 n size ± speaker, reflected |n| times by one wall and |n - p| times by the other.
         offsets = np.concatenate([2 * number * size[axis] + sign * speaker[axis] for sign in (1, -1)])
         walls = np.concatenate([np.abs(number - mirrored) + np.abs(number) for mirrored in (0, 1)])
         shape = [-1 if other == axis else 1 for other in range(3)]
@@ -58,24 +58,24 @@ def room_response(reverberation_time: float, sample_rate: int, rng: np.random.Ge
     distances = np.sqrt(squares)
     direct = float(np.linalg.norm(speaker - microphone))
     delays = np.rint((distances - direct) / SPEED_OF_SOUND * sample_rate).astype(np.int64)
-    heard = delays < length
-    # Walls that turn the sign keep late reflections, thousands of them, from adding up to a rumble (E. Lehmann and A.
+    within = delays < length
+    # Walls that invert the sign keep the thousands of late reflections from adding up to a rumble (E. Lehmann and A.
     # Johansson, "Prediction of energy decay in room impulse responses simulated with an image-source model", 2008).
-    amplitudes = (-np.sqrt(reflected)) ** bounces[heard] / np.maximum(distances[heard], 0.1)
-    response = np.bincount(delays[heard], amplitudes, length)
+    amplitudes = (-np.sqrt(reflected)) ** bounces[within] / np.maximum(distances[within], 0.1)
+    response = np.bincount(delays[within], amplitudes, length)
     return (response / np.linalg.norm(response)).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """Impulse responses, transformed once, to convolve clips of one length with.
+class ImpulseResponses:
+    """Fourier transforms of room impulse responses, computed once for clips of one length.
 
     Attributes
     ----------
-    spectra : ndarray of complex64, shape (rooms, size // 2 + 1)
-        Their Fourier transforms.
+    spectra : ndarray of complex64, shape (responses, size // 2 + 1)
+        The transforms.
     size : int
-        Samples of a transform; enough for a clip and the longest response.
+        Length of a transform in samples; enough for a clip and the longest response.
     """
 
     spectra: NDArray[np.complex64]
@@ -85,18 +85,18 @@ class Rooms:
     def generate(
         cls, count: int, times: tuple[float, float], clip_samples: int, sample_rate: int, rng: np.random.Generator
     ) -> Self:
-        """Make `count` rooms with reverberation times in that range, for clips of that length."""
+        """Simulate `count` rooms with reverberation times between `times` seconds, for clips of `clip_samples`."""
         from scipy import fft
 
         size = fft.next_fast_len(clip_samples + round(LONGEST * sample_rate), real=True)
-        responses = [room_response(rng.uniform(*times), sample_rate, rng) for _ in range(count)]
+        responses = [impulse_response(rng.uniform(*times), sample_rate, rng) for _ in range(count)]
         return cls(np.stack([fft.rfft(response, size) for response in responses]), size)
 
-    def put(self, clip: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Return the clip as it sounds in one of the rooms, of the same length."""
+    def convolve(self, clip: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Convolve a clip with a randomly drawn response; the result has the length of the clip."""
         from scipy import fft
 
         spectrum = fft.rfft(clip, self.size)
         spectrum *= self.spectra[rng.integers(len(self.spectra))]
-        heard: FloatArray = fft.irfft(spectrum, self.size, overwrite_x=True)[: len(clip)]
-        return heard
+        reverberant: FloatArray = fft.irfft(spectrum, self.size, overwrite_x=True)[: len(clip)]
+        return reverberant

@@ -1,4 +1,4 @@
-"""Many trainings side by side, one for each combination of settings and seeds, to find out what works best."""
+"""Sweeps: one training for each combination of settings and seeds, to find out what works best."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from sayso.training.preparation import prepare
 
 
 class Data(NamedTuple):
-    """What all runs learn from; see `prepare`. The paths are absolute, as other machines may read them."""
+    """The data of all runs; see `prepare`. The paths are absolute, as other machines may read them."""
 
     corpus: Path
     words: tuple[str, ...]
@@ -34,11 +34,11 @@ class Run:
     Attributes
     ----------
     values : dict
-        What is varied, as in ``{"training.seed": 0}``.
+        The settings that differ between runs, as in ``{"training.seed": 0}``.
     settings : Settings
         All settings.
     folder : Path
-        Where its checkpoint lies, with which an interrupted run goes on.
+        Folder of the checkpoint, from which an interrupted run continues.
     """
 
     values: dict[str, Any]
@@ -47,27 +47,27 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The file of the checkpoint, which bears a digest of all settings."""
+        """The file of the checkpoint; its name is a digest of all settings."""
         text = json.dumps(self.settings.to_dict(), sort_keys=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.checkpoint"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a run has come to, in plain values.
+    """The result of a run, in plain values.
 
     Attributes
     ----------
     values, settings : dict
-        What is varied, and all settings.
+        The settings that differ between runs, and all settings.
     data : dict
-        What it learned from.
+        The data of the run, see `data_to_dict`.
     validation_accuracy : float
-        Of the best epoch.
+        Accuracy of the best epoch.
     best_epoch : int
         Its number.
     seconds : float
-        How long the run took.
+        Duration of the run.
     """
 
     values: dict[str, Any]
@@ -84,16 +84,16 @@ def grid(settings: Settings, varied: dict[str, list[Any]], folder: Path) -> list
     Parameters
     ----------
     settings : Settings
-        What is not varied.
+        Settings that are the same for all runs.
     varied : dict
         The values that each setting takes, as in ``{"training.epochs": [10, 20]}``.
     folder : Path
-        For the checkpoints.
+        Folder for the checkpoints.
 
     Raises
     ------
     SettingsError
-        If there is no such setting, or a value is impossible.
+        If there is no such setting, or a value is not allowed.
     """
     runs = []
     for values in product(*varied.values()):
@@ -102,23 +102,23 @@ def grid(settings: Settings, varied: dict[str, list[Any]], folder: Path) -> list
         for name, value in chosen.items():
             table, _, key = name.partition(".")
             if not key or not isinstance(tables.get(table, {}), dict):
-                raise SettingsError(f"{name!r} is no setting; expected TABLE.NAME, as in training.epochs")
+                raise SettingsError(f"{name!r} is not a setting; expected TABLE.NAME, as in training.epochs")
             tables.setdefault(table, {})[key] = value
         runs.append(Run(chosen, Settings.from_dict(tables), folder))
     return runs
 
 
 def values_of(text: str) -> tuple[str, list[Any]]:
-    """Read ``training.epochs=10,20``: a setting and the values it takes, written as in TOML or as plain words.
+    """Parse ``training.epochs=10,20``: a setting and the values it takes, written as in TOML or as plain words.
 
     Raises
     ------
     SettingsError
-        If it is nothing of the kind.
+        If the text does not have this form.
     """
     name, found, values = text.partition("=")
     if not found or not values.strip():
-        raise SettingsError(f"{text!r} varies nothing; expected TABLE.NAME=VALUE,VALUE, as in training.epochs=10,20")
+        raise SettingsError(f"{text!r} has no values; expected TABLE.NAME=VALUE,VALUE, as in training.epochs=10,20")
     try:
         parsed: list[Any] = tomllib.loads(f"values = [{values}]")["values"]
     except tomllib.TOMLDecodeError:
@@ -127,21 +127,21 @@ def values_of(text: str) -> tuple[str, list[Any]]:
 
 
 def train(data: Data, run: Run) -> tuple[Row, Model]:
-    """Train one run to its end, or from its checkpoint on.
+    """Carry out one run, starting from its checkpoint if there is one.
 
     Parameters
     ----------
     data : Data
-        What to learn from.
+        The data.
     run : Run
-        With which settings.
+        The settings.
 
     Returns
     -------
     row : Row
-        What it has come to.
+        The result.
     model : Model
-        The best model.
+        The model with the best weights.
     """
     start = time.perf_counter()
     corpus = scan(data.corpus)
@@ -165,13 +165,13 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
 
 
 def data_to_dict(data: Data) -> dict[str, Any]:
-    """Return what decides about the result of a run, apart from its settings, in plain values."""
+    """Return everything but the settings that determines the result of a run, in plain values."""
     names = {name: [str(path) for path in getattr(data, name)] for name in ("noises", "negatives")}
     return {"corpus": str(data.corpus), "words": list(data.words), **names}
 
 
 def finished(path: Path) -> Iterator[Row]:
-    """Yield the rows of runs that are done; a line that a kill left half written is none."""
+    """Yield the rows of finished runs; lines that were not written completely are skipped."""
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n"):
@@ -182,15 +182,15 @@ def finished(path: Path) -> Iterator[Row]:
 
 
 def is_row_of(row: Row, data: Data, run: Run) -> bool:
-    """Tell whether a row says what this run has come to."""
-    # Through JSON and back, as the row went: a tuple becomes a list.
+    """Return whether a row is the result of this run."""
+    # JSON turns tuples into lists, so the settings have to go through it as the row did.
     return bool(row.data == data_to_dict(data) and row.settings == json.loads(json.dumps(run.settings.to_dict())))
 
 
 def append(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows at the end of a file."""
+    """Append rows to a file."""
     with path.open("ab") as file:
         if file.tell():
-            # After what a kill may have left half written.
+            # The last line may be incomplete if an earlier process was killed.
             file.write(b"\n")
         file.write(b"\n".join(json.dumps(asdict(row)).encode() for row in rows))

@@ -1,9 +1,9 @@
-"""Adding words to a trained model from few recordings: the last layer learns, all others stay as they are.
+"""Adding words to a trained model from few recordings: the last layer is trained, all others stay as they are.
 
-What the trained layers make of sound tells new words apart well enough for few weights. The last layer goes on from
-what it knew, as the shortcut of a residual connection whose other branch, one hidden layer, learns what is to be added.
-Both are trained by the same backpropagation as any network, on the new words, varied many times over, beside the
-examples that the model remembers of its own training; so it learns what is new without forgetting what it knew.
+The outputs of the trained layers distinguish new words well enough for a small classifier. The last layer becomes the
+shortcut of a residual connection whose other branch, one hidden layer, learns what has to be added. Both are trained by
+backpropagation on many augmented versions of the new recordings and on the examples that the model has kept from its
+own training (rehearsal), so that it learns the new words without forgetting the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,20 +29,20 @@ from sayso.nn.parameters import Views
 from sayso.nn.trainer import Trainer
 from sayso.training.batches import TrainingSet
 
-# Varied examples that are made of each new word.
-VARIED = 400
-# The hidden layer, and the part of its outputs that is silenced while it learns.
+# Number of augmented examples of each new word.
+AUGMENTED = 400
+# Units of the hidden layer, and its dropout rate.
 HIDDEN, DROPOUT = 96, 0.5
 STEPS, BATCH, RATE = 1_500, 128, 0.003
-# Unknown speech is many words, and comes so many times as often as a word. So much of it counts when the model is used:
-# a word that is known from few recordings has to be surer than one that is known from many.
-UNKNOWN_DRAWS, UNKNOWN_COUNTS = 4.0, 2.0
-# Of what is remembered, this part is only measured on.
+# Unknown speech stands for many words, so it is drawn this many times as often as a word. In use its prior is that many
+# times that of a word: a word learned from few recordings needs stronger evidence than one learned from many.
+UNKNOWN_DRAWS, UNKNOWN_PRIOR = 4.0, 2.0
+# Fraction of the rehearsal examples that are held out to measure recall before and after.
 HELD_OUT = 0.2
 FEWEST_CLIPS = 3
-# How the recordings are varied: in noise and rooms, as for any word, but half of them anew each time, as there are few.
-# Not farther from the middle than in the body's own training: what it makes of words beyond that is not to be trusted.
-VARIATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
+# Noise and reverberation are those of an ordinary training, but half of the clips are renewed each epoch, as there are
+# few. Words are not shifted further than when the other layers were trained, since their outputs are unreliable there.
+AUGMENTATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Taught:
     model : Model
         The model.
     before, after : Evaluation
-        What the model says to remembered examples of the labels that it had, without and with the new words.
+        Predictions for held-out rehearsal examples of the known labels, before and after the new words were added.
     clips : dict of str to int
-        Recordings that each new word was learned from.
+        Number of recordings of each new word.
     doubtful : tuple of Doubtful
         The recordings that fit their word least, worst first.
     skipped : tuple of Skipped
-        What could not be used, and why.
+        Files that could not be used, and why.
     """
 
     model: Model
@@ -72,7 +72,7 @@ class Taught:
 
 
 class _Examples(NamedTuple):
-    """Inputs of the last layer, shape (n, width), and the index of each one's label."""
+    """Inputs of the last layer, shape (n, width), and the index of the label of each."""
 
     inputs: FloatArray
     labels: Labels
@@ -92,35 +92,35 @@ def teach(
     Parameters
     ----------
     base : Model
-        A model that remembers examples of its training.
+        A model with rehearsal examples.
     corpus : Corpus
-        Recordings of the new words; all of them are learned from, whatever their split. A word that the model knows
-        already learns from them beside what is remembered of it.
+        Recordings of the new words; all are used, whatever their split. Recordings of a word that the model already
+        knows are used together with its rehearsal examples.
     noises : sequence of Path
-        Background noise to vary the recordings with, beside the corpus's own.
+        Background noise for augmentation, in addition to that of the corpus.
     negatives : sequence of Path
         Speech without any of the words.
     threads : int
-        How many threads read and vary recordings; the result does not depend on it.
+        How many threads read and augment recordings; the result does not depend on it.
     seed : int
         The same seed gives the same model on the same machine.
 
     Raises
     ------
     ModelError
-        If the model remembers nothing, knows no unknown speech to tell the words from, or has absurdly large weights.
+        If the model has no rehearsal examples or no label for unknown speech, or if its weights are absurdly large.
     CorpusError
-        If there is nothing to learn, or too little of a word.
+        If there is no word, or a word has too few recordings.
     """
     if base.rehearsal is None or UNKNOWN not in base.labels:
         raise ModelError(
-            "the model cannot be taught, as it keeps no examples of its training or knows no unknown speech; "
-            "take one that comes with sayso, or train one with other words beside"
+            "the model cannot be taught: it has no examples of its training, or no label for unknown speech; "
+            "use one that comes with sayso, or train one with --words so that other words become unknown speech"
         )
     words = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
-    store = load_clips([clip for clip in corpus.clips if clip.word in words], base.features, threads)
+    clips = load_clips([clip for clip in corpus.clips if clip.word in words], base.features, threads)
     backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
-    clips = _counted(words, store)
+    counts = _counts(words, clips)
     labels = _labels(base.labels, words)
     try:
         check_labels(labels)
@@ -131,63 +131,65 @@ def teach(
     places = np.array([labels.index(label) for label in base.labels])
     known = _Examples(base.rehearsal.inputs.astype(np.float32), places[base.rehearsal.labels])
     rng = np.random.default_rng(seed)
-    held = rng.random(len(known.labels)) < HELD_OUT
-    new = body.varied(store, backgrounds, words, seed, threads)
+    held_out = rng.random(len(known.labels)) < HELD_OUT
+    new = body.augmented(clips, backgrounds, words, seed, threads)
     new = new._replace(labels=np.array([labels.index(word) for word in words])[new.labels])
-    parts = [_Examples(known.inputs[~held], known.labels[~held]), new]
-    skipped = [*store.skipped, *unread]
+    parts = [_Examples(known.inputs[~held_out], known.labels[~held_out]), new]
+    skipped = [*clips.skipped, *unread]
     if negatives:
         speech = load_negatives(negatives, base.features, threads)
         skipped += speech.skipped
         parts.append(_Examples(body.plain(speech), np.full(len(speech.rows), labels.index(UNKNOWN))))
-    learn = _Examples(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
-    before = _first_weights(base, labels, rng)
-    last = _learned(deepcopy(before), learn, labels.index(UNKNOWN), rng)
-    # One layer of weights cannot learn single recordings by heart: what it contradicts may be mislabelled.
-    simple = _learned(_direct(before), learn, labels.index(UNKNOWN), rng)
+    examples = _Examples(
+        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+    )
+    before = _initial_layer(base, labels, rng)
+    last = _train(deepcopy(before), examples, labels.index(UNKNOWN), rng)
+    # A linear classifier cannot memorise single recordings, so those that it contradicts may be mislabelled.
+    linear = _train(_linear_part(before), examples, labels.index(UNKNOWN), rng)
     if not np.isfinite(last.parameters.vector).all():
         raise ModelError(
-            "the model cannot be taught, as its numbers grow beyond all bounds; take one that comes with sayso"
+            "the model cannot be taught: its weights are too large for finite results; use one that comes with sayso"
         )
 
-    source = {"corpus": corpus.root.resolve().name, "clips": clips, "seed": seed}
+    source = {"corpus": corpus.root.resolve().name, "clips": counts, "seed": seed}
     model = replace(
         base,
         labels=labels,
-        network=_joined(base.network, last),
+        network=_with_last_layer(base.network, last),
         training={**base.training, "taught": [*base.training.get("taught", []), source]},
-        # What was measured was another model.
+        # The scores of the base do not hold for the new model.
         scores={},
         rehearsal=Rehearsal.of(
             np.concatenate([known.inputs, new.inputs]), np.concatenate([known.labels, new.labels]), labels
         ),
     )
-    inputs, truth = known.inputs[held], known.labels[held]
+    inputs, truth = known.inputs[held_out], known.labels[held_out]
     return Taught(
         model,
         Evaluation.of(labels, truth, places[before.logits(inputs)[:, places].argmax(axis=1)]),
         Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1)),
-        clips,
-        doubtful(store.rows, simple.probabilities(body.plain(store)), labels),
+        counts,
+        doubtful(clips.rows, linear.probabilities(body.plain(clips)), labels),
         tuple(skipped),
     )
 
 
-def _counted(words: Sequence[str], store: Clips) -> dict[str, int]:
-    """Count the usable recordings of each word, or refuse a word that has too few."""
-    clips = {word: sum(row.word == word for row in store.rows) for word in words}
-    for word, count in clips.items():
+def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
+    """Count the usable recordings of each word; refuse a word that has too few."""
+    counts = {word: sum(row.word == word for row in clips.rows) for word in words}
+    for word, count in counts.items():
         if count < FEWEST_CLIPS:
             raise CorpusError(
                 f"the word {word!r} has {count} usable recordings; expected at least {FEWEST_CLIPS}, better 10"
             )
-    if not clips:
-        raise CorpusError("there is no word to teach, only silence and unknown speech; add a folder of a word")
-    return clips
+    if not counts:
+        raise CorpusError("no word to teach, only silence or unknown speech; add a folder with recordings of a word")
+    return counts
 
 
 def _labels(known: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels of the taught model: known words, new ones, and then unknown and silence, as always."""
+    """Return the labels of the new model: known words, new words, and finally unknown and silence, as always."""
     special = [label for label in known if label in (UNKNOWN, SILENCE)]
     return (*dict.fromkeys([*(label for label in known if label not in special), *words]), *special)
 
@@ -199,19 +201,21 @@ class _Body:
         self._model, self._network = model, folded(model.network)
         self._extractor = MfccExtractor(model.features, model.tables)
 
-    def plain(self, store: Clips) -> FloatArray:
-        """Return what the last layer is given for clips as they are."""
-        features = self._extractor(store.windows(np.arange(len(store.rows))))
+    def plain(self, clips: Clips) -> FloatArray:
+        """Return the inputs of the last layer for clips without augmentation."""
+        features = self._extractor(clips.windows(np.arange(len(clips.rows))))
         return self._inputs(self._model.standardizer.apply(features))
 
-    def varied(
-        self, store: Clips, noises: Sequence[FloatArray], words: Sequence[str], seed: int, threads: int
+    def augmented(
+        self, clips: Clips, noises: Sequence[FloatArray], words: Sequence[str], seed: int, threads: int
     ) -> _Examples:
-        """Return what the last layer is given for clips that are varied as in training, evenly over the words."""
-        settings = Settings(features=self._model.features, augmentation=VARIATION, training=TrainingSettings(seed=seed))
-        data = TrainingSet(store, noises, words, settings, self._extractor)
+        """Return the inputs of the last layer for augmented clips, evenly distributed over the words."""
+        settings = Settings(
+            features=self._model.features, augmentation=AUGMENTATION, training=TrainingSettings(seed=seed)
+        )
+        data = TrainingSet(clips, noises, words, settings, self._extractor)
         inputs, labels = [], []
-        for epoch in range(-(-VARIED * len(words) // (data.batches * data.batch_size))):
+        for epoch in range(-(-AUGMENTED * len(words) // (data.batches * data.batch_size))):
             for features, truth in data.epoch(epoch, self._model.standardizer, threads):
                 inputs.append(self._inputs(features))
                 labels.append(truth)
@@ -221,45 +225,45 @@ class _Body:
         return self._network.last_inputs(features).astype(np.float32, copy=False)
 
 
-def _first_weights(base: Model, labels: Sequence[str], rng: np.random.Generator) -> Network:
-    """Return a last layer that says just what the model's does, and nothing for labels that it does not know."""
+def _initial_layer(base: Model, labels: Sequence[str], rng: np.random.Generator) -> Network:
+    """Return a last layer with the same logits as that of the model, and logits of 0 for new labels."""
     chain, place = base.network.chain, base.network.last
     known, learned = chain.layers[place], base.network.parameters.values[chain.names[place]]
-    # Words of unknown speech may be classes of their own; they stay so.
+    # Unknown words that are separate classes stay so.
     parts = sum(layer.parts for layer in chain.layers[place:] if isinstance(layer, Merging))
     outputs = len(labels) + parts
     places = [*(labels.index(label) for label in base.labels), *range(len(labels), outputs)]
     merging = [Merging(labels.index(UNKNOWN), parts)] if parts else []
-    taught = isinstance(known, Residual)
-    width = learned["shortcut"]["0.Dense"]["weight"].shape[1] if taught else learned["weight"].shape[1]
+    already_taught = isinstance(known, Residual)
+    width = learned["shortcut"]["0.Dense"]["weight"].shape[1] if already_taught else learned["weight"].shape[1]
     hidden_layers = known.layers[:3] if isinstance(known, Residual) else (Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
     block = Residual((*hidden_layers, Dense(outputs)), (Dense(outputs),))
     last = Network([block, *merging], (width,)).initialise(rng)
     values = last.parameters.values["0.Residual"]
     hidden, added, direct = values["layers"]["0.Dense"], values["layers"]["3.Dense"], values["shortcut"]["0.Dense"]
-    pairs = [(direct, learned["shortcut"]["0.Dense"] if taught else learned)]
+    pairs = [(direct, learned["shortcut"]["0.Dense"] if already_taught else learned)]
     for name in ("weight", "bias"):
         added[name][...] = 0
-    if taught:
+    if already_taught:
         _copy(learned["layers"]["0.Dense"], hidden)
         pairs.append((added, learned["layers"]["3.Dense"]))
-    for ours, theirs in pairs:
+    for target, source in pairs:
         for name in ("weight", "bias"):
-            ours[name][...] = 0
-            ours[name][places] = theirs[name]
+            target[name][...] = 0
+            target[name][places] = source[name]
     return last
 
 
-def _direct(last: Network) -> Network:
-    """Return the shortcut of a last layer alone: one layer of weights."""
+def _linear_part(last: Network) -> Network:
+    """Return a network of only the shortcut of a last layer: a linear classifier."""
     learned = last.parameters.values["0.Residual"]["shortcut"]
     alone = Network([Dense(len(learned["0.Dense"]["bias"])), *last.chain.layers[1:]], last.input_shape)
     _copy(learned, alone.parameters.values)
     return alone
 
 
-def _learned(last: Network, examples: _Examples, unknown: int, rng: np.random.Generator) -> Network:
-    """Train a last layer on examples that are drawn evenly from the labels, unknown speech more often."""
+def _train(last: Network, examples: _Examples, unknown: int, rng: np.random.Generator) -> Network:
+    """Train a last layer on examples drawn evenly from all labels, but more often from unknown speech."""
     pools = [np.flatnonzero(examples.labels == label) for label in range(last.classes)]
     shares = np.array([float(len(pool) > 0) for pool in pools])
     shares[unknown] *= UNKNOWN_DRAWS
@@ -269,12 +273,12 @@ def _learned(last: Network, examples: _Examples, unknown: int, rng: np.random.Ge
         chosen = np.array([pools[label][rng.integers(len(pools[label]))] for label in labels])
         trainer.step(examples.inputs[chosen], labels, step / STEPS, rng)
     last.parameters.vector[:] = trainer.averaged
-    last.raise_logit(unknown, -np.log(UNKNOWN_DRAWS / UNKNOWN_COUNTS))
+    last.raise_logit(unknown, -np.log(UNKNOWN_DRAWS / UNKNOWN_PRIOR))
     return last
 
 
-def _joined(network: Network, last: Network) -> Network:
-    """Put a new last layer behind the other layers of a network."""
+def _with_last_layer(network: Network, last: Network) -> Network:
+    """Replace the last layer of a network."""
     joined = Network([*network.chain.layers[: network.last], *last.chain.layers], network.input_shape)
     for name in joined.chain.names[: network.last]:
         _copy(network.parameters.values[name], joined.parameters.values[name])

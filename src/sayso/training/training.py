@@ -1,7 +1,7 @@
-"""Training a model on a corpus: epochs of backpropagation, validation after each, checkpoints to go on from.
+"""Training a model on a corpus: epochs of backpropagation, each followed by validation, with checkpoints.
 
-Everything random is drawn from the seed and the epoch's number, and a checkpoint holds every vector that the next step
-depends on; so a run that was killed and resumed ends with the same bits as one that was not.
+All random numbers depend on the seed and the number of the epoch alone, and a checkpoint holds every vector that the
+next step depends on. So a training that was killed and resumed ends with the same bits as one that was not.
 """
 
 import time
@@ -44,19 +44,19 @@ from sayso.training.checkpoint import Checkpoint
 
 FloatArray = NDArray[np.float32]
 
-# Writing a checkpoint costs about as much as a short epoch, so it is not done more often than this.
+# Writing a checkpoint takes about as long as a short epoch, so there is at least this time between two of them.
 CHECKPOINT_SECONDS = 20.0
 
-# Of so many steps an epoch the gradient is looked at layer by layer.
+# In about this many steps of an epoch the gradient norm of each layer is recorded.
 NORM_SAMPLES = 8
 
-# Sequences of random numbers that training itself draws; the data has its own.
+# Purposes of random numbers in the training itself; `batches` and `augmented_clips` have others.
 _START, _STEPS = 100, 101
 
 
 @dataclass
 class _Best:
-    """The best weights so far; equal accuracy later in the training counts as better."""
+    """The best weights so far; of two epochs with equal accuracy the later one is better."""
 
     vector: FloatArray
     epoch: int = 0
@@ -65,26 +65,26 @@ class _Best:
 
 @dataclass
 class Training:
-    """One training, from the first weights to the best ones.
+    """One training, from initial weights to the best model.
 
     Attributes
     ----------
     data : TrainingSet
         Clips to learn from.
     validation : ClipSet
-        Clips by which the best epoch is chosen.
+        Clips that decide which epoch is best.
     settings : Settings
         All settings.
     extractor : MfccExtractor
-        Makes the features.
+        Computes the features.
     provenance : dict
-        Plain values about the data, kept in the model; a checkpoint can only be resumed with the same.
+        Description of the data in plain values, stored in the model; a checkpoint can only be resumed with the same.
     checkpoint : Path or None
-        Where to keep checkpoints.
+        Where to save checkpoints.
     threads : int
         Threads that prepare batches. The result does not depend on it.
     history : list of EpochRow
-        What the epochs showed so far.
+        Results of the epochs so far.
     """
 
     data: TrainingSet
@@ -113,44 +113,45 @@ class Training:
         )
         self.standardizer = self.data.standardizer(self.threads)
         self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
-        # The averaged weights are judged in a network of their own, so that learning goes on undisturbed.
+        # Validation runs the averaged weights in a second network, so that it does not disturb the training.
         merging = [Merging(labels.index(UNKNOWN), len(parts))] if parts else []
-        self._judge = Network([*layers, *merging], shape)
+        self._validated = Network([*layers, *merging], shape)
         self._best = _Best(self._trainer.averaged.copy())
 
     @property
     def best_epoch(self) -> int:
-        """Number of the epoch with the best validation accuracy; 0 before the first has ended."""
+        """Number of the epoch with the best validation accuracy; 0 before the first one has ended."""
         return self._best.epoch
 
     def epochs(self, advance: Callable[[float, float], None] = lambda done, loss: None) -> Iterator[EpochRow]:
-        """Train, epoch by epoch, until the epochs or the patience are used up.
+        """Train epoch by epoch until all epochs are done or patience has run out.
 
-        Leaving the loop at any moment, also by Ctrl-C, is safe: `model` then gives the best weights so far.
+        The loop may be left at any time, also by Ctrl-C; `model` then returns the best weights so far.
 
         Parameters
         ----------
         advance : callable
-            Called after each step with the part of the whole training that is done and the loss of the step.
+            Called after each step with the fraction of the training that is done and the loss of the step.
 
         Yields
         ------
         row : EpochRow
-            What the epoch showed.
+            Results of the epoch.
 
         Raises
         ------
         SettingsError
-            If the numbers grow beyond all bounds, as they do when the learning rate is too large.
+            If the training diverges, as it does when the learning rate is too large.
         """
         from threadpoolctl import ThreadpoolController
 
-        # Once, as it looks for libraries in a callback of C's, in which a Ctrl-C would be lost.
+        # Created once: it finds the libraries in a callback from C, where a Ctrl-C would be lost.
         libraries = ThreadpoolController()
         keep_freed_memory()
         saved = 0.0
         while not self.finished:
-            # The threads that prepare batches keep the other cores busy; and one thread always adds in the same order.
+            # The threads that prepare batches keep the other cores busy, and a single thread always sums in the same
+            # order.
             with (
                 libraries.limit(limits=1, user_api="blas"),
                 np.errstate(over="ignore", invalid="ignore", divide="ignore"),
@@ -166,60 +167,60 @@ class Training:
 
     @property
     def layers(self) -> list[str]:
-        """Names of the layers that learn, in the order of each epoch's `layer_gradient_norms`."""
+        """Names of the layers with parameters, in the order of `layer_gradient_norms` of each epoch."""
         return list(self.network.parameters.norms(self.network.parameters.vector))
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience has run out."""
+        """Whether all epochs are done or patience has run out."""
         training, done = self.settings.training, len(self.history)
-        tired = training.patience > 0 and done - self._best.epoch >= training.patience
-        return done >= training.epochs or tired
+        out_of_patience = training.patience > 0 and done - self._best.epoch >= training.patience
+        return done >= training.epochs or out_of_patience
 
     def _epoch(self, epoch: int, advance: Callable[[float, float], None]) -> EpochRow:
         training, batches = self.settings.training, self.data.batches
         rng = np.random.default_rng([training.seed, _STEPS, epoch])
-        loss, right, norm = 0.0, 0, 0.0
+        loss, correct, norm = 0.0, 0, 0.0
         norms: list[list[float]] = []
         for batch, (features, labels) in enumerate(self.data.epoch(epoch, self.standardizer, self.threads)):
             done = ((epoch - 1) * batches + batch) / (training.epochs * batches)
             result = self._trainer.step(features, labels, done, rng)
-            loss, right, norm = loss + result.loss, right + result.correct, norm + result.gradient_norm
+            loss, correct, norm = loss + result.loss, correct + result.correct, norm + result.gradient_norm
             if batch % max(batches // NORM_SAMPLES, 1) == 0:
                 norms.append(list(self.network.parameters.norms(self.network.parameters.gradient).values()))
             advance(done, result.loss)
         if not (np.isfinite(loss) and np.isfinite(self._trainer.averaged).all()):
             raise self._diverged()
-        self._fill(self._judge, self._trainer.averaged)
-        logits, truth = self._judge.logits(self._validation_features), self.validation.labels
+        self._fill(self._validated, self._trainer.averaged)
+        logits, truth = self._validated.logits(self._validation_features), self.validation.labels
         targets = one_hot(truth, len(self.data.labels), training.label_smoothing)
         return EpochRow(
             epoch=epoch,
             loss=loss / batches,
-            training_accuracy=right / (batches * self.data.batch_size),
+            training_accuracy=correct / (batches * self.data.batch_size),
             validation_accuracy=Evaluation.of(self.data.labels, truth, logits.argmax(axis=1)).balanced_accuracy,
             learning_rate=self._trainer.schedule(epoch / training.epochs),
             gradient_norm=norm / batches,
             validation_loss=softmax_cross_entropy(logits.T, targets)[0],
-            # Three digits are as many as a picture shows, and keep the model file small.
+            # More than three digits would not show in a plot, and would make the model file larger.
             layer_gradient_norms=[float(f"{mean:.3g}") for mean in np.mean(norms, axis=0)],
         )
 
     def _diverged(self) -> SettingsError:
         return SettingsError(
-            "training diverged, its numbers grew beyond all bounds; expected a loss that falls, so take a smaller "
-            f"learning rate than {self.settings.training.learning_rate:g}"
+            "training diverged: the loss or the weights are no longer finite; use a smaller learning rate than "
+            f"{self.settings.training.learning_rate:g}"
         )
 
     @np.errstate(over="ignore", invalid="ignore")
     def model(self) -> Model:
-        """Return the model with the best weights so far, and with the examples that `sayso teach` needs."""
+        """Return the model with the best weights so far and the examples that `sayso teach` needs."""
         model = self.snapshot()
         return replace(model, rehearsal=self._rehearse(model.network))
 
     def snapshot(self) -> Model:
-        """Return the model with the best weights so far, without examples to teach it by; that takes but a moment."""
-        network = self._fill(Network(self._judge.chain.layers, self._judge.input_shape), self._best.vector)
+        """Return the model with the best weights so far, without examples for `sayso teach`; this is quick."""
+        network = self._fill(Network(self._validated.chain.layers, self._validated.input_shape), self._best.vector)
         return Model(
             labels=self.data.labels,
             features=self.settings.features,
@@ -239,7 +240,7 @@ class Training:
         )
 
     def _rehearse(self, network: Network) -> Rehearsal | None:
-        """Remember examples of the epoch that was learned last, and unknown speech as it is."""
+        """Collect inputs of the last layer: augmented clips of the last epoch, and unknown speech as recorded."""
         if not isinstance(network.chain.layers[network.last], Dense) or not network.last:
             return None
         plain = self.data.plain_unknown(self.standardizer, UNKNOWN_PLAIN)
@@ -255,16 +256,16 @@ class Training:
             # The rarest label is not in every batch.
             if seen >= 2 * wanted:
                 break
-        given = np.concatenate(inputs)
-        if not np.isfinite(given).all():
+        examples = np.concatenate(inputs)
+        if not np.isfinite(examples).all():
             raise self._diverged()
-        return Rehearsal.of(given, np.concatenate(labels), self.data.labels)
+        return Rehearsal.of(examples, np.concatenate(labels), self.data.labels)
 
     def _fill(self, network: Network, vector: FloatArray) -> Network:
-        """Give a network these weights, made ready for use, where unknown speech is as likely as any word.
+        """Copy weights into a network, corrected for use, where unknown speech is as likely as any word.
 
-        The network learned how often each label was drawn: of two equally good answers it prefers the one drawn more
-        often. By Bayes' rule the logarithm of that ratio is part of the logit, and is taken off here.
+        The network has learned how often each label was drawn, and of two equally likely labels it prefers the one
+        drawn more often. By Bayes' rule the logarithm of that ratio is part of the logit; it is subtracted here.
         """
         network.parameters.vector[:] = vector
         if UNKNOWN in self.data.labels:
@@ -276,14 +277,14 @@ class Training:
         Checkpoint(self._origin, self._best.epoch, self._best.accuracy, self.history, vectors).save(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint as if there had been no interruption.
+        """Continue from a checkpoint as if there had been no interruption.
 
         Raises
         ------
         ModelError
-            If the file is no checkpoint.
+            If the file is not a valid checkpoint.
         SettingsError
-            If it belongs to a training with other settings or other recordings.
+            If it belongs to a training with different settings or recordings.
         """
         expected = {**self._trainer.state(), "best": self._best.vector}
         checkpoint = Checkpoint.load(path, self._origin, expected)
@@ -294,19 +295,19 @@ class Training:
 
     @property
     def _origin(self) -> dict[str, Any]:
-        """What a checkpoint must have been made with to be resumed."""
+        """Settings and recordings, which a checkpoint must share to be resumed."""
         return {"settings": self.settings.to_dict(), "recordings": self.provenance}
 
 
 def optimizer(training: TrainingSettings) -> Optimizer:
-    """Return the optimiser that the settings name."""
+    """Return the optimiser named in the settings."""
     if training.optimizer == "sgd":
         return SGD(training.momentum)
     return AdamW(weight_decay=training.weight_decay if training.optimizer == "adamw" else 0.0)
 
 
 def schedule(training: TrainingSettings) -> Schedule:
-    """Return the schedule that the settings name."""
+    """Return the schedule named in the settings."""
     rate, warmup = training.learning_rate, training.warmup
     schedules: dict[str, Schedule] = {
         "one-cycle": OneCycle(rate, warmup),

@@ -1,5 +1,5 @@
 "use strict";
-// Shows the network after as many epochs as the slider says. Without this script the page shows it after the last.
+// Shows the network after the epoch chosen with the slider. Without this script the page shows it after the last epoch.
 {
   const PAUSE = 700;
   const get = id => document.getElementById(id);
@@ -16,8 +16,8 @@
     const now = course[+slider.value];
     slider.setAttribute("aria-valuetext", `epoch ${now.epoch}`);
     get("number").textContent = now.epoch;
-    [get("accuracy").textContent, get("accuracy-new").textContent] = now.accuracy;
-    [get("loss").textContent, get("loss-new").textContent] = now.loss;
+    [get("training-accuracy").textContent, get("validation-accuracy").textContent] = now.accuracy;
+    [get("training-loss").textContent, get("validation-loss").textContent] = now.loss;
     get("width").textContent = now.width;
     get("mark").style.left = `${now.mark}%`;
     get("regions").setAttribute("href", now.regions);

@@ -1,6 +1,6 @@
 "use strict";
-// Walks through the stages of the page, one at a time: forward in blue, back in orange. Without this script the page
-// shows the same, one below the other.
+// Steps through the stages of the page one at a time: the forward pass in blue, the backward pass in orange. Without this
+// script the page shows all stages below each other.
 {
   const PAUSE = 1600;
   const walk = document.getElementById("walk");
@@ -18,7 +18,7 @@
     find("text").textContent = stage.querySelector("[data-note]").textContent;
     const facts = stage.querySelectorAll(":scope > .formula:first-of-type, :scope > dl");
     find("facts").replaceChildren(...[...facts].map(element => element.cloneNode(true)));
-    // A copy without names of its own; what it refers to stays where the original is.
+    // The copy has no identifiers; its references point to those of the original.
     const picture = stage.querySelector("img, svg").cloneNode(true);
     picture.querySelectorAll("[id]").forEach(element => element.removeAttribute("id"));
     find("picture").replaceChildren(picture);

@@ -1,10 +1,12 @@
-"""Varied clips: what is not varied stays as it is, each epoch renews its part, and the epoch alone decides."""
+"""Augmented clips: each epoch renews its part, and the result depends only on seed and epoch."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cases import case
 from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
 from sayso.corpus.clips import Clips
 from sayso.corpus.corpus import Clip
@@ -20,36 +22,38 @@ HOP = FEATURES.hop_samples
 
 
 @pytest.fixture(autouse=True)
-def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generate no more rooms than these tests need."""
-    monkeypatch.setattr(augmented_clips, "ROOMS", 5)
+def few_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate only a few impulse responses, which is faster."""
+    monkeypatch.setattr(augmented_clips, "RESPONSES", 5)
 
 
-def clips(count: int) -> Clips:
-    """Return so many random clips."""
+def make_clips(count: int) -> Clips:
+    """Return random clips."""
     rows = tuple(Clip(Path(f"yes/{number}.wav"), "yes", None, "training") for number in range(count))
     samples = np.random.default_rng(5).integers(-9_000, 9_000, (count, FEATURES.clip_samples)).astype(np.int16)
     samples.setflags(write=False)
     return Clips(samples, rows, ())
 
 
-def varied(store: Clips, seed: int = 0, **changes: object) -> AugmentedClips:
-    """Return clips that are varied in nothing but what is named."""
-    still = {"shift": 0.0, "speed": 0.0, "reverberation_probability": 0.0}
+def augmented(clips: Clips, seed: int = 0, **changes: object) -> AugmentedClips:
+    """Return clips with only the given changes."""
+    unchanged = {"shift": 0.0, "speed": 0.0, "reverberation_probability": 0.0}
     settings = Settings(
-        features=FEATURES, augmentation=AugmentationSettings(**still | changes), training=TrainingSettings(seed=seed)
+        features=FEATURES,
+        augmentation=AugmentationSettings(**unchanged | changes),
+        training=TrainingSettings(seed=seed),
     )
-    return AugmentedClips(store, settings, EXTRACTOR)
+    return AugmentedClips(clips, settings, EXTRACTOR)
 
 
 # Everything at once.
 ALL = {"shift": 0.05, "speed": 0.1, "reverberation_probability": 0.5, "reverberation_time": (0.05, 0.1)}
 
 
-def test_without_variation_energies_are_those_of_the_clips() -> None:
-    store = clips(150)
-    same = varied(store, renewal=2)
-    expected = EXTRACTOR.energies(store.windows(np.arange(150)))
+def test_without_augmentation_energies_are_those_of_the_clips() -> None:
+    clips = make_clips(150)
+    same = augmented(clips, renewal=2)
+    expected = EXTRACTOR.energies(clips.windows(np.arange(150)))
     for epoch in range(3):
         same.renew(epoch, 2)
         np.testing.assert_allclose(same.energies, expected, rtol=1e-5)
@@ -58,7 +62,7 @@ def test_without_variation_energies_are_those_of_the_clips() -> None:
 
 
 def test_each_epoch_renews_the_part_that_is_due() -> None:
-    made = varied(clips(22), renewal=4, **ALL)
+    made = augmented(make_clips(22), renewal=4, **ALL)
     made.renew(0, 2)
     first = made.energies.copy()
     assert np.isfinite(first).all()
@@ -69,27 +73,27 @@ def test_each_epoch_renews_the_part_that_is_due() -> None:
         np.testing.assert_array_equal(touched, np.arange(22) % 4 == epoch % 4)
         if epoch == 4:
             assert (made.energies != first).any(axis=(1, 2)).all()
-        # The same epoch asks for nothing new.
+        # The same epoch again changes nothing.
         before = made.energies.copy()
         made.renew(epoch, 2)
         np.testing.assert_array_equal(made.energies, before)
 
 
-def test_no_more_is_made_than_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, calls = varied(clips(22), renewal=4), []
-    original = augmentation.vary
-    monkeypatch.setattr(augmentation, "vary", lambda *arguments: (calls.append(1), original(*arguments))[1])
+def test_only_the_part_that_is_due_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, calls = augmented(make_clips(22), renewal=4), []
+    original = augmentation.augment
+    monkeypatch.setattr(augmentation, "augment", lambda *arguments: (calls.append(1), original(*arguments))[1])
     counts = []
     for epoch in (0, 1, 1, 2, 6, 0):
         calls.clear()
         made.renew(epoch, 2)
         counts.append(len(calls))
-    # Going four epochs on, or back, makes all anew.
+    # Going four epochs forward, or back, renews all.
     assert counts == [22, 6, 0, 5, 22, 22]
 
 
-def test_with_a_renewal_of_one_every_clip_is_always_new() -> None:
-    made = varied(clips(10), renewal=1, **ALL)
+def test_with_a_renewal_of_one_every_epoch_renews_all_clips() -> None:
+    made = augmented(make_clips(10), renewal=1, **ALL)
     seen = []
     for epoch in range(3):
         made.renew(epoch, 1)
@@ -98,8 +102,8 @@ def test_with_a_renewal_of_one_every_clip_is_always_new() -> None:
         assert (seen[one] != seen[other]).any(axis=(1, 2)).all()
 
 
-def test_more_parts_than_clips() -> None:
-    made = varied(clips(3), renewal=10, **ALL)
+def test_there_may_be_more_parts_than_clips() -> None:
+    made = augmented(make_clips(3), renewal=10, **ALL)
     made.renew(2, 2)
     before = made.energies.copy()
     made.renew(9, 2)
@@ -108,57 +112,58 @@ def test_more_parts_than_clips() -> None:
     np.testing.assert_array_equal((made.energies != before).any(axis=(1, 2)), [True, True, False])
 
 
-@pytest.mark.parametrize("renewal", [1, 2, 5])
-@pytest.mark.parametrize("epoch", [0, 1, 3, 7])
-def test_resuming_at_an_epoch_equals_having_come_to_it(renewal: int, epoch: int) -> None:
-    # More clips than one thread varies together.
-    store = clips(augmented_clips._CHUNK + 9 if renewal == 1 else 40)
-    whole, resumed, skipping = (varied(store, renewal=renewal, **ALL) for _ in range(3))
-    for number in range(epoch + 1):
-        whole.renew(number, 1)
-    resumed.renew(epoch, 4)
-    for number in (12, 0, epoch):
-        skipping.renew(number, 3)
-    np.testing.assert_array_equal(resumed.energies, whole.energies)
-    np.testing.assert_array_equal(skipping.energies, whole.energies)
+def test_resuming_at_an_epoch_equals_reaching_it() -> None:
+    for renewal, epoch in itertools.product((1, 2, 5), (0, 1, 3, 7)):
+        with case(renewal, epoch):
+            # With a renewal of one, more clips than one thread augments at a time.
+            clips = make_clips(augmented_clips._CHUNK + 9 if renewal == 1 else 40)
+            whole, resumed, skipping = (augmented(clips, renewal=renewal, **ALL) for _ in range(3))
+            for number in range(epoch + 1):
+                whole.renew(number, 1)
+            resumed.renew(epoch, 4)
+            for number in (12, 0, epoch):
+                skipping.renew(number, 3)
+            np.testing.assert_array_equal(resumed.energies, whole.energies)
+            np.testing.assert_array_equal(skipping.energies, whole.energies)
 
 
-def test_seed_and_position_decide() -> None:
-    store = clips(2)
-    store = store._replace(samples=np.repeat(store.samples, 75, axis=0), rows=store.rows * 75)
-    first, again, other = (varied(store, seed, renewal=1, **ALL) for seed in (0, 0, 1))
+def test_seed_and_position_determine_the_augmentation() -> None:
+    clips = make_clips(2)
+    clips = clips._replace(samples=np.repeat(clips.samples, 75, axis=0), rows=clips.rows * 75)
+    first, again, other = (augmented(clips, seed, renewal=1, **ALL) for seed in (0, 0, 1))
     for made in (first, again, other):
         made.renew(0, 2)
     np.testing.assert_array_equal(first.energies, again.energies)
     assert (first.energies != other.energies).any(axis=(1, 2)).all()
-    # The same clip many times over is never varied the same way.
+    # Copies of the same clip are augmented differently.
     assert len({energies.tobytes() for energies in first.energies}) == 150
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.004, 0.01, 0.0295, 0.03, 0.05, 0.06])
-def test_a_clip_is_shifted_no_further_than_asked(shift: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_clips_are_shifted_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = []
 
     def spy(clip: np.ndarray, length: int, offset: int, *more: object) -> np.ndarray:
-        asked.append((length, offset))
+        arguments.append((length, offset))
         return original(clip, length, offset, *more)
 
-    original = augmentation.vary
-    monkeypatch.setattr(augmentation, "vary", spy)
-    made = varied(clips(1), shift=shift)
-    made.renew(0, 1)
-    ((length, offset),) = asked
-    margin = (made.energies.shape[1] - FEATURES.frames) // 2
-    assert length == FEATURES.clip_samples + 2 * margin * HOP
-    # Together a shift by samples and one by frames reach every place within the limit, but for a rest of less than a
-    # frame.
-    limit = round(shift * FEATURES.sample_rate)
-    assert limit - HOP < offset + margin * HOP <= limit
-    assert offset == limit or margin == 0 or offset == HOP // 2
+    original = augmentation.augment
+    monkeypatch.setattr(augmentation, "augment", spy)
+    for shift in (0.0, 0.004, 0.01, 0.0295, 0.03, 0.05, 0.06):
+        with case(shift):
+            arguments.clear()
+            made = augmented(make_clips(1), shift=shift)
+            made.renew(0, 1)
+            ((length, offset),) = arguments
+            margin = (made.energies.shape[1] - FEATURES.frames) // 2
+            assert length == FEATURES.clip_samples + 2 * margin * HOP
+            # Shifts by samples and by frames together reach every position up to the limit, less a part of a frame.
+            limit = round(shift * FEATURES.sample_rate)
+            assert limit - HOP < offset + margin * HOP <= limit
+            assert offset == limit or margin == 0 or offset == HOP // 2
 
 
 def test_draws_are_shifted_by_whole_frames_within_the_margin() -> None:
-    made = varied(clips(3), shift=0.05)
+    made = augmented(make_clips(3), shift=0.05)
     made.renew(0, 1)
     margin = (made.energies.shape[1] - FEATURES.frames) // 2
     assert margin == 2
@@ -175,26 +180,26 @@ def test_draws_are_shifted_by_whole_frames_within_the_margin() -> None:
         starts.append(start)
     assert np.bincount(starts).min() > 90
     assert len(np.bincount(starts)) == 5
-    # What is drawn may be overwritten.
+    # The result is a copy.
     before = made.energies.copy()
     drawn[:] = 0
     np.testing.assert_array_equal(made.energies, before)
 
 
-def test_the_middle_of_the_margin_is_no_shift() -> None:
-    store = clips(4)
-    made = varied(store, shift=0.05)
+def test_the_middle_of_the_margin_is_the_unshifted_clip() -> None:
+    clips = make_clips(4)
+    made = augmented(clips, shift=0.05)
     made._offset = 0
     made.renew(0, 1)
     middle = made.energies[:, 2 : 2 + FEATURES.frames]
-    np.testing.assert_allclose(middle, EXTRACTOR.energies(store.windows(np.arange(4))), rtol=1e-5)
+    np.testing.assert_allclose(middle, EXTRACTOR.energies(clips.windows(np.arange(4))), rtol=1e-5)
 
 
-def test_rooms_are_the_same_for_the_same_seed() -> None:
-    store = clips(30)
+def test_the_seed_determines_the_reverberation() -> None:
+    clips = make_clips(30)
     settings = {"reverberation_probability": 1.0, "reverberation_time": (0.05, 0.1)}
     plain, first, again, other = (
-        varied(store), varied(store, **settings), varied(store, **settings), varied(store, 1, **settings)
+        augmented(clips), augmented(clips, **settings), augmented(clips, **settings), augmented(clips, 1, **settings)
     )  # fmt: skip
     for made in (plain, first, again, other):
         made.renew(0, 2)
