@@ -36,11 +36,13 @@ def list_sets(as_json: bool) -> None:
 
     Example: sayso data list
     """
-    from sayso.download.catalogue import KNOWN, data_folder, is_complete
+    from sayso.download.catalogue import KNOWN, is_complete
+    from sayso.system.user_folders import user_folder
 
+    home = user_folder("data")
     facts: list[dict[str, Any]] = []
     for known in KNOWN.values():
-        folder = data_folder() / known.name
+        folder = home / known.name if home else None
         facts.append({
             "name": known.name,
             "about": known.about,
@@ -48,7 +50,7 @@ def list_sets(as_json: bool) -> None:
             "bytes": known.size,
             "sha256": known.sha256,
             "unpacked_bytes": known.unpacked,
-            "folder": str(folder) if is_complete(folder) else None,
+            "folder": str(folder) if folder and is_complete(folder) else None,
         })  # fmt: skip
     if as_json:
         click.echo(json.dumps(facts, indent=2))

@@ -22,6 +22,7 @@ from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip
 from sayso.errors import StorageError
 from sayso.system.atomic_files import replacing
+from sayso.system.user_folders import user_folder
 
 SUFFIX = ".npz"
 # Fewer clips than this are not cached, as reading them takes no time worth saving.
@@ -34,13 +35,8 @@ _VERSION = 1
 
 def default_folder() -> Path | None:
     """Return the folder for cached clips, where this operating system keeps caches; None without a home folder."""
-    from platformdirs import user_cache_path
-
-    try:
-        return user_cache_path("sayso") / "clips"
-    except (RuntimeError, KeyError, OSError):
-        # No HOME, and no entry in the list of users, as in some containers.
-        return None
+    folder = user_folder("cache")
+    return folder and folder / "clips"
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class ClipCache:
             cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
         except (FileNotFoundError, NotADirectoryError):
             return {}, nothing, ""
-        except Exception as error:  # noqa: BLE001 - NumPy, zipfile and zlib raise what they like; nothing is lost
+        except Exception as error:
             return {}, nothing, self._deleted(error)
         return cached, samples, ""
 
