@@ -20,7 +20,7 @@ from sayso.recognition.recognizer import Recognizer
 
 
 def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evaluation, list[Skipped]]:
-    clips, skipped = clips_to_measure(recognizer, scan(corpus), split)
+    clips, skipped, _, _ = clips_to_measure(recognizer, scan(corpus), split)
     return evaluate(recognizer, clips), skipped
 
 
@@ -80,7 +80,7 @@ def test_a_benchmark_is_the_same_each_time(tiny_corpus: Path, tiny_recognizer: R
 
 
 def test_more_noise_gives_more_mistakes(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training")
+    clips = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training").clips
     untouched = clips.windows.copy()
     noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
     ratios = (60.0, 10.0, -5.0, -20.0, -40.0)
@@ -97,7 +97,7 @@ def test_more_noise_gives_more_mistakes(tiny_corpus: Path, tiny_recognizer: Reco
 
 
 def test_the_noise_is_the_same_for_every_model_and_ratio(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing")
+    clips = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing").clips
     noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
     both = evaluate_in_noise(tiny_recognizer, clips, noises, (0.0, -10.0))
     (alone,) = evaluate_in_noise(tiny_recognizer, clips, noises, (-10.0,)).values()

@@ -79,7 +79,7 @@ def near(word: str, labels: Iterable[str]) -> str | None:
     return by_case[found[0]] if found else None
 
 
-def strangers(words: Iterable[str], labels: Sequence[str]) -> list[str]:
+def strangers(words: Iterable[str], labels: Sequence[str], what: str = "clips") -> list[str]:
     """Report the words that are no label of a model: what they count as, and the label that was probably meant.
 
     Parameters
@@ -88,6 +88,8 @@ def strangers(words: Iterable[str], labels: Sequence[str]) -> list[str]:
         The word of each clip.
     labels : sequence of str
         The labels of the model.
+    what : str
+        What there is one of for each word.
     """
     counts: dict[str, int] = {}
     for word in words:
@@ -105,7 +107,7 @@ def strangers(words: Iterable[str], labels: Sequence[str]) -> list[str]:
         more = f" and {len(named) - 12} more" if len(named) > 12 else ""
         fate = "counted as unknown speech" if UNKNOWN in labels else "left out, as the model knows no unknown speech"
         lines.append(
-            f"{sum(unknown.values())} clips of {len(unknown)} words that are no labels of the model are {fate}: "
+            f"{sum(unknown.values())} {what} of {len(unknown)} words that are no labels of the model are {fate}: "
             f"{', '.join(named[:12])}{more}"
         )
     return lines
