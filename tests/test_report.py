@@ -27,7 +27,6 @@ from sayso.report.live import LiveReport
 from sayso.report.model_page import Subject, draw, render
 from sayso.report.plots import save
 from sayso.report.training_plots import short_name, training_plots
-from sayso.sound.noise import pink_noise
 from sayso.training.preparation import prepare
 from sayso.training.training import Training
 
@@ -242,15 +241,6 @@ def test_noise_is_that_of_the_corpus_or_given_or_generated(
     assert measured.noise == "1 recordings given with --noise"
     # The tiny model was trained on a corpus of this name.
     assert any(CHOSEN_BY in warning for warning in measured.warnings)
-
-
-def test_pink_noise_has_the_same_power_in_each_octave() -> None:
-    noise = pink_noise(160_000)
-    power = np.abs(np.fft.rfft(noise)) ** 2
-    frequencies = np.fft.rfftfreq(len(noise), 1 / 16_000)
-    octaves = [power[(frequencies >= low) & (frequencies < 2 * low)].sum() for low in (125, 250, 500, 1000, 2000)]
-    np.testing.assert_allclose(octaves, np.mean(octaves), rtol=0.15)
-    assert np.abs(noise).max() == pytest.approx(0.5)
 
 
 def test_names_of_layers_are_shortened() -> None:
