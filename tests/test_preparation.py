@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ VALIDATION = [name for name in map(str, range(99)) if official_split(name) == "v
 
 def write(path: Path, word: str = "yes") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, sounds.clip(word), sounds.RATE)
+    # No two recordings are the same.
+    seed = zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+    soundfile.write(path, sounds.clip(word, seed), sounds.RATE)
     return path
 
 

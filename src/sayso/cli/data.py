@@ -197,7 +197,7 @@ def info(directory: Path, speaker: str | None, layout: Layout | None, as_json: b
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    for warning in corpus.warnings:
+    for warning in facts["warnings"]:
         warn(warning)
     rates = ", ".join(f"{count} at {rate} Hz" for rate, count in facts["sample_rates"].items())
     unnamed = f", {facts['without_speaker']} clips without a speaker" if facts["without_speaker"] else ""

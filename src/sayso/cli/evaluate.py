@@ -10,7 +10,7 @@ import click
 
 from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import negatives_option, noise_option, split_option
+from sayso.cli.options import corpus_options, negatives_option, noise_option, split_option
 from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
 
 if TYPE_CHECKING:

@@ -101,8 +101,8 @@ def _listen_to_built(
     negatives: Path | None, hours: float,
 ) -> list[StreamPosteriors]:  # fmt: skip
     """Build a stream from the recordings of one split, and compute the probabilities on it."""
-    from sayso.corpus.clips import load_noises
     from sayso.config.labels import strangers
+    from sayso.corpus.clips import load_noises
     from sayso.corpus.corpus import files_below
     from sayso.corpus.skipped import Skipped
     from sayso.evaluation.measure import bias_of_rows

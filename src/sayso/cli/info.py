@@ -47,7 +47,8 @@ def info(model: str, as_json: bool) -> None:
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
         "trained on": _training_data(loaded.training),
-        "validation": _validation(loaded.training),
+        **_taught(loaded.training),
+        **_validation(loaded.training),
         **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
         "made with": _versions(header.get("versions")),
     }
@@ -71,12 +72,25 @@ def _training_data(training: dict[str, Any]) -> str:
         return "unknown"
 
 
-def _validation(training: dict[str, Any]) -> str:
+def _taught(training: dict[str, Any]) -> dict[str, str]:
+    """Describe the words that were added later, if there are any."""
     try:
-        accuracy, clips = percent(training["validation_accuracy"]), training["validation_clips"]
-        return f"{accuracy} of {clips} clips, epoch {training['best_epoch']}"
+        words = [(word, count) for source in training.get("taught", ()) for word, count in source["clips"].items()]
     except _MALFORMED:
-        return "unknown"
+        return {"taught": "unknown"}
+    return {"taught": ", ".join(f"{word} from {count} recordings" for word, count in words)} if words else {}
+
+
+def _validation(training: dict[str, Any]) -> dict[str, str]:
+    """Describe the validation; of a model that was taught, that of the model before, which has other labels."""
+    name, record = "validation", training
+    if training.get("taught"):
+        name, record = "validation before that", training.get("before_teaching", training)
+    try:
+        accuracy, clips = percent(record["validation_accuracy"]), record["validation_clips"]
+        return {name: f"{accuracy} of {clips} clips, epoch {record['best_epoch']}"}
+    except _MALFORMED:
+        return {name: "unknown"}
 
 
 def _versions(versions: Any) -> str:

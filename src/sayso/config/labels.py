@@ -3,6 +3,7 @@
 import difflib
 import functools
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 SILENCE = "_silence_"
@@ -12,6 +13,8 @@ COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go
 # Labels of a model, and characters of one.
 MOST_LABELS = 1_000
 LONGEST_LABEL = 64
+# Words that a message names.
+NAMED = 12
 
 # Between two letters, these zero-width joiners belong to the spelling of Persian and of Indic languages.
 _JOINERS = "\u200c\u200d"
@@ -79,6 +82,15 @@ def near(word: str, labels: Iterable[str]) -> str | None:
     return by_case[found[0]] if found else None
 
 
+def strangers_in_case(words: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """Report the words that are labels of a model in another case, one line for each."""
+    return [
+        f"the word {word!r} is taken for the label {label_of(word, labels)!r}, which differs in case alone"
+        for word in sorted(set(words) - {*labels, SILENCE, UNKNOWN})
+        if label_of(word, labels) != UNKNOWN
+    ]
+
+
 def strangers(words: Iterable[str], labels: Sequence[str], what: str = "clips") -> list[str]:
     """Report the words that are no label of a model: what they count as, and the label that was probably meant.
 
@@ -91,23 +103,18 @@ def strangers(words: Iterable[str], labels: Sequence[str], what: str = "clips") 
     what : str
         What there is one of for each word.
     """
-    counts: dict[str, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    others = {word: count for word, count in sorted(counts.items()) if word not in (*labels, SILENCE, UNKNOWN)}
-    lines = [
-        f"the word {word!r} is taken for the label {label_of(word, labels)!r}, which differs in case alone"
-        for word in others
-        if label_of(word, labels) != UNKNOWN
-    ]
-    unknown = {word: count for word, count in others.items() if label_of(word, labels) == UNKNOWN}
+    counts = Counter(words)
+    lines = strangers_in_case(counts, labels)
+    unknown = sorted(word for word in counts if label_of(word, labels) == UNKNOWN != word)
     if unknown:
-        guesses = [f"{word} (did you mean {guess}?)" for word in unknown if (guess := near(word, labels))]
-        named = [*guesses, *(word for word in unknown if not near(word, labels))]
-        more = f" and {len(named) - 12} more" if len(named) > 12 else ""
+        guesses = {word: near(word, labels) for word in unknown}
+        # Those that may be a mistake come first.
+        named = [f"{word} (did you mean {guess}?)" if guess else word for word, guess in guesses.items()]
+        named.sort(key=lambda name: "?)" not in name)
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         fate = "counted as unknown speech" if UNKNOWN in labels else "left out, as the model knows no unknown speech"
         lines.append(
-            f"{sum(unknown.values())} {what} of {len(unknown)} words that are no labels of the model are {fate}: "
-            f"{', '.join(named[:12])}{more}"
+            f"{sum(counts[word] for word in unknown)} {what} of {len(unknown)} words that are no labels of the model "
+            f"are {fate}: {', '.join(named[:NAMED])}{more}"
         )
     return lines

@@ -32,17 +32,20 @@ def summary(skipped: Sequence[Skipped]) -> list[str]:
 
 
 @contextmanager
-def reasons_kept(skipped: Sequence[Skipped]) -> Iterator[None]:
-    """Add what was skipped until then to an error as a note, as it is often the cause.
+def reasons_kept(skipped: Sequence[Skipped], warnings: Sequence[str] = ()) -> Iterator[None]:
+    """Add what was skipped until then, and warnings, to an error as a note, as they are often the cause.
 
     Parameters
     ----------
     skipped : sequence of Skipped
-        A list may still grow inside.
+        Files that are not used.
+    warnings : sequence of str
+        Warnings about the others. Both lists may grow inside.
     """
     try:
         yield
     except SaysoError as error:
-        if skipped:
-            error.add_note("\n".join(summary(list(dict.fromkeys(skipped)))))
+        lines = [*summary(list(dict.fromkeys(skipped))), *(f"warning: {warning}" for warning in warnings)]
+        if lines:
+            error.add_note("\n".join(lines))
         raise

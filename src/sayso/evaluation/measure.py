@@ -84,7 +84,7 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> To
     asked = corpus.clips if corpus.is_test_archive else corpus.by_split(split)
     notes = strangers((row.word for row in asked), labels)
     skipped = list(corpus.skipped)
-    with reasons_kept(skipped):
+    with reasons_kept(skipped, [*corpus.warnings, *notes]):
         clips = load_clips(labelled(asked, labels), features, cores())
         skipped += clips.skipped
         if not clips.rows:
@@ -97,7 +97,9 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> To
     warnings = [*corpus.warnings, *_bias(recognizer, corpus, split, clips)]
     present = {label_of(row.word, labels) for row in clips.rows}
     if absent := [label for label in labels if label not in present and label != SILENCE]:
-        warnings.append(f"there is no {split} clip of {', '.join(absent)}: how well these are recognised is not measured")
+        warnings.append(
+            f"there is no {split} clip of {', '.join(absent)}: how well these are recognised is not measured"
+        )
     if corpus.is_test_archive:
         return ToMeasure(whole_set(clips, labels), skipped, warnings, notes)
     noises, unread = load_noises(corpus.noises, features)
@@ -108,12 +110,13 @@ def _bias(recognizer: Recognizer, corpus: Corpus, split: Split, clips: Clips) ->
     """Return warnings if the training used the clips, or if some are the same, so that the figures are too good."""
     model, found = recognizer.model, digests(clips.samples)
     warnings = repeated(clips.rows, found.tolist())
-    if len(model.digests):
-        if count := int(np.isin(found[found > 0], model.digests).sum()):
-            warnings.append(
-                f"the model was trained on {count} of these {len(clips.rows)} clips, or chosen by them, so the figures are "
-                "too optimistic; measure it on other recordings"
-            )
+    if count := int(np.isin(found[found > 0], model.digests).sum()):
+        warnings.append(
+            f"the model was trained on {count} of these {len(clips.rows)} clips, or chosen by them, so the figures are "
+            "too optimistic; measure it on other recordings"
+        )
+        return warnings
+    if len(model.digests) and "taught" not in model.training:
         return warnings
     # Models of older versions keep no digests.
     data = model.training.get("data")

@@ -6,7 +6,7 @@ length, and parts can be built and scored in parallel.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class Spoken:
     start: float
     end: float
     source: Path | None = None
-    said: str = ""
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,9 @@ class Model:
             "scores": self.scores,
             "versions": versions(),
         }
-        arrays = {f"network.{name}": array for name, array in self.network.parameters.named().items()}
+        arrays: dict[str, NDArray[Any]] = {
+            f"network.{name}": array for name, array in self.network.parameters.named().items()
+        }
         arrays |= {f"tables.{name}": array for name, array in asdict(self.tables).items()}
         arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
         if self.rehearsal:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.config import SILENCE, UNKNOWN, Settings, check_labels
-from sayso.config.labels import label_of, near, nfc
+from sayso.config.labels import label_of, near, nfc, strangers_in_case
 from sayso.corpus.clip_cache import ClipCache
 from sayso.corpus.clip_sets import benchmark_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
@@ -93,7 +93,7 @@ def prepare(
     """
     threads = threads or cores()
     skipped = list(corpus.skipped)
-    with reasons_kept(skipped):
+    with reasons_kept(skipped, corpus.warnings):
         extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
         backgrounds, unread = load_noises([*corpus.noises, *noises], settings.features)
         skipped += unread
@@ -110,13 +110,16 @@ def prepare(
             speech = load_negatives(negatives, settings.features, threads)
             if not speech.rows:
                 reason = speech.skipped[0].reason
-                raise CorpusError(f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}")
+                raise CorpusError(
+                    f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}"
+                )
             splits["training"] = splits["training"].joined(speech)
             skipped += speech.skipped
         found = digests(clips.samples)
         warnings = [
             *corpus.warnings,
             *([cache_warning] if cache_warning else []),
+            *strangers_in_case((row.word for row in rows), labels),
             *_check_counts(corpus, labels, splits["training"], splits["validation"]),
             *repeated(clips.rows, found.tolist()),
         ]
