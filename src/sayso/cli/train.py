@@ -99,9 +99,9 @@ def train(
     if resume and not checkpoint.exists():
         raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
 
-    note(f"reading {directory}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
     corpus = scanned(directory, speaker, layout)
+    note(f"reading {corpus.root}")
     prepared = prepare(
         corpus, settings, asked, files_below(noise), files_below(negatives), checkpoint, default_folder()
     )
