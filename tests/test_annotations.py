@@ -1,9 +1,13 @@
 """Labels of long files as Audacity and Praat read them."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from sayso.batch.annotations import annotate, audacity_labels, text_grid
 from sayso.batch.classify import FileResult
+from sayso.errors import StorageError
 from sayso.recognition.decision import Detection
 
 LONG = FileResult(
@@ -33,3 +37,15 @@ def test_labels_never_replace_those_of_another_sound(tmp_path: Path) -> None:
     names = [annotate(tmp_path, f"{folder}/x.y.wav", ".txt", text).name for folder, text in ("a1", "b2", "a1")]
     assert names == ["x.y.txt", "x.y (2).txt", "x.y.txt"]
     assert (tmp_path / "x.y (2).txt").read_text() == "2"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and named pipes")
+def test_labels_go_around_what_is_no_file_and_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").mkdir()
+    (tmp_path / "x (2).txt").symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "x (3).txt")
+    for _ in range(2):
+        assert annotate(tmp_path, "x.wav", ".txt", "1").name == "x (4).txt"
+    assert not (tmp_path / "missing").exists()
+    with pytest.raises(StorageError, match=r"cannot write labels into .*; choose another folder"):
+        annotate(tmp_path / "x (4).txt", "x.wav", ".txt", "1")

@@ -11,7 +11,8 @@ import pytest
 
 from cases import case
 from sayso.errors import StorageError
-from sayso.system.atomic_files import check_writable, replacing, write_atomically
+from sayso.system.atomic_files import TakenError, check_writable, creating, open_new, replacing, write_atomically
+from sayso.system.locked_file import open_locked
 
 
 @pytest.fixture
@@ -136,3 +137,51 @@ def test_checking_leaves_no_trace(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
     with pytest.raises(StorageError, match="it is a folder"):
         check_writable(tmp_path)
+
+
+def test_a_new_file_replaces_nothing_and_follows_no_link(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "file"
+    with creating(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+    def create() -> None:
+        with creating(path) as file:
+            file.write(b"newer")
+            # Also if it appears only now.
+            path.symlink_to(target)
+
+    with pytest.raises(TakenError, match="file exists; choose another name"), creating(path) as file:
+        file.write(b"newer")
+    assert path.read_bytes() == b"new"
+    path.unlink()
+    with pytest.raises(TakenError, match="file exists"):
+        create()
+    assert not target.exists()
+    target.write_bytes(b"mine")
+    with open_new(path) as file:
+        file.write(b"new")
+    assert (target.read_bytes(), path.read_bytes(), path.is_symlink()) == (b"mine", b"new", False)
+    assert names(tmp_path) == ["file", "target"]
+
+
+def test_a_lock_keeps_others_out_until_its_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    script = (
+        "import sys, time; from pathlib import Path; from sayso.system.locked_file import open_locked\n"
+        "file = open_locked(Path(sys.argv[1])); file.write(b'theirs'); print('locked', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "locked\n"
+        assert open_locked(path) is None
+        other.kill()
+    with open_locked(path) as file:  # type: ignore[union-attr]
+        assert file.read() == b"theirs"
+        assert open_locked(path) is None
+        # Another file with its name is not locked.
+        path.unlink()
+        with open_locked(path) as new:  # type: ignore[union-attr]
+            assert new.read() == b""

@@ -1,8 +1,12 @@
 """`sayso classify`: rows in every format, labels, sorted files, and options that exclude each other."""
 
 import csv
+import importlib.util
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +16,12 @@ import soundfile
 
 import sounds
 from cases import case
-from command_line import Result, some_clip
+from command_line import Result, one_line_error, some_clip
+from sayso.batch.classify import Row
+from sayso.batch.rows import csv_line
+from sayso.cli.classify import STYLES
 from sayso.corpus.corpus import scan
+from sayso.recognition.decision import Detection
 
 
 def test_formats_agree(sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path) -> None:
@@ -89,6 +97,75 @@ def test_rows_labels_and_sorted_files_are_written_at_once(
     assert [json.loads(line)["label"] for line in unsure.out.splitlines()] == [None]
 
 
+def test_csv_for_excel_is_marked_and_holds_no_formula(
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    formulas = ["=1+1.wav", "+a.wav", "-b.wav", "@SUM(1).wav", "＝c.wav", '=HYPERLINK("x","y").wav']  # noqa: RUF001
+    plain = ["a=b.wav", "Grüße.wav", "'d.wav"]
+    for name in formulas + plain:
+        soundfile.write(name, sounds.clip("yes"), sounds.RATE)
+    Path("=bad.wav").write_text("no sound")
+    names = [*formulas, *plain, "=bad.wav"]
+    Path("list").write_text("\n".join(names))
+    command = ("classify", "--files-from", "list", "-m", tiny_model_path, "--format", "csv")
+    sayso(*command, "--excel", "-o", "excel.csv")
+    sayso(*command, "-o", "plain.csv")
+    assert Path("excel.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,label,")
+    assert Path("plain.csv").read_bytes().startswith(b"path,label,")
+
+    def paths(name: str, encoding: str) -> list[str]:
+        text = Path(name).read_bytes().decode(encoding)
+        return [row["path"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+    assert paths("excel.csv", "utf-8-sig") == [*(f"'{name}" for name in formulas), *plain, "'=bad.wav"]
+    assert paths("plain.csv", "utf-8") == names
+    # In every column of text, and never in a number.
+    detection = Detection("=yes", 0.5, 0.0, 1.0, (("@no", 0.25),))
+    assert csv_line(Row("a", detection), excel=True) == "a,'=yes,0.5,0.0,1.0,'@no=0.25,\r\n"
+    assert csv_line(Row("-a", error="+b"), excel=True) == "'-a,,,,,,'+b\r\n"
+    run = subprocess.run(
+        [sys.executable, "-m", "sayso", *map(str, command), "--excel"],
+        capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=False,
+    )  # fmt: skip
+    assert run.stdout == Path("excel.csv").read_bytes()
+    assert "--excel is for CSV, but the format is jsonl" in sayso("classify", "a", "-o", "x.jsonl", "--excel").err
+
+
+def test_a_folder_without_sound_is_told(
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("texts/deeper").mkdir(parents=True)
+    Path("texts/deeper/a.txt").write_text("text")
+    for folder in ("empty", "texts", "./empty/"):
+        result = sayso("classify", folder, "-m", tiny_model_path, "--format", "jsonl")
+        assert result.status == 1
+        error = json.loads(result.out)["error"]
+        assert error.startswith(f"there is no sound file in the folder {folder} or below it; expected names such as")
+
+
+def test_nothing_finished_is_overwritten_unless_asked(
+    sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        pytest.skip("needs pyarrow")
+    for style in STYLES:
+        output = tmp_path / f"rows.{style}"
+        command = ("classify", some_clip(tiny_corpus), "-m", tiny_model_path, "--format", style, "-o", output)
+        with case(style):
+            output.write_text("precious")
+            for options in ([], ["--resume"]):
+                assert "--overwrite replaces it" in one_line_error(sayso(*command, *options))
+                assert output.read_text() == "precious"
+                assert [path.name for path in tmp_path.iterdir()] == [output.name]
+            assert sayso(*command, "--overwrite").status == 0
+            assert output.read_bytes() != b"precious"
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+
 def test_options_that_exclude_each_other_are_wrong_usage(sayso: Callable[..., Result]) -> None:
     cases: list[tuple[list[str], str]] = [
         ([], "give a PATH, or a list with --files-from"),
@@ -96,6 +173,8 @@ def test_options_that_exclude_each_other_are_wrong_usage(sayso: Callable[..., Re
         (["-", "--sort-into", "x"], "can neither be sorted nor sent to a scheduler"),
         (["a.wav", "--copy"], "--copy needs --sort-into"),
         (["a.wav", "--resume"], "--resume needs --output"),
+        (["a.wav", "--overwrite"], "--overwrite needs --output"),
+        (["-", "-o", "x.csv", "--resume"], "standard input cannot be resumed"),
         (["a.wav", "--format", "parquet"], "--format parquet needs --output"),
         (["a.wav", "--min-confidence", "2"], "0<=x<=1"),
     ]

@@ -1,57 +1,27 @@
-"""A batch that is killed at any time is resumed without a row lost or doubled, and with the same bytes."""
+"""An output belongs to one batch: only that one resumes it, calls it complete or writes it."""
 
 import contextlib
-import csv
-import subprocess
-import sys
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import soundfile
 
-import sounds
+from batches import make_archive, stop_at
 from cases import case
-from command_line import Result
+from command_line import Result, one_line_error
 from sayso.batch import classify, journal
-from sayso.batch.classify import FileResult
-from sayso.batch.journal import Journal, is_whole
+from sayso.batch.journal import Journal
+from sayso.batch.side_file import side_path
+from sayso.errors import SaysoError
 from sayso.model.model_file import load
 from sayso.recognition.recognizer import Recognizer
-
-# Runs `sayso` and kills it in the middle of the write of rows whose number is the first argument.
-KILLED = """
-import os, signal, sys
-from sayso.batch import classify, journal
-classify.GROUP_FILES, classify.FEW_GROUPS, journal.SAVE_SECONDS = 3, 2, 0.0
-original = journal.Journal.write
-def write(self, text, results=()):
-    global left
-    left -= 1
-    if left == 0:
-        self._file.write(text.encode()[:-20])
-        self._file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-    original(self, text, results)
-if __name__ == "__main__":
-    left = int(sys.argv.pop(1))
-    journal.Journal.write = write
-    from sayso.cli.main import main
-    main()
-"""
 
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of clips, a long file with several words, and a broken file."""
     monkeypatch.chdir(tmp_path)
-    folder = Path("archive")
-    folder.mkdir()
-    for number in range(20):
-        soundfile.write(folder / f"{number:02}.wav", sounds.clip("yes", number), sounds.RATE)
-    soundfile.write(folder / "05 long.wav", sounds.stream(["no", "up", "yes", "no"])[0], sounds.RATE)
-    (folder / "11 broken.wav").write_text("no sound")
-    return folder
+    return make_archive()
 
 
 @pytest.fixture
@@ -60,154 +30,164 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "SAVE_SECONDS", 0.0)
 
 
-@pytest.mark.usefixtures("small_groups")
-@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
-def test_a_batch_killed_repeatedly_ends_with_the_same_bytes(
-    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result]
-) -> None:
-    sayso("classify", archive, "-m", tiny_model_path, "-o", "whole.csv", "--sort-into", "whole", "--textgrid", "grids")
-    Path("killed.py").write_text(KILLED)
-    options = ["-m", tiny_model_path, "-o", "rows.csv", "--sort-into", "sorted", "--textgrid", "again", "--resume"]
-    for killed_at, workers in ((1, 1), (3, 2), (4, 1), (99, 2)):
-        command = [sys.executable, "killed.py", killed_at, "classify", archive, *options, "--workers", workers]
-        # Worker processes hold the pipes too, so they have ended when this returns.
-        run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
-        assert run.returncode == (1 if killed_at == 99 else -9), run.stderr
-        assert Path("rows.csv").exists() == (killed_at == 99)
-        assert Path("rows.csv.part").exists() == (killed_at != 99)
-    assert "resuming after 15 files" in run.stderr
-    assert "22 files" in run.stderr
-    assert "1 error" in run.stderr
-    assert Path("rows.csv").read_bytes() == Path("whole.csv").read_bytes()
-    assert not list(Path().glob("rows.csv.*"))
-    for mine, other in (("sorted", "whole"), ("again", "grids")):
-        names = [sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*")) for folder in (mine, other)]
-        assert names[0] == names[1]
-        assert len(names[0])
-    with Path("rows.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["path"] for row in rows if " " not in row["path"]] == [str(archive / f"{i:02}.wav") for i in range(20)]
-    assert [row["label"] for row in rows if "long" in row["path"]] == ["no", "up", "yes", "no"]
-
-
 class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("style", ["table", "csv", "jsonl", "parquet"])
-@pytest.mark.usefixtures("small_groups")
-def test_every_format_can_be_resumed(
-    style: str, archive: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if style == "parquet":
-        pytest.importorskip("pyarrow")
-    command = ["classify", archive, "-m", tiny_model_path, "--format", style]
-    sayso(*command, "-o", "whole")
-    write, left = Journal.write, 3
-
-    def stops(self: Journal, *arguments: object) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise KeyboardInterrupt
-        write(self, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Journal, "write", stops)
-    stopped = sayso(*command, "-o", "rows")
-    assert stopped.status == 1
-    assert "--resume continues" in stopped.err
-    assert not Path("rows").exists()
-    result = sayso(*command, "-o", "rows", "--resume")
-    assert "resuming after 6 files" in result.err
-    if style == "parquet":
-        from pyarrow import parquet
-
-        assert parquet.read_table("rows").to_pylist() == parquet.read_table("whole").to_pylist()
-        assert parquet.read_table("rows").num_rows == 25
-    else:
-        assert Path("rows").read_bytes() == Path("whole").read_bytes()
-        assert len(Path("rows").read_text().splitlines()) == 25 + (style in ("table", "csv"))
-
-
-def test_a_resumed_batch_scores_every_file_in_the_same_group(
-    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Groups of 3 and of 4 files, as some end by their size.
-    monkeypatch.setattr(classify, "GROUP_FILES", 4)
-    monkeypatch.setattr(classify, "GROUP_BYTES", 90_000)
-    classify_files, write = classify.classify_files, Journal.write
-    groups: list[tuple[str, ...]] = []
-    results: dict[str, FileResult] = {}
-    writes_left = 0
-
-    def recorded(job: classify.Job, files: Sequence[str]) -> list[FileResult]:
-        found = classify_files(job, files)
-        groups.append(tuple(files))
-        results.update(zip(files, found, strict=True))
-        return found
-
-    def stopping(self: Journal, text: str, results: Sequence[FileResult] = ()) -> None:
-        nonlocal writes_left
-        writes_left -= 1
-        if writes_left == 0:
-            raise KeyboardInterrupt
-        write(self, text, results)
-
-    monkeypatch.setattr(classify, "classify_files", recorded)
-    monkeypatch.setattr(Journal, "write", stopping)
-    command = ["classify", archive, "-m", tiny_model_path, "--workers", 1, "-o"]
-    sayso(*command, "whole.csv")
-    whole, expected = list(groups), dict(results)
-    assert {len(group) for group in whole} >= {3, 4}
-    for done in range(1, len(whole)):
-        with case(f"stopped after {done} groups"):
-            writes_left = done + 1
-            assert sayso(*command, "rows.csv").status == 1
-            groups.clear()
-            assert "resuming after" in sayso(*command, "rows.csv", "--resume").err
-            assert groups == whole[done:]
-            # To the last bit, not only to the digits that rows show.
-            assert results == expected
-            assert Path("rows.csv").read_bytes() == Path("whole.csv").read_bytes()
-            Path("rows.csv").unlink()
-
-
 @pytest.mark.usefixtures("small_groups")
 def test_only_the_same_batch_is_resumed(archive: Path, tiny_model_path: Path) -> None:
-    def stop() -> None:
-        with contextlib.suppress(StoppedError), Journal(Path("rows.csv"), identity) as begun:
+    def stop(overwrite: bool = False) -> None:
+        with contextlib.suppress(StoppedError), Journal(rows, identity, overwrite=overwrite) as begun:
             begun.write("a line\n", classify.classify_files(job, files[:3]))
             raise StoppedError
 
+    def refuses(message: str, identity: dict[str, str], files: Sequence[str]) -> None:
+        with pytest.raises(SaysoError, match=message), Journal(rows, identity, resume=True) as journal:
+            journal.left(files)
+
     job = classify.Job(Recognizer(load(tiny_model_path)))
-    files = sorted(map(str, archive.iterdir()))
+    files, rows, part = sorted(map(str, archive.iterdir())), Path("rows.csv"), Path("rows.csv.part")
     identity = {"model": "this"}
     stop()
-    with pytest.raises(Exception, match="begun with another model; use the same, or start afresh without --resume"):
-        Journal(Path("rows.csv"), {"model": "that"}, resume=True)
-    other = Journal(Path("rows.csv"), identity, resume=True)
-    with pytest.raises(Exception, match="begun with other files: the first 3 are not the same"), other:
-        other.left(iter(files[1:]))
-    with Path("rows.csv.part").open("a") as part:
-        part.write("rows after the last save, longer than the rest of the file\n" * 10)
-    with Journal(Path("rows.csv"), identity, resume=True) as same:
+    refuses("begun with another model; use the same, or start afresh without --resume$", {"model": "that"}, files)
+    refuses("begun with other files: the first 3 are not the same", identity, files[1:])
+    with part.open("a") as file:
+        file.write("rows after the last save, longer than the rest of the file\n" * 10)
+    with Journal(rows, identity, resume=True) as same:
         assert list(same.left(iter(files))) == files[3:]
         same.write("another\n", [])
-    assert Path("rows.csv").read_text() == "a line\nanother\n"
-    assert is_whole(Path("rows.csv"))
-    stop()
-    assert not is_whole(Path("rows.csv"))
-    Path("rows.csv.part").write_text("a")
-    with pytest.raises(Exception, match="is shorter than it was; start afresh"):
-        Journal(Path("rows.csv"), identity, resume=True)
-    Path("rows.csv.resume.json").write_text("{")
-    with pytest.raises(Exception, match="is damaged; start afresh"):
-        Journal(Path("rows.csv"), identity, resume=True)
-    # A new batch ignores all that, and deletes the old state, which would be wrong after a kill.
-    with Journal(Path("rows.csv"), identity) as afresh:
-        assert not Path("rows.csv.resume.json").exists()
-        afresh.write("afresh\n")
-    assert Path("rows.csv").read_text() == "afresh\n"
+    assert rows.read_text() == "a line\nanother\n"
+    stop(overwrite=True)
+    part.write_text("a")
+    refuses("is shorter than it was; start afresh without --resume but with --overwrite", identity, files)
+    part.unlink()
+    refuses("part is missing; start afresh", identity, files)
+    assert rows.read_text() == "a line\nanother\n"
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_finished_output_is_complete_only_for_its_own_batch(
+    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path("other")
+    other.mkdir()
+    for number in range(6):
+        (archive / f"{number:02}.wav").rename(other / f"{number}.wav")
+    first = ("classify", archive, "-m", tiny_model_path, "-o", "rows.csv")
+    second = ("classify", other, "-m", tiny_model_path, "-o", "rows.csv")
+    sayso(*first)
+    expected = Path("rows.csv").read_bytes()
+    assert "is complete, there is nothing to resume" in sayso(*first, "--resume").err
+    for arguments, message in (
+        (second, "rows.csv exists; --overwrite replaces it, or choose another --output"),
+        ((*second, "--resume"), "rows.csv was begun with other files"),
+        ((*first, "--min-confidence", "0.5", "--resume"), "the output of a batch with another minimum confidence"),
+        ((*first, "--sort-into", "x", "--resume"), "the output of a batch with another --sort-into folder"),
+    ):
+        with case(arguments):
+            assert message in one_line_error(sayso(*arguments))
+            assert Path("rows.csv").read_bytes() == expected
+    with monkeypatch.context() as elsewhere:
+        # The same names in another place.
+        Path("place").mkdir()
+        archive.rename("place/archive")
+        elsewhere.chdir("place")
+        moved = ("classify", archive, "-m", tiny_model_path, "-o", "../rows.csv", "--resume")
+        assert "begun with other files" in one_line_error(sayso(*moved))
+    Path("place/archive").rename(archive)
+    # Another batch in its place that is stopped before, or after, its first row.
+    for writes in (1, 2):
+        with monkeypatch.context() as stopping:
+            stopping.setattr(Journal, "write", stop_at(writes))
+            assert sayso(*second, "--overwrite").status == 1
+        assert Path("rows.csv").read_bytes() == expected
+        if writes == 1:
+            assert "is complete" in sayso(*first, "--resume").err
+            assert "begun with other files" in one_line_error(sayso(*second, "--resume"))
+    assert "resuming after 3 files" in sayso(*second, "--resume").err
+    assert Path("rows.csv").read_text().count("other") == 6
+    # What nothing is known about, or was changed since, is no complete output either.
+    for content in (b"by hand", b""):
+        Path("rows.csv").write_bytes(content)
+        assert "exists and was not written by this batch" in one_line_error(sayso(*second, "--resume"))
+    assert Path("rows.csv").read_bytes() == b""
+    assert sayso(*second, "--resume", "--overwrite").status == 0
+
+
+def test_an_output_is_written_by_one_batch_at_a_time(
+    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result]
+) -> None:
+    command = ("classify", archive, "-m", tiny_model_path)
+    message = "another sayso is writing rows.csv; wait until it has finished, or choose another --output"
+    with Journal(Path("rows.csv"), {}) as running:
+        running.write("first\n")
+        for options in ([], ["--resume"], ["--overwrite"]):
+            with case(options):
+                assert message in one_line_error(sayso(*command, "-o", "rows.csv", *options))
+        # By another name, and another output.
+        Path("link").symlink_to(".")
+        assert "another sayso" in one_line_error(sayso(*command, "-o", "link/rows.csv"))
+        assert sayso(*command, "-o", "other.csv").status == 1
+    assert Path("rows.csv").read_text() == "first\n"
+    assert len(Path("other.csv").read_text().splitlines()) == 26
+
+
+def test_an_output_that_appears_during_a_batch_is_kept(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+
+    def write() -> None:
+        with Journal(rows, {}) as journal:
+            journal.write("ours\n")
+            rows.write_text("theirs\n")
+
+    with pytest.raises(SaysoError, match=r"rows.csv exists; --overwrite replaces it"):
+        write()
+    assert rows.read_text() == "theirs\n"
+    rows.unlink()
+    with Journal(rows, {}, resume=True):
+        pass
+    assert rows.read_text() == "ours\n"
+
+
+def test_links_at_the_names_beside_an_output_lead_nowhere(tmp_path: Path) -> None:
+    rows, mine = tmp_path / "rows.csv", tmp_path / "mine"
+    mine.write_text("mine")
+    for path in (rows.with_name("rows.csv.part"), side_path(rows)):
+        with case(path.name):
+            path.unlink(missing_ok=True)
+            path.symlink_to(mine)
+            with contextlib.suppress(SaysoError), Journal(rows, {}) as journal:
+                journal.write("a line\n")
+            with contextlib.suppress(SaysoError), Journal(rows, {}, resume=True):
+                pass
+            assert mine.read_text() == "mine"
+
+
+def test_a_damaged_side_file_is_told_in_one_line(
+    archive: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("classify", archive, "-m", tiny_model_path, "-o", "rows.csv", "--workers", "1")
+    monkeypatch.setattr(classify, "GROUP_FILES", 3)
+    side = side_path(Path("rows.csv"))
+
+    def signed(content: str) -> bytes:
+        return hashlib.sha256(content.encode()).hexdigest()[:16].encode() + b" " + content.encode() + b"\n"
+
+    numbers = '{"number": 1, "identity": {}, "length": %s, "digest": "", "tally": {"files": %s, "seconds": %s}}'
+    for content in (
+        b"", b"\0" * 200_000, b"\xff\xfe", signed("{"), signed("[" * 20_000), signed("null"), signed("9" * 5_000),
+        signed(numbers % ("-1", "1", "0")), signed(numbers % ("1", "1" + "0" * 400, "0")),
+        signed(numbers % ("1", "1", "NaN")), signed(numbers % ("1", '"a"', "0")),
+    ):  # fmt: skip
+        with case(content[:40]):
+            with monkeypatch.context() as stopping:
+                stopping.setattr(Journal, "write", stop_at(2))
+                sayso(*command)
+            side.write_bytes(content)
+            line = one_line_error(sayso(*command, "--resume"))
+            assert ".rows.csv.batch is missing or damaged; start afresh without --resume" in line
+    assert sayso(*command).status == 1
+    assert len(Path("rows.csv").read_text().splitlines()) == 26
 
 
 def test_a_batch_that_fails_before_the_first_row_leaves_no_file(tmp_path: Path) -> None:
@@ -221,15 +201,3 @@ def test_an_empty_list_gives_a_header(sayso: Callable[..., Result], tiny_model_p
     result = sayso("classify", "--files-from", tmp_path / "list", "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
     assert result.status == 0
     assert (tmp_path / "rows.csv").read_text().splitlines() == ["path,label,confidence,start,end,runners_up,error"]
-
-
-def test_resuming_a_complete_batch_changes_nothing(
-    sayso: Callable[..., Result], archive: Path, tiny_model_path: Path, tmp_path: Path
-) -> None:
-    command = ("classify", archive, "-m", tiny_model_path, "-o", tmp_path / "rows.csv")
-    sayso(*command)
-    rows = (tmp_path / "rows.csv").read_bytes()
-    again = sayso(*command, "--resume")
-    assert again.status == 0
-    assert "is complete, there is nothing to resume" in again.err
-    assert (tmp_path / "rows.csv").read_bytes() == rows

@@ -1,7 +1,9 @@
 """What SECURITY.md promises about models and output: no code runs, sizes are bounded, no name controls a terminal."""
 
+import csv
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import re
@@ -220,15 +222,42 @@ def check_that_output_is_printable(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a name that is not valid text")
-def test_a_name_that_is_not_valid_text_can_be_read_from_json(tiny_model_path: Path, tmp_path: Path) -> None:
-    path = tmp_path / os.fsdecode(b"a\xff.wav")
-    path.write_bytes(b"no sound")
-    run = subprocess.run(
-        [sys.executable, "-m", "sayso", "classify", path, "--format", "jsonl", "-m", tiny_model_path],
-        capture_output=True,
-    )
-    assert b"Traceback" not in run.stderr
-    assert json.loads(run.stdout)["path"] == str(path)
+def test_a_name_is_the_same_valid_text_in_every_format(
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.chdir(tmp_path)
+    names = {
+        os.fsdecode(b"a\xff.wav"): r"a\udcff.wav", "a\x1b[2J\n.wav": r"a\x1b[2J\n.wav", "a\u202ex.wav": r"a\u202ex.wav",
+        "a\xa0b\u3000c.wav": "a\xa0b\u3000c.wav", "a\u200cb.wav": "a\u200cb.wav", "=a, 'b\".wav": "=a, 'b\".wav",
+    }  # fmt: skip
+    for number, (name, shown) in enumerate(names.items()):
+        folder = Path(str(number))
+        folder.mkdir()
+        (folder / name).write_bytes(b"no sound")
+        (folder / f"sound {name}").write_bytes(b"")
+        soundfile.write(folder / "x.wav", sounds.stream(["yes", "no"])[0], sounds.RATE)
+        (folder / "x.wav").rename(folder / f"y{name}")
+        for style in ("table", "csv", "jsonl", "parquet"):
+            with case(repr(name), style):
+                output = f"{number}.{style}"
+                command = ("classify", folder, "-m", tiny_model_path, "-o", output, "--format", style)
+                assert f"saved {output}" in sayso(*command).err
+                assert "is complete" in sayso(*command, "--resume").err
+                if style == "table":
+                    text = Path(output).read_bytes().decode()
+                    assert text.count(shown) == 6
+                    assert len(text.splitlines()) == 5
+                    continue
+                if style == "parquet":
+                    rows = pyarrow.read_table(output).to_pylist()
+                elif style == "csv":
+                    rows = list(csv.DictReader(io.StringIO(Path(output).read_bytes().decode(), newline="")))
+                else:
+                    rows = [json.loads(line) for line in Path(output).read_bytes().decode().splitlines()]
+                paths = [f"{number}/{shown}", f"{number}/sound {shown}", *[f"{number}/y{shown}"] * 2]
+                assert [row["path"] for row in rows] == paths
+                assert all(path in row["error"] for path, row in zip(paths[:2], rows[:2], strict=True))
 
 
 def test_a_small_file_with_hours_of_sound_is_not_a_clip(

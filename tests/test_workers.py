@@ -1,6 +1,7 @@
 """Work in threads, in processes and on a real cluster: results keep their order, and lost workers are handled."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import soundfile
 
 import sounds
 from command_line import Result
+from sayso import version
 from sayso.batch import classify
 from sayso.errors import WorkerError
 from sayso.recognition.recognizer import Recognizer
-from sayso.system.workers import in_order, spread
+from sayso.system.workers import in_order, program, spread
 
 
 def test_threads_keep_the_order_and_take_few_items_ahead() -> None:
@@ -127,6 +129,51 @@ def test_the_command_gives_the_same_bytes_on_a_cluster(
     assert sayso(*command, tmp_path / "here.csv").status == 1
     assert sayso(*command, tmp_path / "there.csv", "--scheduler", cluster.scheduler_address).status == 1
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+
+def test_a_worker_with_another_program_is_refused(cluster: Any) -> None:
+    import distributed
+
+    address = cluster.scheduler_address
+
+    def set_version(version: str) -> None:
+        from sayso import version as module
+
+        module.__version__ = version
+
+    with distributed.Client(address, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+        client.run(set_version, "0.0.9", workers=[worker])
+        message = (
+            rf"the worker {worker} of the Dask cluster at {address} has sayso 0.0.9 \(source \w+\); this machine has"
+        )
+        with pytest.raises(WorkerError, match=message), spread(signalled, 0, range(10), 1, address):
+            pass
+        # One that comes later, or changes.
+        client.run(set_version, program().split()[1])
+        with spread(signalled, 0, range(100), 1, address) as results:
+            client.run(set_version, "0.0.8")
+            with pytest.raises(WorkerError, match=r"a worker of the Dask cluster at .* has sayso 0\.0\.8"):
+                list(results)
+        client.run(set_version, program().split()[1])
+    with spread(signalled, 0, range(10), 1, address) as results:
+        assert list(results) == list(range(10))
+
+
+def test_the_program_is_known_by_its_source(tmp_path: Path) -> None:
+    folder = Path(version.__file__).parent
+    shutil.copytree(folder, tmp_path / "sayso", ignore=shutil.ignore_patterns("_bundled", "__pycache__"))
+
+    def told() -> str:
+        command = [sys.executable, "-c", "from sayso.system.workers import program; print(program())"]
+        run = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+        return run.stdout.strip()
+
+    assert told() == program()
+    with (tmp_path / "sayso" / "features" / "mfcc.py").open("a") as file:
+        file.write("# changed\n")
+    assert told() != program()
+    assert told().split(" (")[0] == program().split(" (")[0]
 
 
 def test_an_unusable_cluster_is_reported_in_one_line(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
-"""Kill sayso at random times, fill its disk and make it read-only: no complete file may be lost, none half-written.
+"""Kill sayso at any time, fill its disk and make it read-only: no complete file may be lost, none half-written.
 
 Example: python scripts/robustness/kill.py --times 50
 
 Training, batch classification, download, saving, and reading a corpus (with its cache) are each killed with SIGKILL at
-random times between start and end, and run again: the next run must succeed and give the result of an undisturbed one,
-and at any time a reader finds the old file or the new. Then the same commands run on a full disk and in a read-only
-folder (both need root). The exit status is 1 if there was any fault. Linux only.
+times drawn evenly from start to end, both included, and run again: the next run must succeed and give the result of an
+undisturbed one, and at any time a reader finds the old file or the new. Then the same commands run on a full disk and
+in a read-only folder (both need root); a batch goes on when there is space again. The exit status is 1 if there was any
+fault. Linux only.
 """
 
 import argparse
@@ -27,7 +28,10 @@ from sayso.errors import SaysoError
 from sayso.model import shipped
 
 # Files that are kept after a failure: to resume from, or as a recording that cannot be repeated.
-KEPT = {"m.checkpoint", "tiny.tar.gz.part", "tiny.tar.gz.part.json", ".tiny.lock", "session.wav", "session.wav.jsonl"}
+KEPT = {
+    "m.checkpoint", "tiny.tar.gz.part", "tiny.tar.gz.part.json", ".tiny.lock", "session.wav", "session.wav.jsonl",
+    "rows.csv.part", ".rows.csv.batch",
+}  # fmt: skip
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -36,7 +40,7 @@ def run(command: list[str], environment: dict[str, str]) -> subprocess.Completed
 
 
 def kill_often(job: Job, times: int, rng: np.random.Generator, environment: dict[str, str]) -> Iterator[str]:
-    """Kill a job at random times and yield the faults."""
+    """Kill a job at times from its start to its end and yield the faults."""
     job.reset()
     before = time.monotonic()
     done = run(job.command(False), environment)
@@ -47,9 +51,10 @@ def kill_often(job: Job, times: int, rng: np.random.Generator, environment: dict
     for number in range(times):
         job.reset()
         times_of_kill = []
-        # Once or twice: a run that resumes after a kill is killed as well.
+        # Once or twice: a run that resumes after a kill is killed as well, at any time.
         for again in range(int(rng.integers(1, 3))):
-            times_of_kill.append(float(rng.uniform(0, took)))
+            share = rng.uniform() if again else number / max(times - 1, 1)
+            times_of_kill.append(float(share * took))
             process = subprocess.Popen(
                 job.command(bool(again)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -129,6 +134,23 @@ def obstruct(root: Path, place: Path, environment: dict[str, str]) -> Iterator[s
     server.close()
 
 
+def resume_with_space(root: Path, place: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Let a batch fill the disk, and resume it when there is space: it must end as if nothing had happened."""
+    batch = Batch(root / "batch-resumed")
+    run(batch.command(False), environment)
+    expected = batch.result()
+    batch.rows = place / "rows.csv"
+    if run(batch.command(False), environment).returncode != 1:
+        yield "the disk is not full"
+    kept = (place / "rows.csv.part").stat().st_size
+    subprocess.run(["mount", "-o", "remount,size=1m", str(place)], check=True)
+    done = run(batch.command(True), environment)
+    if done.returncode or "resuming after" not in done.stderr or not kept:
+        yield f"a batch with {kept} bytes is not resumed: {done.stderr[-300:]!r}"
+    elif batch.result() != expected:
+        yield "a batch that filled the disk gives another result when it is resumed"
+
+
 def main() -> None:
     """Run all checks, and print the faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,6 +190,7 @@ def main() -> None:
                 with small_disk(root / "full disk", 64) as place:
                     (place / "old").write_bytes(bytes(40_000))
                     report("full disk", obstruct(root, place, environment))
+                    report("full disk, then space", resume_with_space(root, place, environment))
             if wanted("read-only folder"):
                 with read_only(root / "read-only folder") as place:
                     report("read-only folder", obstruct(root, place, environment))

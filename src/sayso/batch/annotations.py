@@ -1,17 +1,20 @@
 """Write the words detected in long files as labels for Audacity and Praat."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from sayso.batch.classify import FileResult
-from sayso.batch.sorting import base_name, candidate_names
+from sayso.batch.names import base_name, candidate_names
+from sayso.errors import StorageError
 from sayso.recognition.decision import Detection
-from sayso.system.atomic_files import write_atomically
+from sayso.system.atomic_files import TakenError, creating
+from sayso.system.text import printable
 
 
 def audacity_labels(result: FileResult) -> str:
     """Return the words of a file as a label track for Audacity: start, end and label, separated by tabs."""
-    return "".join(f"{word.start:.3f}\t{word.end:.3f}\t{word.label}\n" for word in result.detections)
+    return "".join(f"{word.start:.3f}\t{word.end:.3f}\t{printable(word.label)}\n" for word in result.detections)
 
 
 def text_grid(result: FileResult) -> str:
@@ -27,7 +30,7 @@ def text_grid(result: FileResult) -> str:
         f"        intervals: size = {len(intervals)}",
     ]  # fmt: skip
     for number, (start, end, label) in enumerate(intervals, 1):
-        quoted = label.replace('"', '""')
+        quoted = printable(label).replace('"', '""')
         lines += [
             f"        intervals [{number}]:", f"            xmin = {start:.6f}", f"            xmax = {end:.6f}",
             f'            text = "{quoted}"',
@@ -58,12 +61,37 @@ ANNOTATIONS: dict[str, tuple[str, Callable[[FileResult], str]]] = {
 
 
 def annotate(folder: Path, name: str, suffix: str, text: str) -> Path:
-    """Write a text about a sound into a folder, under the name of the sound; other files are never overwritten."""
-    content = text.encode("utf-8", "surrogateescape")
-    for place in candidate_names(folder, PurePath(base_name(name)).stem + suffix):
-        if not place.exists():
-            write_atomically(place, content)
-        elif place.read_bytes() != content:
-            continue
-        return place
+    """Write a text about a sound into a folder, under the name of the sound; other files are never overwritten.
+
+    Raises
+    ------
+    StorageError
+        If the text cannot be written.
+    """
+    content = text.encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in candidate_names(folder, base_name(name), suffix):
+            if _holds(place, content) or _written(place, content):
+                return place
+    except OSError as error:
+        reason = error.strerror or error
+        raise StorageError(f"cannot write labels into {folder}: {reason}; choose another folder") from error
     raise AssertionError("names never run out")
+
+
+def _holds(place: Path, content: bytes) -> bool:
+    """Return whether a file holds just this, as an interrupted batch may have written the same."""
+    return place.is_file() and place.stat().st_size == len(content) and place.read_bytes() == content
+
+
+def _written(place: Path, content: bytes) -> bool:
+    """Write a new file and return True; False if there is something else with its name."""
+    if os.path.lexists(place):
+        return False
+    try:
+        with creating(place) as file:
+            file.write(content)
+    except TakenError:
+        return False
+    return True

@@ -6,6 +6,7 @@ the list from there gives the groups that are still missing.
 """
 
 import contextlib
+import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -242,4 +243,21 @@ class _Sound:
                 self.samples += len(chunk)
                 yield chunk
         except AudioError as error:
-            self.error = str(error).replace(self._path, self._name)
+            self.error = _folder_fault(self._path, self._name) or str(error).replace(self._path, self._name)
+
+
+def _folder_fault(path: str, name: str) -> str | None:
+    """Return what is wrong with a folder among the files, or None if it is no folder.
+
+    Only a folder in which no sound file was found, or that cannot be listed, is among the files.
+    """
+    if not os.path.isdir(path):  # noqa: PTH112 - the path may be impossible
+        return None
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return f"cannot list the folder {name}: {error.strerror}; give one that may be read"
+    return (
+        f"there is no sound file in the folder {name} or below it; expected names such as *.wav, *.flac or *.mp3, "
+        "give another folder"
+    )

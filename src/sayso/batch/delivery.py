@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sayso.batch import rows
 from sayso.batch.annotations import ANNOTATIONS, annotate
 from sayso.batch.classify import FileResult, Row
-from sayso.batch.journal import Journal, Tally
+from sayso.batch.journal import Journal
 from sayso.batch.sorting import sort_into
+from sayso.batch.tally import Tally
+from sayso.system.text import printable
 
 # Columns of a terminal that are kept free for everything but the path.
 OTHER_COLUMNS = 70
@@ -31,10 +33,12 @@ class Delivery:
         Detections with less confidence are left out.
     annotations : dict of str to Path
         Folders for the labels of long files, by the kind of labels.
-    sort_folder : Path or None
-        Folder in which files are sorted by word.
+    word_folders : mapping of str to Path
+        Folders in which files are sorted, by label; empty if they are not sorted.
     copy : bool
         Whether sorted files are always copied instead of linked.
+    excel : bool
+        Whether CSV is made for a spreadsheet.
     """
 
     def __init__(
@@ -43,14 +47,15 @@ class Delivery:
         journal: Journal | None,
         min_confidence: float,
         annotations: dict[str, Path],
-        sort_folder: Path | None,
-        copy: bool,
+        word_folders: Mapping[str, Path],
+        copy: bool = False,
+        excel: bool = False,
     ) -> None:
         self.journal = journal
         self._style, self._min_confidence, self._annotations = style, min_confidence, annotations
-        self._sort_folder, self._copy = sort_folder, copy
+        self._word_folders, self._copy, self._excel = word_folders, copy, excel
         self._tally = Tally()
-        self._width = 0
+        self._width = journal.width if journal else 0
 
     @property
     def tally(self) -> Tally:
@@ -84,18 +89,20 @@ class Delivery:
 
     def _header(self, paths: Sequence[str]) -> str:
         if self._style == "csv":
-            return rows.csv_header()
+            return rows.csv_header(self._excel)
         return rows.table_header(self._columns(paths)) if self._style == "table" else ""
 
     def _line(self, row: Row) -> str:
         if self._style == "csv":
-            return rows.csv_line(row)
+            return rows.csv_line(row, self._excel)
         return rows.table_line(row, self._width) if self._style == "table" else rows.jsonl_line(row)
 
     def _columns(self, paths: Sequence[str]) -> int:
         """Choose the width of the path column from the first paths, and on a terminal also from its width."""
-        self._width = max((len(path) for path in paths), default=0)
-        if not self.journal and sys.stdout.isatty():
+        self._width = max((len(printable(path)) for path in paths), default=0)
+        if self.journal:
+            self.journal.width = self._width
+        elif sys.stdout.isatty():
             self._width = min(self._width, max(shutil.get_terminal_size().columns - OTHER_COLUMNS, 20))
         return self._width
 
@@ -104,6 +111,6 @@ class Delivery:
             for kind, folder in self._annotations.items():
                 suffix, write = ANNOTATIONS[kind]
                 annotate(folder, result.path, suffix, write(result))
-        if self._sort_folder:
+        if self._word_folders:
             for label in dict.fromkeys(detection.label for detection in result.detections):
-                sort_into(self._sort_folder, label, result.path, self._copy)
+                sort_into(self._word_folders[label], result.path, self._copy)

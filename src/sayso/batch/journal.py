@@ -1,78 +1,37 @@
 """An output file that grows for hours and can be resumed after an interruption, with the same bytes in the end.
 
 Until it is complete, the file is called OUTPUT.part. About once a second it is flushed to disk; then its length and the
-number of files done so far are saved in OUTPUT.resume.json. To resume, the file is cut to that length, that many files
-are skipped, and the work goes on: rows after that point, complete or not, are written again.
+number of files done so far are saved in a side file (see `sayso.batch.side_file`). To resume, the file is cut to that
+length, that many files are skipped, and the work goes on: rows after that point, complete or not, are written again.
 
 The rows of a group of files are written in one call, so the number of files that is saved always ends a group, and the
 groups after it are those of a run without interruption (see `sayso.batch.classify`).
+
+Whatever OUTPUT.part holds belongs to the batch of the side file: a new batch is entered there first. At the end, the
+size of the output is entered before OUTPUT.part gets its name, so that a kill in between is no more than a kill before
+the last step.
 """
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from sayso.batch.classify import FileResult
-from sayso.config import SILENCE, UNKNOWN
+from sayso.batch.side_file import SideFile, State
+from sayso.batch.tally import Tally
 from sayso.errors import SettingsError, StorageError
-from sayso.system.atomic_files import check_writable, write_atomically
+from sayso.sound.sources import is_remote
+from sayso.system.atomic_files import check_writable, open_new, unwritable, write_all
+from sayso.system.locked_file import open_regular
 
 # Seconds between two saves: about as much work is lost by a kill.
 SAVE_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Counts of a batch.
-
-    Attributes
-    ----------
-    files, words, errors : int
-        Files done, words detected in them (not counting silence and unknown speech), files with an error.
-    seconds : float
-        Total duration of the sound.
-    """
-
-    files: int = 0
-    words: int = 0
-    errors: int = 0
-    seconds: float = 0.0
-
-    def plus(self, results: Sequence[FileResult]) -> Self:
-        """Return the counts with those of more files added."""
-        detections = [detection for each in results for detection in each.detections]
-        return replace(
-            self,
-            files=self.files + len(results),
-            words=self.words + sum(detection.label not in (SILENCE, UNKNOWN) for detection in detections),
-            errors=self.errors + sum(bool(each.error) for each in results),
-            seconds=self.seconds + sum(each.seconds for each in results),
-        )
-
-
-@dataclass(frozen=True)
-class _State:
-    """Content of OUTPUT.resume.json."""
-
-    identity: dict[str, Any]
-    length: int = 0
-    digest: str = ""
-    tally: Tally = field(default_factory=Tally)
-
-
-def is_whole(output: Path) -> bool:
-    """Return whether the output exists and is complete, that is, no interrupted batch is left for it."""
-    return output.exists() and not _state_path(output).exists()
-
-
-def _state_path(output: Path) -> Path:
-    return output.with_name(output.name + ".resume.json")
 
 
 class Journal:
@@ -83,9 +42,11 @@ class Journal:
     output : Path
         Path of the complete output.
     identity : mapping
-        Plain values on which the rows depend; a batch can only be resumed with the same values.
+        Plain values on which the output depends; a batch can only be resumed with the same values.
     resume : bool
         Whether to resume an interrupted batch.
+    overwrite : bool
+        Whether the output may replace a finished one.
     finish : callable, optional
         Converts the file of rows, its first argument, into the output, its second; by default the file is renamed.
 
@@ -93,13 +54,17 @@ class Journal:
     ----------
     before : Tally
         Counts of the interrupted batch that is resumed.
+    complete : bool
+        Whether the batch to be resumed is complete already, so that there is nothing to write.
+    dropped : Tally
+        Counts of an interrupted batch that is replaced, as it is not to be resumed.
 
     Raises
     ------
     SettingsError
-        If the interrupted batch was another one, or its files are damaged.
+        If the batch to be resumed was another one, or its files are damaged.
     StorageError
-        If the output cannot be written.
+        If the output cannot be written, may not be replaced, or is written by another process.
     """
 
     def __init__(
@@ -107,18 +72,16 @@ class Journal:
         output: Path,
         identity: Mapping[str, Any],
         resume: bool = False,
+        overwrite: bool = False,
         finish: Callable[[Path, Path], None] | None = None,
     ) -> None:
         check_writable(output)
-        self._output, self._finish = output, finish
+        self._output, self._resume, self._overwrite, self._finish = output, resume, overwrite, finish
         self._part = output.with_name(output.name + ".part")
-        self._state_path = _state_path(output)
-        self._state = _State(dict(identity))
-        self._names = hashlib.sha256()
-        if resume:
-            self._read()
-        self.before = self.tally
-        self._saved = time.monotonic()
+        self._state = State(dict(identity))
+        self._names, self._here = hashlib.sha256(), str(Path.cwd())
+        self.before = self.dropped = Tally()
+        self.complete = False
 
     @property
     def tally(self) -> Tally:
@@ -126,43 +89,99 @@ class Journal:
         return self._state.tally
 
     @property
-    def left_over(self) -> bool:
-        """Whether an earlier batch was interrupted."""
-        return self._state_path.exists()
+    def width(self) -> int:
+        """Width of the first column of a table, which is the same after an interruption."""
+        return self._state.width
 
-    def _read(self) -> None:
-        if not self._state_path.exists():
-            # The batch was stopped before the first save.
-            return
-        try:
-            content = json.loads(self._state_path.read_text(encoding="utf-8"))
-            state = _State(content["identity"], content["length"], content["digest"], Tally(**content["tally"]))
-            size = self._part.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SettingsError(
-                f"{self._state_path} or {self._part} is damaged; start afresh without --resume"
-            ) from error
-        for name, ours in self._state.identity.items():
-            if state.identity.get(name) != ours:
-                raise SettingsError(
-                    f"{self._part} was begun with another {name}; use the same, or start afresh without --resume"
-                )
-        if size < state.length:
-            raise SettingsError(f"{self._part} is shorter than it was; start afresh without --resume")
-        self._state = state
+    @width.setter
+    def width(self, columns: int) -> None:
+        self._state = replace(self._state, width=columns)
 
     def __enter__(self) -> Self:
-        """Open OUTPUT.part at the position to resume from."""
+        """Lock the output, and open OUTPUT.part at the position to resume from."""
+        self._side = SideFile(self._output)
         try:
-            if not self._state.length:
-                # After a kill, it would pass for the state of this batch.
-                self._state_path.unlink(missing_ok=True)
-            self._file: BinaryIO = self._part.open("r+b" if self._state.length else "wb")
-            self._file.truncate(self._state.length)
-            self._file.seek(self._state.length)
-        except OSError as error:
-            raise _unwritable(self._part, error) from error
+            self._begin()
+        except BaseException as error:
+            self._side.close()
+            if isinstance(error, OSError):
+                raise unwritable(self._part, error) from error
+            raise
+        self._saved = time.monotonic()
         return self
+
+    def _begin(self) -> None:
+        self._earlier = earlier = self._side.saved
+        left = os.path.lexists(self._part)
+        whole = earlier is not None and not left and self._size() is not None and self._size() == earlier.output_bytes
+        if self._resume and earlier and whole:
+            if not (self._overwrite and self._difference(earlier)):
+                self._adopt(earlier, f"{self._output} is complete, but is the output of a batch")
+                self.complete = True
+                return
+        elif self._resume and left and (earlier is None or earlier.length):
+            if earlier is None:
+                raise SettingsError(f"{self._side.path} is missing or damaged; {self._afresh()}")
+            self._adopt(earlier, f"{self._part} was begun")
+            self._state = replace(self._state, output_bytes=None)
+            self._check_output()
+            self._file: FileIO = open_regular(self._part)
+            if self._file.seek(0, os.SEEK_END) < earlier.length:
+                self._file.close()
+                raise SettingsError(f"{self._part} is shorter than it was; {self._afresh()}")
+            self._file.truncate(earlier.length)
+            self._file.seek(earlier.length)
+            return
+        elif self._resume and earlier and earlier.length and earlier.output_bytes is None:
+            raise SettingsError(f"{self._part} is missing; {self._afresh()}")
+        self._begin_afresh(earlier)
+
+    def _begin_afresh(self, earlier: State | None) -> None:
+        if self._resume and earlier and earlier.output_bytes is None and not self._difference(earlier):
+            # It was stopped before its first row.
+            self._overwrite = self._overwrite or earlier.replaces
+        self._state = replace(self._state, replaces=self._overwrite)
+        self._check_output()
+        if earlier and os.path.lexists(self._part):
+            self.dropped = earlier.tally
+        try:
+            # Twice, so that both copies have their place on a disk that is full later.
+            self._side.save(self._state)
+            self._side.save(self._state)
+            self._file = open_new(self._part)
+        except OSError:
+            self._forget()
+            raise
+
+    def _difference(self, earlier: State) -> str | None:
+        """Return in which value an earlier batch was another one."""
+        for name, ours in self._state.identity.items():
+            if earlier.identity.get(name) != ours:
+                return name
+        return None
+
+    def _adopt(self, earlier: State, what: str) -> None:
+        """Continue from an earlier state, unless it is that of another batch."""
+        if difference := self._difference(earlier):
+            raise SettingsError(f"{what} with another {difference}; use the same, or {self._afresh()}")
+        self._state, self.before = replace(earlier, replaces=earlier.replaces or self._overwrite), earlier.tally
+
+    def _afresh(self) -> str:
+        return f"start afresh without --resume{' but with --overwrite' if self._size() is not None else ''}"
+
+    def _size(self) -> int | None:
+        """Return the size of what has the name of the output, or None if there is nothing."""
+        try:
+            return self._output.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def _check_output(self) -> None:
+        """Raise a StorageError if there is an output that may not be replaced."""
+        if self._size() is None or self._state.replaces:
+            return
+        by_another = " and was not written by this batch" if self._resume else ""
+        raise StorageError(f"{self._output} exists{by_another}; --overwrite replaces it, or choose another --output")
 
     def left(self, files: Iterable[str]) -> Iterator[str]:
         """Skip the files that are done, and return the others.
@@ -174,36 +193,43 @@ class Journal:
         """
         files = iter(files)
         for _, name in zip(range(self.before.files), files, strict=False):
-            self._names.update(_noted(name))
+            self._names.update(self._noted(name))
         if self.before.files and self._names.hexdigest() != self._state.digest:
             raise SettingsError(
-                f"{self._part} was begun with other files: the first {self.before.files} are not the same; "
-                "give the same, or start afresh without --resume"
+                f"{self._output if self.complete else self._part} was begun with other files: the first "
+                f"{self.before.files:,} are not the same; give the same, or {self._afresh()}"
             )
+        if self.complete and (more := next(files, None)) is not None:
+            raise SettingsError(f"{self._output} is complete, but without {more}, which is new; {self._afresh()}")
         return files
 
     def write(self, text: str, results: Sequence[FileResult] = ()) -> None:
         """Append the rows of a group of files."""
         try:
-            self._file.write(text.encode("utf-8", "surrogateescape"))
+            content = text.encode()
+            write_all(self._file, content)
             names = self._names.copy()
             for each in results:
-                names.update(_noted(each.path))
-            tally = self.tally.plus(results)
+                names.update(self._noted(each.path))
+            length, tally = self._state.length + len(content), self.tally.plus(results)
             # In one statement, so that Ctrl-C cannot come between.
             self._names, self._state = (
                 names,
-                replace(self._state, length=self._file.tell(), digest=names.hexdigest(), tally=tally),
+                replace(self._state, length=length, digest=names.hexdigest(), tally=tally),
             )
             if time.monotonic() - self._saved >= SAVE_SECONDS:
                 self._save()
         except OSError as error:
-            raise _unwritable(self._part, error) from error
+            raise unwritable(self._part, error) from error
+
+    def _noted(self, name: str) -> bytes:
+        """Return what the hash of names takes of a name: also where it leads from, if it is relative."""
+        here = "" if is_remote(name) or os.path.isabs(name) else self._here  # noqa: PTH117 - called for each of millions
+        return f"{here}\0{name}\0".encode("utf-8", "surrogateescape")
 
     def _save(self) -> None:
-        self._file.flush()
         os.fsync(self._file.fileno())
-        write_atomically(self._state_path, json.dumps(asdict(self._state)).encode())
+        self._side.save(self._state)
         self._saved = time.monotonic()
 
     def __exit__(
@@ -211,28 +237,45 @@ class Journal:
     ) -> None:
         """Give the file its final name if it is complete; otherwise save the position to resume from."""
         try:
-            with self._file:
-                self._save()
-            if error:
-                if not self._state.length:
-                    self._part.unlink()
-                    self._state_path.unlink()
-                return
-            if self._finish:
-                self._finish(self._part, self._output)
-                self._part.unlink()
-            else:
-                self._part.replace(self._output)
-            self._state_path.unlink()
+            if not self.complete:
+                self._end(bool(error))
         except (OSError, StorageError) as trouble:
             # If the context failed, report that error, not this one.
             if not error:
-                raise trouble if isinstance(trouble, StorageError) else _unwritable(self._output, trouble) from trouble
+                raise trouble if isinstance(trouble, StorageError) else unwritable(self._output, trouble) from trouble
+        finally:
+            self._side.close()
 
+    def _end(self, failed: bool) -> None:
+        try:
+            with self._file:
+                # Without the beginning of a group that failed.
+                self._file.truncate(self._state.length)
+                self._save()
+        except OSError:
+            if not (self._side.saved and self._side.saved.length):
+                self._forget()
+            raise
+        if failed:
+            if not self._state.length:
+                self._forget()
+            return
+        self._check_output()
+        if self._finish:
+            # From here on, what has the name of the output may be ours.
+            self._state = replace(self._state, replaces=True)
+            self._side.save(self._state)
+            self._finish(self._part, self._output)
+            self._side.save(replace(self._state, output_bytes=self._size()))
+            self._part.unlink()
+        else:
+            self._side.save(replace(self._state, output_bytes=self._state.length))
+            self._part.replace(self._output)
 
-def _noted(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape") + b"\0"
-
-
-def _unwritable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot write {path}: {error.strerror or error}; choose another place or free some space")
+    def _forget(self) -> None:
+        """Leave everything as it was before this batch, which has no row yet."""
+        self._part.unlink(missing_ok=True)
+        if self._earlier and self._earlier.output_bytes is not None:
+            self._side.save(self._earlier)
+        else:
+            self._side.clear()

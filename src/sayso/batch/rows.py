@@ -16,38 +16,53 @@ from sayso.system.text import printable
 COLUMNS = ("path", "label", "confidence", "start", "end", "runners_up", "error")
 # Rows in one row group of a Parquet file, which are converted at a time.
 ROW_GROUP = 65_536
+BYTE_ORDER_MARK = "\ufeff"
+# A spreadsheet takes text that begins with one of these for a formula; the last four are their full-width forms.
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def row_to_dict(row: Row) -> dict[str, Any]:
-    """Return a row as plain values."""
+    """Return a row as plain values, whose text is safe in every format (see `printable`)."""
     detection = row.detection
     return {
-        "path": row.path,
-        "label": detection.label if detection else None,
+        "path": printable(row.path),
+        "label": printable(detection.label) if detection else None,
         "confidence": round(detection.confidence, 4) if detection else None,
         "start": round(detection.start, 3) if detection else None,
         "end": round(detection.end, 3) if detection else None,
-        "runners_up": {label: round(share, 4) for label, share in detection.runners_up} if detection else {},
-        "error": row.error or None,
+        "runners_up": {printable(label): round(p, 4) for label, p in detection.runners_up} if detection else {},
+        "error": printable(row.error) or None,
     }
 
 
 def jsonl_line(row: Row) -> str:
-    """Return a row as one line of JSON."""
-    # Everything but ASCII is escaped, so that no file name can control a terminal.
+    """Return a row as one line of JSON, in ASCII."""
     return json.dumps(row_to_dict(row)) + "\n"
 
 
-def csv_line(row: Row) -> str:
-    """Return a row as CSV (RFC 4180); missing values are empty."""
+def csv_line(row: Row, excel: bool = False) -> str:
+    """Return a row as CSV (RFC 4180); missing values are empty.
+
+    Parameters
+    ----------
+    row : Row
+        The row.
+    excel : bool
+        Whether a spreadsheet shall show text that it would take for a formula: an apostrophe goes before it.
+    """
     values = row_to_dict(row)
     values["runners_up"] = " ".join(f"{label}={probability}" for label, probability in values["runners_up"].items())
-    return _csv(values[column] for column in COLUMNS)
+    cells = (values[column] for column in COLUMNS)
+    return _csv(map(_no_formula, cells) if excel else cells)
 
 
-def csv_header() -> str:
-    """Return the header line of a CSV file."""
-    return _csv(COLUMNS)
+def csv_header(excel: bool = False) -> str:
+    """Return the header line of a CSV file; by the byte order mark before it, Excel knows that the file is UTF-8."""
+    return (BYTE_ORDER_MARK if excel else "") + _csv(COLUMNS)
+
+
+def _no_formula(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _csv(values: Iterable[Any]) -> str:
@@ -69,10 +84,11 @@ def table_line(row: Row, width: int) -> str:
     detection = row.detection
     if not detection:
         return f"{path:<{width}}  (no word detected)\n"
-    others = ", ".join(f"{label} {100 * probability:.1f} %" for label, probability in detection.runners_up)
+    runners_up = detection.runners_up
+    others = ", ".join(f"{printable(label)} {100 * probability:.1f} %" for label, probability in runners_up)
     confidence = f"{100 * detection.confidence:.1f} %"
     times = f"{detection.start:>8.2f} {detection.end:>8.2f}"
-    return f"{path:<{width}}  {detection.label:<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
+    return f"{path:<{width}}  {printable(detection.label):<12} {confidence:>7} {times}  {others}".rstrip() + "\n"
 
 
 def check_parquet() -> None:
@@ -112,13 +128,11 @@ def to_parquet(rows: Path, output: Path) -> None:
          ("end", pa.float64()), ("runners_up", pa.map_(pa.string(), pa.float64())), ("error", pa.string())]
     )  # fmt: skip
     with (
-        rows.open(encoding="utf-8", errors="surrogateescape") as lines,
+        rows.open(encoding="utf-8") as lines,
         replacing(output) as file,
         parquet.ParquetWriter(file, schema) as writer,
     ):
         while part := [json.loads(line) for line in islice(lines, ROW_GROUP)]:
             for row in part:
                 row["runners_up"] = list(row["runners_up"].items())
-                # Arrow takes valid Unicode only, but file names on Linux may be any bytes.
-                row["path"] = row["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             writer.write_table(pa.Table.from_pylist(part, schema))

@@ -2,27 +2,23 @@
 
 import filecmp
 import os
-import re
 import shutil
-from collections.abc import Iterator
 from contextlib import nullcontext
-from itertools import count
-from pathlib import Path, PurePath
-from urllib.parse import unquote
+from pathlib import Path
 
+from sayso.batch.names import base_name, candidate_names
 from sayso.errors import StorageError
 from sayso.sound.sources import is_remote, local, on_disk
+from sayso.system.atomic_files import TakenError, creating
 
 
-def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
+def sort_into(folder: Path, name: str, copy: bool = False) -> Path:
     """Put a sound file into the folder of a word.
 
     Parameters
     ----------
     folder : Path
-        Parent of the folders of the words.
-    word : str
-        The word.
+        The folder of the word (see `sayso.batch.names.word_folders`); it is created if it is missing.
     name : str
         The sound file: a path or an address.
     copy : bool
@@ -39,35 +35,17 @@ def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
     StorageError
         If the file cannot be linked or copied.
     """
-    # Labels come from the model file: whatever they hold, the folder must not lie outside the parent.
-    word_folder = folder / (re.sub(r"[^\w -]", "_", word).strip() or "_")
     try:
-        word_folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         # A path is not read here: what is a pipe was read when it was classified.
         with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
-            for place in candidate_names(word_folder, base_name(name)):
+            for place in candidate_names(folder, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place
     except OSError as error:
         reason = error.strerror or error
-        raise StorageError(f"cannot sort {name} into {word_folder}: {reason}; choose another place") from error
+        raise StorageError(f"cannot sort {name} into {folder}: {reason}; choose another place") from error
     raise AssertionError("names never run out")
-
-
-def base_name(name: str) -> str:
-    """Return the last part of a path or an address."""
-    if is_remote(name):
-        last = PurePath(unquote(name.partition("?")[0])).name
-        return last if last not in ("", "..") else "sound"
-    return PurePath(name).name
-
-
-def candidate_names(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the name, then `name (2)`, `name (3)` and so on."""
-    first = folder / name
-    yield first
-    for number in count(2):
-        yield first.with_name(f"{first.stem} ({number}){first.suffix}")
 
 
 def _put(source: Path, place: Path, copy: bool) -> bool:
@@ -77,6 +55,9 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
     """
     if place.exists():
         return place.samefile(source) or filecmp.cmp(source, place, shallow=False)
+    if os.path.lexists(place):
+        # A broken link.
+        return False
     if not copy:
         try:
             place.hardlink_to(source.resolve())
@@ -87,8 +68,9 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
             pass
         else:
             return True
-    # Rename it when it is complete.
-    part = place.with_name(f".sayso.{os.getpid()}.part")
-    shutil.copyfile(source, part)
-    part.replace(place)
+    try:
+        with source.open("rb") as sound, creating(place) as file:
+            shutil.copyfileobj(sound, file)
+    except TakenError:
+        return False
     return True

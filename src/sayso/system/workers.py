@@ -5,6 +5,7 @@ number.
 """
 
 import contextlib
+import hashlib
 import os
 import pickle
 import signal
@@ -13,10 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from sayso import version
 from sayso.errors import WorkerError
 
 Item = TypeVar("Item")
@@ -104,7 +107,8 @@ def spread(
     Raises
     ------
     WorkerError
-        If a process dies, Dask is not installed, the scheduler cannot be reached, or its workers fail.
+        If a process dies, Dask is not installed, the scheduler cannot be reached, or its workers fail or have another
+        version of sayso.
     """
     if scheduler:
         with _on_cluster(function, shared, scheduler) as work:
@@ -207,7 +211,8 @@ def _on_cluster(
     Raises
     ------
     WorkerError
-        If Dask is not installed here, the scheduler cannot be reached or has no workers, or the workers fail.
+        If Dask is not installed here, the scheduler cannot be reached or has no workers, or the workers fail or have
+        another version of sayso.
     """
     try:
         import distributed
@@ -225,25 +230,61 @@ def _on_cluster(
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise WorkerError(f"the Dask scheduler at {address} has no workers; start some") from error
+        _check_programs(client, address)
         cores = max(sum(client.nthreads().values()), 1)
         # Not scattered: if all workers that hold it are lost, Dask computes the result of a task again.
         common = client.submit(_same, shared, pure=False)
 
         def work(items: Iterable[Item]) -> Iterator[Result]:
             try:
-                yield from _in_order(
-                    lambda item: client.submit(function, common, item, pure=False), items, AHEAD * cores
-                )
+                for theirs, result in _in_order(
+                    lambda item: client.submit(_with_program, function, common, item, pure=False), items, AHEAD * cores
+                ):
+                    # A worker may have come later.
+                    if theirs != program():
+                        raise WorkerError(_other_program(address, "a worker", theirs))
+                    yield result
             except (distributed.KilledWorker, CommClosedError) as error:
                 raise WorkerError(
                     f"the Dask cluster at {address} lost its workers repeatedly ({error}); see their logs"
                 ) from error
-            except (distributed.CancelledError, ImportError) as error:
+            except (distributed.CancelledError, ImportError, AttributeError) as error:
                 raise WorkerError(
                     f"the Dask cluster at {address} cannot do the work ({error}); does it have this version of sayso?"
                 ) from error
 
         yield work
+
+
+def _check_programs(client: Any, address: str) -> None:
+    """Raise a WorkerError if a worker has another program than this process: its results would be others."""
+    for worker, theirs in client.run(program, on_error="return").items():
+        if theirs != program():
+            raise WorkerError(_other_program(address, f"the worker {worker}", theirs))
+
+
+def _other_program(address: str, worker: str, theirs: object) -> str:
+    has = f"has {theirs}" if isinstance(theirs, str) else f"cannot tell which version of sayso it has ({theirs})"
+    return f"{worker} of the Dask cluster at {address} {has}; this machine has {program()}; install the same on both"
+
+
+def program() -> str:
+    """Return which program this process runs: the version of sayso, and a hash of its source."""
+    return f"sayso {version.__version__} (source {_source_hash()})"
+
+
+@cache
+def _source_hash() -> str:
+    total = hashlib.sha256()
+    root = Path(version.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        # The ends of lines may depend on the system.
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return total.hexdigest()[:8]
+
+
+def _with_program(function: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> tuple[str, Result]:
+    return program(), function(shared, item)
 
 
 def _same(value: Result) -> Result:
