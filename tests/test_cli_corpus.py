@@ -48,7 +48,7 @@ def test_what_was_skipped_is_told_also_when_a_command_fails(
 
 def test_advice_looks_at_the_words(sayso: Callable[..., Result], tmp_path: Path) -> None:
     for words, expected, unexpected in (
-        (("off", "on"), "the model commands, which comes with sayso, knows on, off already", "sayso teach"),
+        (("off", "on"), "the model commands, which comes with sayso, knows off, on already", "sayso teach"),
         (("Off", "ON"), "knows ON, Off already", "sayso teach"),
         (
             ("lamp", "off"),
@@ -59,11 +59,9 @@ def test_advice_looks_at_the_words(sayso: Callable[..., Result], tmp_path: Path)
     ):
         with case(*words):
             root = corpus(tmp_path / words[0] / words[1], *words)
-            result = sayso("train", root, "-o", tmp_path / "x", "--epochs", "0")
-            assert result.status == 1
             result = sayso("train", root, "-o", tmp_path / "x", "--epochs", "1", "--network", "dense")
             (advice,) = [line for line in result.err.splitlines() if "recordings of" in line and "only" in line]
-            assert all(part in advice for part in expected.format(root=root).split("knows")[-1:])
+            assert expected.format(root=root) in advice
             assert unexpected not in advice
 
 
