@@ -23,7 +23,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
-    "data/README.md": "data.md",
+    "data/README.md": "demo-corpus.md",
     **{f"models/{path.name}": f"models/{path.name}" for path in sorted((ROOT / "models").glob("*.md"))},
 }
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from sayso.config import COMMANDS
-from sayso.corpus.corpus import NOISE_FOLDER
+from sayso.corpus.layouts import NOISE_FOLDER
 from sayso.corpus.splits import Split, official_split
 
 Samples = NDArray[np.float64]

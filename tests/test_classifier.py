@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine, make_moons
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,7 +26,11 @@ MOONS = make_moons(600, noise=0.2, random_state=0)
         FeedForwardClassifier(
             (20, 20), activation="tanh", batch_norm=False, dropout=0.1, optimizer="sgd", learning_rate=0.01
         ),
-    ]
+    ],
+    # An example of weight 2 is not drawn like two examples: the batches differ.
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": "weights change the gradient, copies also the batches"
+    },
 )
 def test_it_passes_scikit_learns_estimator_checks(estimator, check) -> None:
     check(estimator)
@@ -178,3 +183,89 @@ def test_the_example_in_the_docstring_holds() -> None:
     results = doctest.testmod(sayso.classifier)
     assert results.attempted >= 4
     assert results.failed == 0
+
+
+def test_weights_count_like_copies() -> None:
+    X, y = MOONS[0][:60], MOONS[1][:60]
+    weights = np.random.default_rng(0).integers(0, 4, 60)
+    # In one batch, without batch normalisation, nothing differs but the order of the sum.
+    settings = {"batch_norm": False, "batch_size": 10_000, "max_epochs": 20, "random_state": 0}
+    weighted = FeedForwardClassifier(**settings).fit(X, y, sample_weight=weights)
+    copied = FeedForwardClassifier(**settings).fit(X.repeat(weights, axis=0), y.repeat(weights))
+    np.testing.assert_allclose(weighted.predict_proba(X), copied.predict_proba(X), atol=1e-9)
+    scaled = FeedForwardClassifier(**settings).fit(X, y, sample_weight=weights * 1e300)
+    np.testing.assert_allclose(scaled.predict_proba(X), weighted.predict_proba(X), atol=1e-9)
+    for bad, message in (
+        (np.zeros(60), "zero"),
+        (-weights, "negative"),
+        (weights[:5], "sample_weight"),
+        ([np.nan] * 60, "NaN"),
+    ):
+        with case(message), pytest.raises(ValueError, match=message):
+            FeedForwardClassifier().fit(X, y, sample_weight=bad)
+
+
+def test_rare_classes_are_found_when_they_weigh_more() -> None:
+    X, y = MOONS
+    few = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:6]])
+    plain = FeedForwardClassifier((), random_state=0).fit(X[few], y[few])
+    weights = np.where(y[few] == 1, 50, 1)
+    heavy = FeedForwardClassifier((), random_state=0).fit(X[few], y[few], sample_weight=weights)
+    rare = y == 1
+    assert np.mean(heavy.predict(X[rare]) == 1) > np.mean(plain.predict(X[rare]) == 1) + 0.2
+
+
+def test_numbers_beyond_all_bounds_are_an_error_that_says_what_to_do() -> None:
+    X, y = MOONS
+    for settings, data in (
+        ({"optimizer": "sgd", "learning_rate": 1e6, "activation": "tanh", "hidden_layer_sizes": (50, 50)}, X * 1e154),
+        ({"optimizer": "sgd", "learning_rate": 1e200}, X),
+        ({"learning_rate": 1e308, "batch_norm": False}, X),
+        ({"validation_fraction": 0.2, "optimizer": "sgd", "learning_rate": 1e150}, X),
+        ({"batch_norm": False}, X * 1e300),
+    ):
+        with case(settings):
+            classifier = FeedForwardClassifier(random_state=0, **settings)
+            with pytest.raises(
+                SettingsError, match=r"diverged in epoch .* smaller learning_rate than .*StandardScaler"
+            ):
+                classifier.fit(data, y)
+            with pytest.raises(NotFittedError):
+                classifier.predict(data)
+
+
+def test_it_learns_part_by_part() -> None:
+    X, y = load_digits(return_X_y=True)
+    names = np.array([f"digit {number}" for number in y])
+    classifier = FeedForwardClassifier(random_state=0)
+    for _ in range(5):
+        for start in range(0, 1_200, 300):
+            part = slice(start, start + 300)
+            classifier.partial_fit(X[part], names[part], classes=np.unique(names))
+    assert classifier.score(X[1_200:], names[1_200:]) > 0.9
+    assert classifier.n_iter_ == len(classifier.loss_curve_) == 20
+    # After fit, and after a pickle, it goes on from what was learned.
+    fitted = pickle.loads(
+        pickle.dumps(FeedForwardClassifier(random_state=0, max_epochs=10).fit(X[:1_200], names[:1_200]))
+    )
+    before = fitted.score(X[1_200:], names[1_200:])
+    fitted.partial_fit(X[:300], names[:300])
+    assert fitted.score(X[1_200:], names[1_200:]) > before - 0.05
+
+
+def test_parts_that_cannot_be_learned_leave_what_was_learned() -> None:
+    X, y = MOONS
+    classifier = FeedForwardClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+    before = classifier.predict_proba(X)
+    for arguments, message in (
+        ((X * 1e306, y), "diverged"),
+        ((X, y + 5), "none of the classes"),
+        ((X, y, [0, 1, 2]), "expected those of the first call"),
+        ((X[:1], y[:1]), "batch_norm needs at least 2"),
+        ((X[:, :1], y), "features"),
+    ):
+        with case(message), pytest.raises(ValueError, match=message):
+            classifier.partial_fit(*arguments)
+        np.testing.assert_array_equal(classifier.predict_proba(X), before)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        FeedForwardClassifier().partial_fit(X, y)

@@ -1,6 +1,8 @@
 """The cache gives the same clips as the recordings, and notices whatever has changed or is damaged."""
 
+import io
 import os
+import pwd
 import struct
 import zipfile
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from sayso.corpus import clip_cache
 from sayso.corpus.clip_cache import ClipCache
 from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip, scan
+from sayso.download import catalogue
+from sayso.errors import DownloadError
 
 FEATURES = FeatureSettings(sample_rate=4_000, high_frequency=1_900.0, fft_size=256)
 
@@ -125,29 +129,87 @@ def test_other_settings_and_other_words_are_not_mixed_up(corpus: Path, load: Loa
     assert same(load()[0], corpus)
 
 
-def test_damage_is_noticed_wherever_it_is(corpus: Path, load: Load, tmp_path: Path) -> None:
-    for position in (0.0, 0.02, 0.5, 0.999):
-        with case(position):
-            load()
-            (path,) = (tmp_path / "cache").iterdir()
-            content = bytearray(path.read_bytes())
-            content[int(position * len(content))] ^= 0xFF
+def test_damage_of_any_kind_is_reported_and_mended(corpus: Path, load: Load, tmp_path: Path) -> None:
+    def header(text: bytes) -> bytes:
+        return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+    def archive(**members: bytes) -> bytes:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as file:
+            for name, data in members.items():
+                file.writestr(f"{name}.npy", data)
+        return content.getvalue()
+
+    def array(values: object) -> bytes:
+        content = io.BytesIO()
+        np.save(content, values)
+        return content.getvalue()
+
+    load()
+    (path,) = (tmp_path / "cache").iterdir()
+    whole = path.read_bytes()
+    deep = array(np.frombuffer(b"[" * 100_000, np.uint8))
+    samples = array(np.zeros((1, FEATURES.clip_samples), np.int16))
+    damaged = {
+        "no archive": b"damaged",
+        "an array alone": samples,
+        "a header that is no Python": archive(index=header(b"{'descr': (((,"), samples=samples),
+        "a header without an end": archive(index=header(b"{'descr': '<i2"), samples=samples),
+        "a header of another type": archive(index=header(b"{'descr': object, 'shape': ()}\n"), samples=samples),
+        "a deep index": archive(index=deep, samples=samples),
+        "an index of other things": archive(index=array(np.frombuffer(b"[[1, 2], {}]", np.uint8)), samples=samples),
+        "a huge shape": archive(index=header(b"{'descr': '<i2', 'fortran_order': False, 'shape': (9999999999,)}\n")),
+        "objects": archive(index=array(np.frombuffer(b"[]", np.uint8)), samples=b"\x93NUMPY\x09\x00"),
+        "nothing": b"",
+        **{f"cut at {length}": whole[:length] for length in (10, 1_000, len(whole) - 10)},
+        **{f"changed at {part}": _flipped(whole, int(part * len(whole))) for part in (0.0, 0.02, 0.5)},
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        damaged[f"random {number}"] = _flipped(whole, *(len(whole) - rng.integers(1, 700, 4)))
+    for name, content in damaged.items():
+        with case(name):
             path.write_bytes(content)
             clips, warning = load()
             assert same(clips, corpus)
-            assert "damaged" in warning or position == 0.999
+            # A changed time of a member, for instance, harms nothing.
+            assert "damaged" in warning or "random" in name
+            assert "\n" not in warning
             assert not load()[1]
 
 
-def test_a_truncated_file_is_noticed(corpus: Path, load: Load, tmp_path: Path) -> None:
-    for length in (0, 10, 1_000):
-        with case(length):
-            load()
-            (path,) = (tmp_path / "cache").iterdir()
-            path.write_bytes(path.read_bytes()[:length])
-            clips, warning = load()
-            assert same(clips, corpus)
-            assert "damaged" in warning
+def _flipped(content: bytes, *places: int) -> bytes:
+    changed = bytearray(content)
+    for place in places:
+        changed[place] ^= 0xFF
+    return bytes(changed)
+
+
+def test_what_is_no_file_in_place_of_the_cache_is_replaced(corpus: Path, load: Load, tmp_path: Path) -> None:
+    load()
+    (path,) = (tmp_path / "cache").iterdir()
+    path.unlink()
+    path.mkdir()
+    (path / "inside").touch()
+    assert "not a regular file" in load()[1]
+    path.unlink()
+    os.mkfifo(path)
+    assert "not a regular file" in load()[1]
+    assert not load()[1]
+    assert path.is_file()
+
+
+def test_without_a_home_folder_there_is_no_cache_and_data_sets_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert clip_cache.default_folder() is None
+    with pytest.raises(DownloadError, match="set HOME or XDG_DATA_HOME to a folder, or give one with --dir"):
+        catalogue.find(Path("speech-commands"))
 
 
 def array_header(text: str, version: bytes = b"\x01\x00") -> bytes:

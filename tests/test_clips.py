@@ -14,7 +14,8 @@ from sayso.config import SILENCE, UNKNOWN, FeatureSettings
 from sayso.config.labels import label_of
 from sayso.corpus import clips
 from sayso.corpus.clips import Clips, labelled, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Clip, Skipped, scan
+from sayso.corpus.corpus import Clip, scan
+from sayso.corpus.skipped import Skipped
 from sayso.sound import audio
 from sayso.sound.speech import fit_window
 

@@ -1,5 +1,6 @@
 """Scanning a corpus: layouts that users have, what is left out, and splits that share no speaker."""
 
+import io
 import os
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from sayso.corpus.corpus import Corpus, files_below, scan
 from sayso.corpus.splits import official_split
 from sayso.errors import CorpusError
 
+SOUND = io.BytesIO()
+soundfile.write(SOUND, np.full(160, 0.1), 16_000, format="WAV")
+
 
 def add(root: Path, *names: str) -> Path:
     """Write a short sound file for each name like `yes/anna.wav`."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.full(160, 0.1), 16_000, format="WAV")
+        path.write_bytes(SOUND.getvalue())
     return root
 
 
@@ -154,11 +158,13 @@ def test_the_split_does_not_depend_on_where_the_folder_is(tmp_path: Path) -> Non
 
 
 def test_files_with_a_speaker_follow_the_official_rule_in_a_mixed_corpus(tmp_path: Path) -> None:
-    add(tmp_path, "yes/0c540988_nohash_0.wav", *(f"yes/{number}.wav" for number in range(3)))
+    named = {"0c540988": "testing", "026290a7": "validation", "00176480": "training"}
+    add(tmp_path, *(f"yes/{name}_nohash_0.wav" for name in named), *(f"yes/{number}.wav" for number in range(3)))
     corpus = scan(tmp_path)
-    assert splits(corpus)["yes/0c540988_nohash_0.wav"] == "testing"
-    assert len(corpus.by_split("testing")) == 2
-    assert corpus.warnings[0].startswith("3 of 4 clips do not name their speaker")
+    assert {clip.speaker: clip.split for clip in corpus.clips if clip.speaker} == named
+    assert [len(corpus.by_split(split)) for split in ("training", "validation", "testing")] == [2, 2, 2]
+    assert corpus.warnings[0].startswith("3 of 6 clips do not name their speaker")
+    assert "--speaker REGEX" in corpus.warnings[0]
 
 
 def test_a_few_speakers_are_distributed_so_that_none_is_in_two_splits(tmp_path: Path) -> None:

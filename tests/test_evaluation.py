@@ -1,5 +1,6 @@
 """Measuring a model: which clips are used, which are skipped and why, and how noise lowers the accuracy."""
 
+import dataclasses
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 import sounds
 from cases import case
 from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.corpus import Skipped, scan
+from sayso.corpus.corpus import scan
+from sayso.corpus.skipped import Skipped
 from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Evaluation
@@ -19,7 +21,7 @@ from sayso.recognition.recognizer import Recognizer
 
 
 def measured(recognizer: Recognizer, corpus: Path, split: Split) -> tuple[Evaluation, list[Skipped]]:
-    clips, skipped = clips_to_measure(recognizer, scan(corpus), split)
+    clips, skipped, _, _ = clips_to_measure(recognizer, scan(corpus), split)
     return evaluate(recognizer, clips), skipped
 
 
@@ -79,7 +81,7 @@ def test_a_benchmark_is_the_same_each_time(tiny_corpus: Path, tiny_recognizer: R
 
 
 def test_more_noise_gives_more_mistakes(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training")
+    clips = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "training").clips
     untouched = clips.windows.copy()
     noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
     ratios = (60.0, 10.0, -5.0, -20.0, -40.0)
@@ -96,10 +98,55 @@ def test_more_noise_gives_more_mistakes(tiny_corpus: Path, tiny_recognizer: Reco
 
 
 def test_the_noise_is_the_same_for_every_model_and_ratio(tiny_corpus: Path, tiny_recognizer: Recognizer) -> None:
-    clips, _ = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing")
+    clips = clips_to_measure(tiny_recognizer, scan(tiny_corpus), "testing").clips
     noises = [sounds.hiss(3 * sounds.RATE, np.random.default_rng(5), 0.1)]
     both = evaluate_in_noise(tiny_recognizer, clips, noises, (0.0, -10.0))
     (alone,) = evaluate_in_noise(tiny_recognizer, clips, noises, (-10.0,)).values()
     np.testing.assert_array_equal(both[-10.0].confusion, alone.confusion)
     expected = evaluate(tiny_recognizer, clips.with_noise(noises, -10.0, np.random.default_rng(0)))
     np.testing.assert_array_equal(alone.confusion, expected.confusion)
+
+
+def test_words_that_are_no_labels_are_named_with_the_label_that_was_meant(
+    tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path
+) -> None:
+    files = [clip.path for clip in scan(tiny_corpus).clips if clip.word == "yes"][:12]
+    for word in ("YES", "noo", "Uq", "banana"):
+        (tmp_path / word).mkdir()
+        for number, path in enumerate(files):
+            shutil.copy(path, tmp_path / word / f"{number}.wav")
+    found = clips_to_measure(tiny_recognizer, scan(tmp_path), "testing")
+    assert found.clips.labels[: len(found.clips.labels)].tolist().count(tiny_recognizer.labels.index("yes")) == 2
+    assert found.notes == [
+        "the word 'YES' is taken for the label 'yes', which differs in case alone",
+        "6 clips of 3 words that are no labels of the model are counted as unknown speech: "
+        "noo (did you mean no?), Uq, banana",
+    ]
+    assert any("there is no testing clip of no, up" in warning for warning in found.warnings)
+    assert any("recordings are under two words" in warning for warning in found.warnings)
+    without = Recognizer(dataclasses.replace(tiny_recognizer.model, labels=("yes", "no", "up", "go", SILENCE)))
+    assert (
+        "are left out, as the model knows no unknown speech"
+        in clips_to_measure(without, scan(tmp_path), "testing").notes[1]
+    )
+
+
+def test_clips_that_the_model_learned_from_are_found(
+    tiny_corpus: Path, tiny_recognizer: Recognizer, tmp_path: Path
+) -> None:
+    for split, known in (("training", 64), ("validation", 16), ("testing", 0)):
+        warnings = clips_to_measure(tiny_recognizer, scan(tiny_corpus), split).warnings
+        assert len(warnings) == (known > 0), split
+        assert not known or f"was trained on {known} of these {known} clips" in warnings[0]
+    older = Recognizer(dataclasses.replace(tiny_recognizer.model, digests=np.empty(0, np.uint64)))
+    (warning,) = clips_to_measure(older, scan(tiny_corpus), "training").warnings
+    assert "trained on these clips" in warning
+
+
+def test_what_was_skipped_is_told_when_measuring_fails(tiny_recognizer: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "yes").mkdir()
+    (tmp_path / "yes" / "a.wav").write_text("no sound")
+    (tmp_path / "testing_list.txt").write_text("yes/a.wav")
+    with pytest.raises(CorpusError, match=r"it has 1 testing clips of yes") as caught:
+        clips_to_measure(tiny_recognizer, scan(tmp_path), "testing")
+    assert "a.wav: not a sound file" in caught.value.__notes__[0].replace("is not", "not")

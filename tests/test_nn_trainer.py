@@ -84,8 +84,8 @@ def spy(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndar
     calls: list[tuple[np.ndarray, np.ndarray]] = []
     original = network.loss_and_gradient
 
-    def recorded(x, *arguments):
-        loss, logits = original(x, *arguments)
+    def recorded(x, *arguments, **options):
+        loss, logits = original(x, *arguments, **options)
         calls.append((x, logits))
         return loss, logits
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,15 @@ from sayso.errors import CorpusError, SettingsError
 from sayso.training.preparation import Prepared, choose_labels, prepare
 
 TRAINING = [name for name in map(str, range(60)) if official_split(name) == "training"]
+TESTING = [name for name in map(str, range(99)) if official_split(name) == "testing"]
 VALIDATION = [name for name in map(str, range(99)) if official_split(name) == "validation"]
 
 
 def write(path: Path, word: str = "yes") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, sounds.clip(word), sounds.RATE)
+    # No two recordings are the same.
+    seed = zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+    soundfile.write(path, sounds.clip(word, seed), sounds.RATE)
     return path
 
 
@@ -42,7 +46,8 @@ def prepared_from(
     return prepare(scan(root), settings, words, files_below(noise), files_below(negatives))
 
 
-BOTH = [*TRAINING[:3], VALIDATION[0]]
+# Three speakers for training, one for validation and one for testing.
+BOTH = [*TRAINING[:3], VALIDATION[0], TESTING[0]]
 
 
 def test_without_words_every_word_is_a_label(tiny_corpus: Path, tiny_settings: Settings) -> None:
@@ -122,6 +127,7 @@ def test_a_word_with_only_damaged_files_is_refused(tmp_path: Path, tiny_settings
 
 def test_a_word_without_training_clips_is_refused(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=VALIDATION[:2])
+    (root / "validation_list.txt").write_text("".join(f"no/{name}_nohash_0.wav\n" for name in VALIDATION[:2]))
     with pytest.raises(CorpusError, match="no training clip of 'no': all its speakers are in validation"):
         prepared_from(root, tiny_settings)
 
@@ -142,7 +148,10 @@ def test_a_test_archive_is_refused(tmp_path: Path, tiny_settings: Settings) -> N
 def test_a_word_without_validation_clips_gives_a_warning(tmp_path: Path, tiny_settings: Settings) -> None:
     root = corpus(tmp_path, yes=BOTH, no=TRAINING[:2], up=BOTH)
     prepared = prepared_from(root, tiny_settings, "yes", "no")
-    assert prepared.warnings == ("no validation clip of 'no': its accuracy is not known",)
+    assert [warning.split(",")[0] for warning in prepared.warnings] == [
+        "2 of 12 clips are of words that have too few speakers (no)",
+        "no validation clip of 'no': its accuracy is not known",
+    ]
 
 
 def test_missing_noise_gives_a_warning(tmp_path: Path, tiny_settings: Settings) -> None:

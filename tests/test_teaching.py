@@ -13,6 +13,7 @@ import sounds
 from cases import case
 from sayso.corpus.corpus import Corpus, scan
 from sayso.errors import CorpusError, ModelError
+from sayso.evaluation.measure import clips_to_measure
 from sayso.features.mfcc import MfccExtractor
 from sayso.model import model_file
 from sayso.model.model_file import Model
@@ -72,7 +73,11 @@ def test_new_words_are_recognised_and_known_ones_are_kept(taught: Taught, tiny_m
     assert taught.before.clips == taught.after.clips > 10
     assert taught.before.balanced_accuracy >= 0.9
     assert taught.after.balanced_accuracy >= taught.before.balanced_accuracy - 0.1
-    assert taught.clips == {"left": 6, "right": 6}
+    # One of six recordings of each word is held out.
+    assert taught.clips == {"left": 5, "right": 5}
+    assert taught.tested.words["left"].clips == taught.tested.words["right"].clips == 1
+    assert taught.tested.accuracy == 1
+    assert taught.tested_before.accuracy == 0
     assert not taught.doubtful
 
 
@@ -113,8 +118,11 @@ def test_unknown_words_stay_separate_classes(by_word_model: Model, tmp_path: Pat
 def test_a_taught_model_can_be_saved_and_taught_again(taught: Taught, tmp_path: Path) -> None:
     taught.model.save(tmp_path / "taught.safetensors")
     again = model_file.load(tmp_path / "taught.safetensors")
-    assert again.training["taught"][0]["clips"] == {"left": 6, "right": 6}
-    assert again.scores == {}
+    assert again.training["taught"][0]["clips"] == {"left": 5, "right": 5}
+    # What was measured before is another model's.
+    assert "validation_accuracy" not in again.training
+    assert again.training["before_teaching"]["validation_accuracy"] > 0.9
+    assert [score["clips"] for score in again.scores.values()] == [2, taught.after.clips]
     assert again.rehearsal is not None
     assert set(again.rehearsal.labels.tolist()) == set(range(7))
     more = teach(again, recordings(tmp_path / "yes", yes=4)).model
@@ -146,6 +154,48 @@ def test_negatives_are_learned_as_unknown(tiny_model: Model, tmp_path: Path) -> 
     model = teach(tiny_model, corpus, negatives=[speech]).model
     predicted = [Recognizer(model).classify(clip("right", seed), sounds.RATE).label for seed in range(50, 60)]
     assert predicted.count("_unknown_") >= 9
+
+
+def test_recordings_are_held_out_by_speaker_and_known_again_when_evaluated(tiny_model: Model, tmp_path: Path) -> None:
+    for word in ("left", "right"):
+        for number, speaker in enumerate(("ann", "bob", "cat", "dan")):
+            for take in range(2):
+                path = tmp_path / word / f"{speaker}-{word}-{take}.wav"
+                path.parent.mkdir(exist_ok=True)
+                soundfile.write(path, clip(word, 10 * number + take), sounds.RATE)
+    corpus = scan(tmp_path)
+    (tester,) = {row.speaker for row in corpus.by_split("testing")}
+    taught = teach(tiny_model, corpus)
+    assert taught.clips == {"left": 6, "right": 6}
+    assert taught.tested.clips == 4
+    assert taught.warnings == ()
+    recognizer = Recognizer(taught.model)
+    assert not any("trained on" in warning for warning in clips_to_measure(recognizer, corpus, "testing").warnings)
+    for split, count in (("training", 8), ("validation", 4)):
+        warnings = clips_to_measure(recognizer, corpus, split).warnings
+        assert any(f"was trained on {count} of these {count} clips" in warning for warning in warnings)
+    # Under other names, and in another folder, they are the same recordings.
+    copies = tmp_path / "copies" / "left"
+    copies.mkdir(parents=True)
+    for path in (tmp_path / "left").iterdir():
+        copies.joinpath(f"x {path.name}").write_bytes(path.read_bytes())
+    (tmp_path / "copies" / "testing_list.txt").write_text("".join(f"left/{path.name}\n" for path in copies.iterdir()))
+    found = clips_to_measure(recognizer, scan(tmp_path / "copies"), "testing").warnings
+    assert any("was trained on 6 of these 8 clips" in warning for warning in found)
+    assert tester
+
+
+def test_words_that_the_model_knows_are_warned_of(tiny_model: Model, tmp_path: Path) -> None:
+    taught = teach(tiny_model, recordings(tmp_path, Yes=8, left=3))
+    assert taught.model.labels == ("yes", "no", "up", "left", "_unknown_", "_silence_")
+    assert taught.clips == {"yes": 7, "left": 3}
+    for part in (
+        "'Yes' is taken for the label 'yes'",
+        "the model knows yes already",
+        "no recording of left was held out",
+    ):
+        assert any(part in warning for warning in taught.warnings), part
+    assert taught.tested_before.words["yes"].clips == 1
 
 
 def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> None:

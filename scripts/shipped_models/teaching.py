@@ -45,7 +45,7 @@ def main() -> None:
     clips = load_clips(scan(arguments.words).clips, base.features, threads)
     noises = files_below(shipped.bundled("demo") / "_background_noise_")
     before = Recognizer(base)
-    known, _ = clips_to_measure(before, scan(arguments.test), "testing")
+    known = clips_to_measure(before, scan(arguments.test), "testing").clips
     accuracy = evaluate(before, known).accuracy
     print(f"before: {accuracy:.1%} on the test set\n")
     print("| clips per word | accuracy of new words, mean of the draws (range) | loss on the test set | seconds |")

@@ -106,7 +106,7 @@ def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: 
     if not test.is_test_archive:
         warn(f"{folder} does not have the layout of the official test archive")
     recognizer = Recognizer(model)
-    clips, skipped = clips_to_measure(recognizer, test, "testing")
+    clips, skipped, _, _ = clips_to_measure(recognizer, test, "testing")
     evaluation = evaluate(recognizer, clips)
     noises, unread = load_noises(data.noises("testing"), model.features)
     report_skipped(skipped + unread)

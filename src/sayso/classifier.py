@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sayso.errors import SettingsError
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Dense, Network, OneCycle, Schedule, StepDecay, softmax
 from sayso.nn.architectures import hidden_layers
 from sayso.nn.parameters import FloatArray
-from sayso.nn.trainer import Trainer
+from sayso.nn.trainer import Examples, Trainer
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": Constant,
@@ -60,6 +60,18 @@ _POSSIBLE: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
     "patience": (Integral, _is_positive_integer, "a whole number above 0"),
     "tolerance": (Real, lambda size: 0 <= size < math.inf, "0 or more"),
 }
+
+
+def _examples(x: FloatArray, labels: NDArray[np.intp], sample_weight: ArrayLike | None) -> Examples:
+    """Check weights and scale them to a mean of 1; examples of weight 0 are left out, as if they were not there."""
+    if sample_weight is None:
+        return Examples(x, labels)
+    weights = _check_sample_weight(sample_weight, x, dtype=np.float64)
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight is negative or only zeros; expected 0 or more, and some above 0")
+    used = weights > 0
+    weights = weights[used] / weights.max()  # first by the largest, so that the sum stays finite
+    return Examples(x[used], labels[used], weights / weights.mean())
 
 
 class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -162,7 +174,7 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.tolerance = tolerance
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on examples, from scratch each time.
 
         Parameters
@@ -171,6 +183,8 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             Examples.
         y : array-like, shape (examples,)
             Their classes, as numbers or strings.
+        sample_weight : array-like, shape (examples,), optional
+            By how much each example counts in the loss, relative to the others; by default all count the same.
 
         Returns
         -------
@@ -180,7 +194,7 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Raises
         ------
         SettingsError
-            If a parameter has an impossible value.
+            If a parameter has an impossible value, or training diverges.
         ValueError
             If the data cannot be used for training.
         """
@@ -188,15 +202,72 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         x, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32))
-        training, held_out = self._split(labels, rng)
-        sizes = tuple(int(units) for units in self.hidden_layer_sizes)
-        layers = hidden_layers(sizes, self.activation, self.batch_norm, float(self.dropout))
-        self.network_ = Network([*layers, Dense(len(self.classes_))], x.shape[1:], np.float64).initialise(rng)
-        self._train(x[training], labels[training], x[held_out], labels[held_out], rng)
+        examples = _examples(x, labels, sample_weight)
+        self._initialise(x.shape[1:])
+        training, held_out = self._split(examples.labels, self._rng)
+        self._train(examples.at(training), examples.at(held_out))
         return self
 
-    def _split(self, labels: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _initialise(self, shape: tuple[int, ...]) -> None:
+        """Make a network with random weights for `classes_`."""
+        self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32))
+        sizes = tuple(int(units) for units in self.hidden_layer_sizes)
+        layers = hidden_layers(sizes, self.activation, self.batch_norm, float(self.dropout))
+        self.network_ = Network([*layers, Dense(len(self.classes_))], shape, np.float64).initialise(self._rng)
+        self._trainer: Trainer | None = None
+        self.loss_curve_: list[float] = []
+        self.validation_curve_: list[float] = []
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Continue training with one pass over some examples, at the constant `learning_rate`.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            As for `fit`. If training diverges, what was learned before is kept.
+        classes : array-like, shape (classes,), optional
+            All classes that will ever occur; needed in the first call, unless `fit` was called before.
+
+        Returns
+        -------
+        self : FeedForwardClassifier
+        """
+        self._check_parameters()
+        fitted = hasattr(self, "network_")
+        if not fitted:
+            _check_partial_fit_first_call(self, classes)
+        elif classes is not None and not np.array_equal(self.classes_, np.unique(np.asarray(classes))):
+            raise ValueError(f"classes are {classes!r}; expected those of the first call, {self.classes_!r}")
+        x, y = validate_data(self, X, y, dtype=np.float64, reset=not fitted)
+        check_classification_targets(y)
+        if not (known := np.isin(y, self.classes_)).all():
+            raise ValueError(f"y holds {np.asarray(y)[~known][0]!r}, which is none of the classes {self.classes_!r}")
+        examples = _examples(x, np.searchsorted(self.classes_, y), sample_weight)
+        if len(examples.x) < 2 and self.batch_norm:
+            raise ValueError(f"n_samples={len(examples.x)}; batch_norm needs at least 2 examples at a time")
+        if not fitted:
+            self._initialise(x.shape[1:])
+        if self._trainer is None:
+            self._trainer = self._new_trainer(Constant(float(self.learning_rate)))
+        vector = self.network_.parameters.vector
+        before = vector.copy()
+        try:
+            self._epoch(self._trainer, examples, 0.0, 0.0)
+        except SettingsError:
+            vector[:], self._trainer = before, None
+            raise
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def _new_trainer(self, schedule: Schedule) -> Trainer:
+        optimizer = SGD(_MOMENTUM) if self.optimizer == "sgd" else AdamW(weight_decay=float(self.weight_decay))
+        return Trainer(self.network_, optimizer, schedule, self.label_smoothing)
+
+    def _split(
+        self, labels: NDArray[np.integer], rng: np.random.Generator
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the positions of the training and of the held-out examples, stratified by class."""
         positions = np.arange(len(labels))
         if not self.validation_fraction:
@@ -207,44 +278,45 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         )
         return training, held_out
 
-    def _train(
-        self,
-        x: FloatArray,
-        labels: NDArray[np.intp],
-        validation_x: FloatArray,
-        validation_labels: NDArray[np.intp],
-        rng: np.random.Generator,
-    ) -> None:
+    def _train(self, training: Examples, held_out: Examples) -> None:
         """Train the network until `max_epochs` or `patience` is reached."""
-        optimizer = SGD(_MOMENTUM) if self.optimizer == "sgd" else AdamW(weight_decay=float(self.weight_decay))
-        schedule = _SCHEDULES[self.schedule](float(self.learning_rate))
-        trainer = Trainer(self.network_, optimizer, schedule, self.label_smoothing)
+        trainer = self._new_trainer(_SCHEDULES[self.schedule](float(self.learning_rate)))
         vector = self.network_.parameters.vector
-        # No small batch is left over: a single example would distort the statistics of batch normalisation.
-        batches = max(len(x) // self.batch_size, 1)
         best, best_vector, best_epoch = math.inf, vector.copy(), 0
-        self.loss_curve_: list[float] = []
-        self.validation_curve_: list[float] = []
         for epoch in range(self.max_epochs):
-            losses = 0.0
-            for number, chosen in enumerate(np.array_split(rng.permutation(len(x)), batches)):
-                progress = (epoch + number / batches) / self.max_epochs
-                losses += trainer.step(x[chosen], labels[chosen], progress, rng).loss * len(chosen)
-            loss = losses / len(x)
-            self.loss_curve_.append(loss)
-            if len(validation_x):
-                probabilities = self.network_.probabilities(validation_x)
-                correct = probabilities[np.arange(len(validation_x)), validation_labels]
-                loss = float(-np.log(np.maximum(correct, np.finfo(np.float64).tiny)).mean())
+            try:
+                loss = self._epoch(trainer, training, epoch / self.max_epochs, (epoch + 1) / self.max_epochs)
+            except SettingsError:
+                # Not fitted, rather than wrong.
+                del self.network_
+                raise
+            if len(held_out.x):
+                probabilities = self.network_.probabilities(held_out.x)
+                correct = probabilities[np.arange(len(held_out.x)), held_out.labels]
+                losses = -np.log(np.maximum(correct, np.finfo(np.float64).tiny))
+                loss = float(np.average(losses, weights=held_out.weights))
                 self.validation_curve_.append(loss)
             if loss < best - self.tolerance:
                 best, best_epoch = loss, epoch
-                best_vector = vector.copy() if len(validation_x) else best_vector
+                best_vector = vector.copy() if len(held_out.x) else best_vector
             elif epoch - best_epoch >= self.patience:
                 break
-        if len(validation_x):
+        if len(held_out.x):
             vector[:] = best_vector
         self.n_iter_ = len(self.loss_curve_)
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def _epoch(self, trainer: Trainer, examples: Examples, start: float, end: float) -> float:
+        """Do one pass over examples and return its mean loss; raise SettingsError if the numbers are not finite."""
+        # No small batch is left over: a single example would distort the statistics of batch normalisation.
+        loss = trainer.epoch(examples, max(len(examples.x) // self.batch_size, 1), start, end, self._rng)
+        if not (np.isfinite(loss) and np.isfinite(self.network_.parameters.vector).all()):
+            raise SettingsError(
+                f"training diverged in epoch {len(self.loss_curve_) + 1}, as its numbers are no longer finite; take a "
+                f"smaller learning_rate than {self.learning_rate:g}, or standardise the columns of X (StandardScaler)"
+            )
+        self.loss_curve_.append(loss)
+        return loss
 
     def _logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)

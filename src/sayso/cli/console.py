@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from sayso.corpus.corpus import Skipped
+    from sayso.corpus.skipped import Skipped
 
 # Of skipped files and the like, this many are listed and the others counted.
 LISTED = 10
@@ -54,13 +54,10 @@ def _controllable() -> bool:
 
 def report_skipped(skipped: Sequence[Skipped]) -> None:
     """Report on stderr which files were skipped and why; the first few are listed."""
-    if not skipped:
-        return
-    warn("1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:")
-    for item in skipped[:LISTED]:
-        note(f"  {printable(f'{item.path}: {item.reason}')}")
-    if len(skipped) > LISTED:
-        note(f"  … and {len(skipped) - LISTED} more")
+    from sayso.corpus.skipped import summary
+
+    for number, line in enumerate(summary(skipped)):
+        note(line) if number else warn(line)
 
 
 @contextmanager

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sayso.cli.console import LISTED, note, progress_bar, say, warn
+from sayso.cli.options import corpus_options
 from sayso.cli.tables import table
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
+    from sayso.corpus.corpus import Corpus
+    from sayso.corpus.layouts import Layout
     from sayso.download.catalogue import DataSet
 
 SPLITS = ("training", "validation", "testing")
@@ -36,11 +39,13 @@ def list_sets(as_json: bool) -> None:
 
     Example: sayso data list
     """
-    from sayso.download.catalogue import KNOWN, data_folder, is_complete
+    from sayso.download.catalogue import KNOWN, is_complete
+    from sayso.system.user_folders import user_folder
 
+    home = user_folder("data")
     facts: list[dict[str, Any]] = []
     for known in KNOWN.values():
-        folder = data_folder() / known.name
+        folder = home / known.name if home else None
         facts.append({
             "name": known.name,
             "about": known.about,
@@ -48,7 +53,7 @@ def list_sets(as_json: bool) -> None:
             "bytes": known.size,
             "sha256": known.sha256,
             "unpacked_bytes": known.unpacked,
-            "folder": str(folder) if is_complete(folder) else None,
+            "folder": str(folder) if folder and is_complete(folder) else None,
         })  # fmt: skip
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -159,29 +164,40 @@ def located(directory: Path) -> Path:
         return _download(known, data_folder(), None)
 
 
+def scanned(directory: Path, speaker: str | None, layout: Layout | None) -> Corpus:
+    """Scan a folder of recordings or a data set by its name, and report how it was understood."""
+    from sayso.corpus.corpus import scan
+
+    place = located(directory)
+    corpus = scan(place, speaker, layout)
+    for line in corpus.notes:
+        note(line)
+    return corpus
+
+
 @data.command()
 @click.argument("directory", type=click.Path(path_type=Path))
+@corpus_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(directory: Path, as_json: bool) -> None:
+def info(directory: Path, speaker: str | None, layout: Layout | None, as_json: bool) -> None:
     """Report what a corpus contains: words, clips, speakers, hours, broken files.
 
     DIRECTORY is a folder with one folder of sound files for each word, or the name of a data set.
 
     Example: sayso data info recordings
     """
-    from sayso.corpus.corpus import scan
     from sayso.corpus.survey import survey
     from sayso.sound.speech import FAINTEST
     from sayso.system.workers import cores
 
-    corpus = scan(located(directory))
+    corpus = scanned(directory, speaker, layout)
     with progress_bar("{task.completed}/{task.total} files") as bar:
         task = bar.add_task("", total=len(corpus.clips) + len(corpus.noises))
         facts = survey(corpus, cores(), lambda: bar.advance(task)).to_dict()
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    for warning in corpus.warnings:
+    for warning in facts["warnings"]:
         warn(warning)
     rates = ", ".join(f"{count} at {rate} Hz" for rate, count in facts["sample_rates"].items())
     unnamed = f", {facts['without_speaker']} clips without a speaker" if facts["without_speaker"] else ""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, report_skipped, say, warn
-from sayso.cli.data import located
-from sayso.cli.options import negatives_option, noise_option, split_option
+from sayso.cli.data import scanned
+from sayso.cli.options import corpus_options, negatives_option, noise_option, split_option
 from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
 
 if TYPE_CHECKING:
+    from sayso.corpus.layouts import Layout
     from sayso.corpus.splits import Split
 
 
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
 @click.option(
     "--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="Limit for --choose-threshold. [default: 1]"
 )
+@corpus_options
 def evaluate(
     model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,
     stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
-    alarms: float | None,
+    alarms: float | None, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Measure MODEL (a file or the name of a shipped model) on DIRECTORY (a folder of recordings or a data set's name).
 
@@ -60,13 +62,13 @@ def evaluate(
 
     Example: sayso evaluate model.safetensors recordings --stream --noise cafe.wav --snr 10
     """
-    directory = located(directory)
     if stream:
         from sayso.cli.evaluate_stream import evaluate_stream
 
         evaluate_stream(
             model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plot=plot, hours=hours,
             negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
+            speaker=speaker, layout=layout,
         )  # fmt: skip
         return
     if hours or negatives or labels or choose_threshold or alarms is not None:
@@ -74,7 +76,7 @@ def evaluate(
             "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
         )
     from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import files_below, scan
+    from sayso.corpus.corpus import files_below
     from sayso.errors import CorpusError
     from sayso.evaluation import measure
     from sayso.recognition.recognizer import load
@@ -86,14 +88,15 @@ def evaluate(
     noises, unread = load_noises(files_below(noise), recognizer.model.features)
     if noise and not noises:
         raise CorpusError(f"{noise} contains no usable noise: {unread[0].reason}")
-    corpus = scan(directory)
-    clips, skipped = measure.clips_to_measure(recognizer, corpus, split)
-    skipped += unread
+    corpus = scanned(directory, speaker, layout)
+    clips, skipped, warnings, notes = measure.clips_to_measure(recognizer, corpus, split)
     evaluation, in_noise = measure.evaluate(recognizer, clips), {}
     if noise:
         in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
-    report_skipped(skipped)
-    for warning in corpus.warnings:
+    report_skipped([*skipped, *unread])
+    for line in notes:
+        note(line)
+    for warning in warnings:
         warn(warning)
     if plot:
         from sayso.report.plots import save_confusion
@@ -101,7 +104,7 @@ def evaluate(
         save_confusion(evaluation, plot)
         note(f"saved {plot}")
     if as_json:
-        facts = {"model": model, "data": str(directory), **evaluation.to_dict()}
+        facts = {"model": model, "data": str(corpus.root), **evaluation.to_dict()}
         if noise:
             facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
         click.echo(json.dumps(facts, indent=2))

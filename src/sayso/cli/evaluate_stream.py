@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import LISTED, note, progress_bar, report_skipped, say, warn
+from sayso.cli.data import scanned
 from sayso.cli.tables import fault_table, stream_table
 
 if TYPE_CHECKING:
+    from sayso.corpus.corpus import Corpus
+    from sayso.corpus.layouts import Layout
     from sayso.corpus.splits import Split
     from sayso.evaluation.stream_scores import StreamPosteriors
     from sayso.recognition.recognizer import Recognizer
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 def evaluate_stream(
     model: str, directory: Path, *, split: Split, noise: Path | None, snr: str | None, as_json: bool,
     plot: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
-    alarms: float | None,
+    alarms: float | None, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it, and print the result."""
     from sayso.evaluation.stream_scores import listen_to, score
@@ -43,9 +46,12 @@ def evaluate_stream(
     recognizer = load(model)
     if labels:
         stream = recording(directory, labels, recognizer.labels, recognizer.model.features.sample_rate)
+        for line in stream.notes:
+            note(line)
         parts = [listen_to(recognizer, stream)]
     else:
-        parts = _listen_to_built(recognizer, directory, split, noise, snr, negatives, hours or 1.0)
+        corpus = scanned(directory, speaker, layout)
+        parts = _listen_to_built(recognizer, corpus, split, noise, snr, negatives, hours or 1.0)
     settings = recognizer.model.decision
     curve = trade_off(parts, settings) if plot or choose or as_json else []
     if choose:
@@ -91,12 +97,15 @@ def evaluate_stream(
 
 
 def _listen_to_built(
-    recognizer: Recognizer, directory: Path, split: Split, noise: Path | None, snr: str | None,
+    recognizer: Recognizer, corpus: Corpus, split: Split, noise: Path | None, snr: str | None,
     negatives: Path | None, hours: float,
 ) -> list[StreamPosteriors]:  # fmt: skip
     """Build a stream from the recordings of one split, and compute the probabilities on it."""
+    from sayso.config.labels import strangers
     from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import Skipped, files_below, scan
+    from sayso.corpus.corpus import files_below
+    from sayso.corpus.skipped import Skipped
+    from sayso.evaluation.measure import bias_of_rows
     from sayso.evaluation.stream_scores import listen_to_parts
     from sayso.evaluation.streams import StreamMaker
     from sayso.sound.speech import FAINTEST
@@ -108,13 +117,14 @@ def _listen_to_built(
         decibels = float(snr or 10)
     except ValueError as error:
         raise click.BadParameter(f"{snr!r} is not one number of decibels", param_hint="--snr") from error
-    corpus = scan(directory)
     features = recognizer.model.features
     noises, unread = load_noises(files_below(noise), features)
-    report_skipped(unread)
+    report_skipped([*corpus.skipped, *unread])
     clips = corpus.clips if corpus.is_test_archive else corpus.by_split(split)
     maker = StreamMaker(clips, files_below(negatives), noises, decibels, recognizer.labels, features.sample_rate)
-    for warning in corpus.warnings:
+    for line in strangers((clip.word for clip in clips), recognizer.labels):
+        note(line)
+    for warning in (*corpus.warnings, *bias_of_rows(recognizer, corpus, split, clips)):
         warn(warning)
     with progress_bar("{task.completed:.1f}/{task.total:.1f} hours") as bar:
         task = bar.add_task("", total=hours)

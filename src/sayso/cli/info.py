@@ -57,7 +57,8 @@ def info(model: str, as_json: bool) -> None:
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
         "trained on": _training_data(record),
-        "validation": _validation(record),
+        **_taught(record),
+        "validation before that" if record.taught else "validation": _validation(record),
         **{f"score, {name}": accuracy(score) for name, score in scores.items()},
         "made with": ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN,
     }
@@ -75,6 +76,12 @@ def _training_data(record: TrainingRecord) -> str:
         return UNKNOWN
     counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in record.clips.items())
     return f"{record.corpus} ({counts or UNKNOWN} clips), seed {UNKNOWN if record.seed is None else record.seed}"
+
+
+def _taught(record: TrainingRecord) -> dict[str, str]:
+    """Describe the words that were added later, if there are any."""
+    words = [f"{word} from {count} recordings" for word, count in record.taught]
+    return {"taught": ", ".join(words)} if words else {}
 
 
 def _validation(record: TrainingRecord) -> str:

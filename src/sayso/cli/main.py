@@ -83,6 +83,9 @@ def main() -> None:
     except (SaysoError, OSError) as error:
         if "--debug" in sys.argv:
             raise
+        # What was skipped before is often the cause.
+        for added in getattr(error, "__notes__", ()):
+            note(added)
         note(f"error: {printable(str(error))}")
         sys.exit(1)
     if isinstance(status, int):

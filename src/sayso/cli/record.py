@@ -133,7 +133,7 @@ class Dialogue:
 
     def record_noise(self) -> None:
         """Record background noise and save it."""
-        from sayso.corpus.corpus import NOISE_FOLDER
+        from sayso.corpus.layouts import NOISE_FOLDER
 
         note("recording background noise; please be quiet")
         note(f"saved {self._files.save(NOISE_FOLDER, self._record(NOISE))}")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
-from sayso.cli.data import located
-from sayso.cli.options import noise_option, split_option
+from sayso.cli.data import scanned
+from sayso.cli.options import corpus_options, noise_option, split_option
 from sayso.cli.tables import accuracy_line
 from sayso.system.text import decoded
 
 if TYPE_CHECKING:
+    from sayso.corpus.corpus import Corpus
+    from sayso.corpus.layouts import Layout
     from sayso.corpus.splits import Split
     from sayso.evaluation.measure import Measured
     from sayso.recognition.recognizer import Recognizer
@@ -31,12 +33,14 @@ LONGEST_CARD = 100_000
 )  # fmt: skip
 @split_option
 @noise_option
+@corpus_options
 @click.option(
     "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
 )
 def report(
-    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None
-) -> None:
+    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None,
+    speaker: str | None, layout: Layout | None,
+) -> None:  # fmt: skip
     """Write a report on MODEL, a file or the name of a shipped model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
@@ -58,7 +62,7 @@ def report(
     recognizer = Recognizer(model_file.load(path))
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)
-    measured = _measure(recognizer, located(directory), split, noise) if directory else None
+    measured = _measure(recognizer, scanned(directory, speaker, layout), split, noise) if directory else None
     subject = Subject(
         name=path.stem,
         model=recognizer.model,
@@ -87,9 +91,9 @@ def _card(path: Path) -> str | None:
         return decoded(file.read(LONGEST_CARD), "replace")
 
 
-def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path | None) -> Measured:
+def _measure(recognizer: Recognizer, corpus: Corpus, split: Split, noise: Path | None) -> Measured:
     """Evaluate with a progress bar on stderr, and report skipped files."""
-    from sayso.corpus.corpus import files_below, scan
+    from sayso.corpus.corpus import files_below
     from sayso.evaluation.measure import RATIOS, measure
 
     with progress_bar("{task.description}") as bar:
@@ -98,9 +102,11 @@ def _measure(recognizer: Recognizer, directory: Path, split: Split, noise: Path 
         def show(step: str) -> None:
             bar.update(task, description=step, advance=0 if step == "reading clips" else 1)
 
-        measured = measure(recognizer, scan(directory), split, files_below(noise), show)
+        measured = measure(recognizer, corpus, split, files_below(noise), show)
         bar.update(task, completed=len(RATIOS) + 2)
     report_skipped(measured.skipped)
+    for line in measured.notes:
+        note(line)
     for warning in measured.warnings:
         warn(warning)
     return measured

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sayso.cli.console import note, progress_bar, say
-from sayso.cli.data import located
-from sayso.cli.options import negatives_option, noise_option, words_option
+from sayso.cli.console import note, progress_bar, report_skipped, say, warn
+from sayso.cli.data import scanned
+from sayso.cli.options import corpus_options, negatives_option, noise_option, words_option
 from sayso.cli.tables import percent, table
 
 if TYPE_CHECKING:
+    from sayso.corpus.layouts import Layout
     from sayso.training.sweep import Row
 
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @words_option
 @noise_option
 @negatives_option
+@corpus_options
 @click.option(
     "--config", default="commands", show_default=True,
     help="All other settings: a TOML file or the name of a recipe.",
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 def sweep(
     context: click.Context, directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...],
     words: str | None, noise: Path | None, negatives: Path | None, config: str, workers: int | None,
-    scheduler: str | None,
+    scheduler: str | None, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Train on DIRECTORY with every combination of settings and seeds, and keep the best model by validation accuracy.
 
@@ -69,10 +71,15 @@ def sweep(
     check_writable(results)
     count = min(workers or max(cores() // 2, 1), len(runs))
     asked = tuple(word.strip() for word in words.split(",") if word.strip()) if words else ()
+    corpus = scanned(directory, speaker, layout)
     data = Data(
-        located(directory).resolve(), asked, tuple(path.resolve() for path in files_below(noise)),
+        corpus.root.resolve(), asked, tuple(path.resolve() for path in files_below(noise)),
         tuple(path.resolve() for path in files_below(negatives)), max(cores() // count, 1),
+        speaker, layout,
     )  # fmt: skip
+    report_skipped(corpus.skipped)
+    for warning in corpus.warnings:
+        warn(warning)
     known = list(finished(results))
     rows = [replace(row, values=run.values) for run in runs for row in known if is_row_of(row, data, run)]
     left = [run for run in runs if not any(is_row_of(row, data, run) for row in rows)]

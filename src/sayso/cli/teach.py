@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, report_skipped, say, warn
-from sayso.cli.options import negatives_option, noise_option
-from sayso.cli.tables import doubtful_table, percent, table
+from sayso.cli.data import scanned
+from sayso.cli.options import corpus_options, negatives_option, noise_option
+from sayso.cli.tables import accuracy_line, doubtful_table, percent, table
 
 if TYPE_CHECKING:
+    from sayso.corpus.layouts import Layout
     from sayso.evaluation.accuracy import Evaluation
     from sayso.training.teaching import Taught
 
@@ -25,23 +27,26 @@ MANY = 200
 @click.option("--from", "base", default=None, help="The model to add to. [default: commands]")
 @noise_option
 @negatives_option
+@corpus_options
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
 def teach(
-    directory: Path, output: Path, base: str | None, noise: Path | None, negatives: Path | None, seed: int
-) -> None:
+    directory: Path, output: Path, base: str | None, noise: Path | None, negatives: Path | None, seed: int,
+    speaker: str | None, layout: Layout | None,
+) -> None:  # fmt: skip
     """Add the words in DIRECTORY, one folder of recordings for each, to a model.
 
     This takes less than a minute and needs only 5 recordings of a word; 20 by several people are better. The words that
-    the model already knows are kept, and their recall before and after is reported.
+    the model already knows are kept, and their recall before and after is reported. The recordings of the testing split
+    (some speakers, or a tenth of the recordings) are not learned: the new model is measured by them.
 
     Example: sayso teach recordings -o mine.safetensors
     """
-    from sayso.corpus.corpus import files_below, scan
+    from sayso.corpus.corpus import files_below
     from sayso.model import model_file, shipped
     from sayso.system.workers import cores
     from sayso.training.teaching import teach as add_words
 
-    corpus = scan(directory)
+    corpus = scanned(directory, speaker, layout)
     noises = files_below(noise)
     if not noises and not corpus.noises:
         # The noise that comes with sayso is better than none.
@@ -50,8 +55,8 @@ def teach(
     model = model_file.load(shipped.find(base))
     taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
-    report_skipped([*corpus.skipped, *taught.skipped])
-    for warning in _warnings(taught, base):
+    report_skipped(taught.skipped)
+    for warning in (*taught.warnings, *_warnings(taught, base)):
         warn(warning)
     say(_report(taught))
     note(f"saved {output}")
@@ -72,6 +77,15 @@ def _report(taught: Taught) -> str:
         if score.clips
     ]
     lines.append(table(("recall", "before", "after"), rows))
+    tested, earlier = taught.tested, taught.tested_before
+    if tested.clips:
+        lines += ["", f"accuracy on recordings held out: {accuracy_line(tested)}", ""]
+        held = [
+            (label, _recall(earlier, position), _recall(tested, position))
+            for position, (label, score) in enumerate(tested.words.items())
+            if score.clips
+        ]
+        lines.append(table(("held-out recordings", "before", "after"), held))
     if taught.doubtful:
         lines += ["", doubtful_table(taught.doubtful)]
     return "\n".join(lines)

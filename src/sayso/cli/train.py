@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sayso.cli.console import note, say, warn
-from sayso.cli.data import located
-from sayso.cli.options import negatives_option, noise_option, words_option
+from sayso.cli.data import scanned
+from sayso.cli.options import corpus_options, negatives_option, noise_option, words_option
 from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sayso.training.preparation import Prepared
+    from sayso.corpus.layouts import Layout
 
 # With fewer recordings of a word, teaching a shipped model gives better results than training from scratch.
 FEW = 50
@@ -35,6 +36,7 @@ MISTAKES = 8
 @click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
 @noise_option
 @negatives_option
+@corpus_options
 @click.option(
     "--config",
     help="Settings: a TOML file or the name of a recipe; the options above override it. [default: commands, or dense]",
@@ -59,6 +61,8 @@ def train(
     report: Path | None,
     tensorboard: Path | None,
     resume: bool,
+    speaker: str | None,
+    layout: Layout | None,
     **overrides: float | None,
 ) -> None:
     """Train a model on DIRECTORY, a folder with one folder of sound files for each word, or the name of a data set.
@@ -73,7 +77,7 @@ def train(
     from sayso.cli.training_progress import watch
     from sayso.config import Settings, build, network_named, recipe
     from sayso.corpus.clip_cache import default_folder
-    from sayso.corpus.corpus import files_below, scan
+    from sayso.corpus.corpus import files_below
     from sayso.evaluation.measure import review
     from sayso.recognition.recognizer import Recognizer
     from sayso.report.live import LiveReport
@@ -95,14 +99,14 @@ def train(
     if resume and not checkpoint.exists():
         raise SettingsError(f"nothing to resume: there is no checkpoint {checkpoint}; train without --resume")
 
-    place = located(directory)
-    note(f"reading {place}")
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
+    corpus = scanned(directory, speaker, layout)
+    note(f"reading {corpus.root}")
     prepared = prepare(
-        scan(place), settings, asked, files_below(noise), files_below(negatives), checkpoint, default_folder()
+        corpus, settings, asked, files_below(noise), files_below(negatives), checkpoint, default_folder()
     )
     training = prepared.training
-    for advice in _advice(prepared, directory):
+    for advice in _advice(prepared.training.data.labels, Counter(row.word for row in prepared.clips.rows), directory):
         warn(advice)
     if resume:
         training.resume(checkpoint)
@@ -137,14 +141,27 @@ def train(
     say(f"\nnext: sayso evaluate {output} {directory}")
 
 
-def _advice(prepared: Prepared, directory: Path) -> list[str]:
-    """Return advice if there are too few recordings for training from scratch."""
-    counts = Counter(row.word for row in prepared.clips.rows)
-    few = [label for label in prepared.training.data.labels if 0 < counts[label] < FEW]
+def _advice(labels: Sequence[str], counts: Mapping[str, int], directory: Path) -> list[str]:
+    """Return advice if there are too few recordings of a word for training from scratch."""
+    from sayso.config import SILENCE, UNKNOWN
+    from sayso.config.labels import label_of
+    from sayso.model import model_file, shipped
+
+    few = [label for label in labels if label not in (UNKNOWN, SILENCE) and 0 < counts[label] < FEW]
     if not few:
         return []
-    fewest = min(few, key=counts.__getitem__)
+    fewest = min(few, key=lambda label: counts[label])
+    knows = model_file.load(shipped.find(shipped.DEFAULT)).labels
+    known = [label for label in few if label_of(label, knows) != UNKNOWN]
+    new = [label for label in few if label not in known]
+    told = f"only {counts[fewest]} recordings of {fewest!r}: "
+    if not new:
+        return [
+            f"{told}the model {shipped.DEFAULT}, which comes with sayso, knows {', '.join(known)} already, from many "
+            f"speakers; try it first (sayso evaluate {shipped.DEFAULT} {directory})"
+        ]
+    except_known = f", without the folders of {', '.join(known)}, which it knows already" if known else ""
     return [
-        f"only {counts[fewest]} recordings of {fewest!r}: from so few, adding words to a model that comes with sayso "
-        f"gives better results (sayso teach {directory} -o MODEL)"
+        f"{told}from so few, adding {', '.join(new)} to a model that comes with sayso gives better results "
+        f"(sayso teach {directory} -o MODEL{except_known})"
     ]

@@ -1,35 +1,120 @@
-"""The labels of a model: the reserved ones, and the rules for all."""
+"""The labels of a model: which have a meaning of their own, what any label must be like, and when two are the same."""
 
-from collections.abc import Sequence
+import difflib
+import functools
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
-# Number of labels of a model, and of characters in a label.
+# Labels of a model, and characters of one.
 MOST_LABELS = 1_000
 LONGEST_LABEL = 64
+# Words that a message names.
+NAMED = 12
+
+# Between two letters, these zero-width joiners belong to the spelling of Persian and of Indic languages.
+_JOINERS = "\u200c\u200d"
+
+
+def nfc(text: str) -> str:
+    """Return a word in the one spelling that sayso compares: composed (NFC), as most keyboards type it.
+
+    File names that come from a Mac are often decomposed, with each accent as a character of its own.
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Check that labels are distinct, printable on a terminal and short enough for a model file.
+    """Make sure that labels can be told apart, shown on a terminal and kept in a model file.
 
-    Control characters could send commands to the terminal, and those that change the direction of writing could make
-    one word look like another.
+    Control characters could command the terminal, and those that change the direction of writing could make one word
+    look like another.
 
     Raises
     ------
     ValueError
-        If there are fewer than two or too many, or one is repeated, empty, too long or not printable.
+        If there are fewer than two or too many, one stands twice, is empty, too long, or holds what cannot be printed.
     """
     for label in labels:
-        if not label or len(label) > LONGEST_LABEL or not label.isprintable():
+        if not label or len(label) > LONGEST_LABEL or not _without_joiners(label).isprintable() or not label.strip():
             shown = ascii(label[: LONGEST_LABEL + 1])
             raise ValueError(f"the label {shown} is not a printable word of 1 to {LONGEST_LABEL} characters")
-    if len(set(labels)) != len(labels) or not 2 <= len(labels) <= MOST_LABELS:
+    if len(set(map(nfc, labels))) != len(labels) or not 2 <= len(labels) <= MOST_LABELS:
         raise ValueError(f"labels are not 2 to {MOST_LABELS} different words")
 
 
+def _without_joiners(label: str) -> str:
+    """Return a label without the joiners between its letters and their marks."""
+    letters = [unicodedata.category(character)[0] in "LM" for character in label]
+    return "".join(
+        character
+        for place, character in enumerate(label)
+        if not (
+            character in _JOINERS
+            and all(letters[max(place - 1, 0) : place] + letters[place + 1 : place + 2])
+            and 0 < place < len(label) - 1
+        )
+    )
+
+
 def label_of(word: str, labels: Sequence[str]) -> str:
-    """Return the label of a word: itself if it is a label, otherwise unknown."""
-    return word if word in labels or word == SILENCE else UNKNOWN
+    """Return the label that a word stands for: itself, the only one that differs from it in case, or unknown."""
+    return _label_of(word, tuple(labels))
+
+
+@functools.lru_cache(maxsize=4_096)
+def _label_of(word: str, labels: tuple[str, ...]) -> str:
+    word = nfc(word)
+    if word in labels or word in (SILENCE, UNKNOWN):
+        return word
+    alike = [label for label in labels if nfc(label) == word or label.casefold() == word.casefold()]
+    return alike[0] if len(alike) == 1 else UNKNOWN
+
+
+def near(word: str, labels: Iterable[str]) -> str | None:
+    """Return the label that was probably meant by a word which is none of them, or None."""
+    by_case = {label.casefold(): label for label in labels if label not in (SILENCE, UNKNOWN)}
+    found = difflib.get_close_matches(word.casefold(), by_case, 1, 0.75)
+    return by_case[found[0]] if found else None
+
+
+def strangers_in_case(words: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """Report the words that are labels of a model in another case, one line for each."""
+    return [
+        f"the word {word!r} is taken for the label {label_of(word, labels)!r}, which differs in case alone"
+        for word in sorted(set(words) - {*labels, SILENCE, UNKNOWN})
+        if label_of(word, labels) != UNKNOWN
+    ]
+
+
+def strangers(words: Iterable[str], labels: Sequence[str], what: str = "clips") -> list[str]:
+    """Report the words that are no label of a model: what they count as, and the label that was probably meant.
+
+    Parameters
+    ----------
+    words : iterable of str
+        The word of each clip.
+    labels : sequence of str
+        The labels of the model.
+    what : str
+        What there is one of for each word.
+    """
+    counts = Counter(words)
+    lines = strangers_in_case(counts, labels)
+    unknown = sorted(word for word in counts if label_of(word, labels) == UNKNOWN != word)
+    if unknown:
+        guesses = {word: near(word, labels) for word in unknown}
+        # Those that may be a mistake come first.
+        named = [f"{word} (did you mean {guess}?)" if guess else word for word, guess in guesses.items()]
+        named.sort(key=lambda name: "?)" not in name)
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        fate = "counted as unknown speech" if UNKNOWN in labels else "left out, as the model knows no unknown speech"
+        lines.append(
+            f"{sum(counts[word] for word in unknown)} {what} of {len(unknown)} words that are no labels of the model "
+            f"are {fate}: {', '.join(named[:NAMED])}{more}"
+        )
+    return lines

@@ -1,8 +1,8 @@
 """Keep the clips of a corpus, so that the next training on the same recordings starts at once.
 
 One file holds the fitted clips of one corpus, with the size and modification time of each recording. A recording of
-which either differs is read again. So is everything if the file is damaged: it is a ZIP archive written by NumPy, whose
-checksums cover every sample. Deleting the file loses nothing.
+which either differs is read again. So is everything if the file is damaged in any way: it is a ZIP archive written by
+NumPy, whose checksums cover every sample. Deleting the file loses nothing.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip
 from sayso.errors import DamageError, StorageError, untrusted
 from sayso.system.atomic_files import replacing
+from sayso.system.user_folders import user_folder
 
 SUFFIX = ".npz"
 # Fewer clips than this are not cached, as reading them takes no time worth saving.
@@ -32,11 +33,10 @@ MOST_BYTES = 4 * 10**9
 _VERSION = 1
 
 
-def default_folder() -> Path:
-    """Return the folder for cached clips, where this operating system keeps caches."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("sayso") / "clips"
+def default_folder() -> Path | None:
+    """Return the folder for cached clips, where this operating system keeps caches; None without a home folder."""
+    folder = user_folder("cache")
+    return folder and folder / "clips"
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,26 @@ class ClipCache:
         fresh = load_clips(unknown, self.features, workers)
         clips = _merged(rows, samples, known, fresh)
         by_path = dict(zip((row.path for row in rows), states, strict=True))
-        return clips, warning or self._write(clips, [by_path[row.path] for row in clips.rows])
+        unwritten = self._write(clips, [by_path[row.path] for row in clips.rows])
+        return clips, "; ".join(filter(None, (warning, unwritten)))
 
     def _name(self, row: Clip) -> str:
-        return row.path.relative_to(self.corpus).as_posix()
+        # A table may name a file anywhere.
+        inside = row.path.is_relative_to(self.corpus)
+        return (row.path.relative_to(self.corpus) if inside else row.path.absolute()).as_posix()
 
     def _read(self) -> tuple[dict[str, tuple[int, int, int]], NDArray[np.int16], str]:
         """Return position, size and modification time of each cached recording, their clips, and a warning."""
         nothing = np.empty((0, self.features.clip_samples), np.int16)
         try:
+            # Opening a pipe would wait for ever.
+            if not self.path.is_file() and self.path.exists():
+                return {}, nothing, self._deleted("it is not a regular file")
             with untrusted():
                 with np.load(self.path, allow_pickle=False) as file:
+                    # A damaged number could claim any amount of memory.
+                    if sum(entry.file_size for entry in file.zip.infolist()) > self.path.stat().st_size:
+                        raise ValueError("it claims to hold more than it does")
                     index = json.loads(file["index"].tobytes())
                     samples = file["samples"]
                 if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
@@ -120,10 +129,19 @@ class ClipCache:
         except (FileNotFoundError, NotADirectoryError):
             return {}, nothing, ""
         except (OSError, DamageError) as error:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
-            return {}, nothing, f"the cache {self.path} was damaged ({error}); the recordings were read again"
+            return {}, nothing, self._deleted(str(error) or type(error).__name__)
         return cached, samples, ""
+
+    def _deleted(self, reason: str) -> str:
+        """Delete a cache that cannot be read, and return a warning."""
+        try:
+            if self.path.is_dir() and not self.path.is_symlink():
+                shutil.rmtree(self.path)
+            else:
+                self.path.unlink()
+        except OSError as failure:
+            reason += f"; it cannot be deleted: {failure.strerror}"
+        return f"the cache {self.path} was damaged ({reason}); the recordings were read again"
 
     def _write(self, clips: Clips, states: Sequence[tuple[int, int] | None]) -> str:
         """Write clips to the cache; return a warning if they could not be written."""

@@ -1,5 +1,6 @@
 """Clips in memory, each fitted to the window that the network sees."""
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN, FeatureSettings
 from sayso.config.labels import label_of
-from sayso.corpus.corpus import Clip, Skipped
+from sayso.corpus.corpus import Clip
+from sayso.corpus.skipped import Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
 from sayso.sound.speech import fit_window
@@ -50,6 +52,10 @@ class Clips(NamedTuple):
         windows = self.samples[positions].astype(np.float32)
         windows /= FULL_SCALE
         return windows
+
+    def chosen(self, which: NDArray[np.bool_]) -> "Clips":
+        """Return the clips for which a mask of shape (clips,) is true, copied."""
+        return Clips(self.samples[which], tuple(itertools.compress(self.rows, which)), ())
 
     def between(self, start: int, stop: int) -> "Clips":
         """Return the clips from `start` to before `stop`; they are not copied."""

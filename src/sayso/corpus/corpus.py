@@ -3,19 +3,18 @@
 No sound file is opened here. What cannot be a clip is listed with the reason, never dropped silently.
 """
 
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sayso.config import SILENCE, UNKNOWN
-from sayso.corpus.splits import Split, assign_splits, is_test_archive, speaker_of
+from sayso.config.labels import nfc
+from sayso.corpus.layouts import EXPECTED, NOISE_FOLDER, NOTHING, Layout, read_contents
+from sayso.corpus.skipped import Skipped, reasons_kept
+from sayso.corpus.speakers import by_expression, recognised, speaker_of
+from sayso.corpus.splits import Split, Utterance, assign_splits, is_test_archive
+from sayso.corpus.tables import Contents, Recording
 from sayso.errors import CorpusError
 from sayso.sound import folder as folders
-
-NOISE_FOLDER = "_background_noise_"
-LAYOUT = "expected FOLDER/<word>/<sound files>, one folder for each word"
-
-_DOCUMENT = re.compile(r"(README|LICEN[CS]E)(\..*)?|.*\.(txt|csv)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class Clip:
     path : Path
         The sound file.
     word : str
-        The name of its folder.
+        What is said: the name of its folder, or what a table says.
     speaker : str or None
-        Who speaks, if the file name is `<speaker>_nohash_<n>`.
+        Who speaks, if that is known.
     split : {"training", "validation", "testing"}
         What the clip is used for.
     """
@@ -38,14 +37,6 @@ class Clip:
     word: str
     speaker: str | None
     split: Split
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file or folder that is not used, and why."""
-
-    path: Path
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,8 @@ class Corpus:
         What was left out.
     warnings : tuple of str
         What a user should know before trusting figures measured on this corpus, one line each.
+    notes : tuple of str
+        How the folder and the file names were understood, where that is not evident.
     """
 
     root: Path
@@ -71,6 +64,7 @@ class Corpus:
     noises: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -80,36 +74,45 @@ class Corpus:
     @property
     def is_test_archive(self) -> bool:
         """Whether this is a separate test set like the official one, in which silence and unknown words are labels."""
-        return is_test_archive(self.words)
+        return is_test_archive(self.words) and all(clip.split == "testing" for clip in self.clips)
 
     def by_split(self, split: Split) -> tuple[Clip, ...]:
         """Return the clips of one split, in the order of `clips`."""
         return tuple(clip for clip in self.clips if clip.split == split)
 
 
-def scan(root: Path) -> Corpus:
+def scan(root: Path, speaker: str | None = None, layout: Layout | None = None) -> Corpus:
     """Find the clips of a corpus and decide what each is used for.
 
-    Each folder in `root` is a word and each sound file in it a clip; only this one level is read. `_background_noise_`
-    holds noise, `_silence_` and `_unknown_` are labels like any word, other folders whose names start with `_` are
-    skipped, and hidden files are ignored.
+    Each folder in `root` is a word and each sound file in it a clip. `_background_noise_` holds noise, `_silence_` and
+    `_unknown_` are labels like any word, other folders whose names start with `_` are skipped, and hidden files are
+    ignored. Other layouts are recognised where they are unambiguous: folders of speakers and words, folders named after
+    splits with words in them, tables of paths and words as those of Common Voice; `notes` then says so.
+
+    The speaker is named by the layout, by a file name `<speaker>_nohash_<n>`, or by another usual form that all
+    other file names have.
 
     The split is decided by the first of these rules that applies:
 
-    1. A corpus with both `_silence_` and `_unknown_` is a test archive; every clip is for testing.
-    2. `validation_list.txt` and `testing_list.txt` in `root` list clips as `word/file`, one per line; the rest is for
-       training.
-    3. Files named `<speaker>_nohash_<n>` go to the `official_split` of the speaker. If all files are named so and this
-       leaves training or validation empty, a tenth of the speakers, rounded up, is for validation and a tenth for
-       testing; with fewer than three speakers, rule 4 applies.
-    4. All other files are split by a hash of `word/file`: of each word with at least three of them, a tenth, rounded
-       up, is for validation and a tenth for testing. The same voice may then be in several splits, which gives a
-       warning.
+    1. Folders or tables give it. If they give none for validation, a part of training becomes that.
+    2. A corpus with both `_silence_` and `_unknown_` is a test archive; every clip is for testing.
+    3. `validation_list.txt` and `testing_list.txt` in `root` list clips as `word/file`, one per line; the rest is for
+       training. Without the first, a part of it is for validation.
+    4. The clips of a speaker go to the `official_split` of the speaker. Where the speakers of a word (three at least)
+       leave one of the splits empty, speakers are moved.
+    5. All other files, and those of words said by one or two speakers, are split by a hash of their path: of each word
+       with at least three of them, a tenth, rounded up, is for validation and a tenth for testing. The same voice may
+       then be in several splits, which gives a warning.
 
     Parameters
     ----------
     root : Path
-        The folder.
+        The folder, or a CSV or TSV file with a path and a word in each row.
+    speaker : str, optional
+        A regular expression that finds the speaker in the path of a clip within the folder: its group `speaker`, its
+        first group, or all that it matches.
+    layout : {"word/speaker", "speaker/word"}, optional
+        The meaning of two levels of folders, where it cannot be found out.
 
     Returns
     -------
@@ -120,41 +123,93 @@ def scan(root: Path) -> Corpus:
     ------
     CorpusError
         If the folder is missing, unreadable or not a folder; if it holds no word folders, or these no sound files; if
-        a split list cannot be read.
+        its layout is ambiguous; if a split list or a table cannot be read.
+    SettingsError
+        If `speaker` is no regular expression or finds none.
     """
-    try:
-        entries = folders.entries(root)
-    except OSError as error:
-        raise CorpusError(f"cannot read the corpus {root}: {error.strerror}; {LAYOUT}") from error
-    skipped: list[Skipped] = []
-    files: dict[str, list[Path]] = {}
-    noises: list[Path] = []
-    stray_sounds = 0
-    for entry in entries:
-        path = root / entry.name
-        if not folders.is_folder(entry):
-            if folders.is_sound(entry.name):
-                stray_sounds += 1
-                skipped.append(Skipped(path, "is outside the word folders"))
-            elif not _DOCUMENT.fullmatch(entry.name):
-                skipped.append(Skipped(path, "not an audio file"))
-        elif entry.name == NOISE_FOLDER:
-            noises = _sound_files(path, skipped)
-        elif entry.name.startswith("_") and entry.name not in (SILENCE, UNKNOWN):
-            skipped.append(Skipped(path, "a folder whose name starts with _ is not a word"))
+    contents = read_contents(root, layout)
+    with reasons_kept(contents.skipped):
+        if not contents.recordings:
+            raise CorpusError(_nothing_found(root, contents))
+        found = sorted(contents.recordings, key=lambda item: (item.word, item.path.name, str(item.path)))
+        folder = root.parent if root.is_file() else root
+        warnings = _merged_folders(found)
+        names = [_name(item.path, folder) for item in found]
+        if speaker is not None:
+            spoken = by_expression(speaker, names)
+            found = [replace(item, speaker=name) for item, name in zip(found, spoken, strict=True)]
         else:
-            files[entry.name] = _sound_files(path, skipped)
-    if not any(files.values()):
-        raise CorpusError(_nothing_found(root, len(files), stray_sounds))
-
-    warnings: list[str] = []
-    splits = assign_splits(root, files, warnings)
+            found = _with_speakers(found, contents.notes)
+        utterances = [
+            Utterance(name, item.word, item.speaker, item.split) for name, item in zip(names, found, strict=True)
+        ]
+        splits = assign_splits(folder, utterances, warnings)
     clips = tuple(
-        Clip(path, word, speaker_of(path), splits[f"{word}/{path.name}"])
-        for word, paths in files.items()
-        for path in paths
-    )
-    return Corpus(root, clips, tuple(noises), tuple(skipped), tuple(warnings))
+        Clip(item.path, item.word, item.speaker, split) for item, split in zip(found, splits, strict=True)
+    )  # fmt: skip
+    return Corpus(root, clips, tuple(contents.noises), tuple(contents.skipped), tuple(warnings), tuple(contents.notes))
+
+
+def _name(path: Path, folder: Path) -> str:
+    """Return the path of a clip within its corpus, in one spelling."""
+    return nfc((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix())
+
+
+def _with_speakers(found: list[Recording], notes: list[str]) -> list[Recording]:
+    """Take the speakers from the file names where the layout does not tell them."""
+    found = [replace(item, speaker=item.speaker or speaker_of(item.path)) for item in found]
+    nameless = [place for place, item in enumerate(found) if item.speaker is None]
+    guess = recognised([(found[place].word, found[place].path.stem) for place in nameless])
+    if guess is not None:
+        speakers, form = guess
+        for place, speaker in zip(nameless, speakers, strict=True):
+            found[place] = replace(found[place], speaker=speaker)
+        notes.append(
+            f"{len(set(speakers))} speakers are taken from file names such as {found[nameless[0]].path.name}, read as "
+            f"{form}; if that is wrong, say how a path names its speaker with --speaker REGEX"
+        )
+    return found
+
+
+def _merged_folders(found: Sequence[Recording]) -> list[str]:
+    """Say which folders were merged, and which words differ in case alone."""
+    folders_of: dict[str, set[str]] = {}
+    for item in found:
+        for part in item.path.parts[-3:-1]:
+            if nfc(part) == item.word:
+                folders_of.setdefault(item.word, set()).add(part)
+    warnings = [
+        f"{len(parts)} folders are called {word!r} in different encodings of the same letters; they are one word"
+        for word, parts in folders_of.items()
+        if len(parts) > 1
+    ]
+    by_case: dict[str, set[str]] = {}
+    for item in found:
+        by_case.setdefault(item.word.casefold(), set()).add(item.word)
+    warnings += [
+        f"{' and '.join(map(repr, sorted(words)))} differ in case alone, but are different words to a model; "
+        "rename one folder if they are the same"
+        for words in by_case.values()
+        if len(words) > 1
+    ]
+    return warnings
+
+
+def _nothing_found(root: Path, contents: Contents) -> str:
+    if contents.notes:
+        return f"{root} holds no usable recording: {contents.notes[-1]}"
+    stray = sum(item.path.parent == root and folders.is_sound(item.path.name) for item in contents.skipped)
+    if any(
+        item.path.parent.name != NOISE_FOLDER and (item.path.parent != root or item.reason == NOTHING)
+        for item in contents.skipped
+    ):
+        return f"the folders in {root} hold no usable sound file; {EXPECTED}"
+    if stray:
+        return (
+            f"{root} holds {stray} sound files but no word folders; move each into a folder named after its word, or "
+            "list them in a CSV file with the columns path and word, and give that"
+        )
+    return f"{root} holds no word folders; {EXPECTED}"
 
 
 def files_below(place: Path | None) -> list[Path]:
@@ -173,42 +228,3 @@ def files_below(place: Path | None) -> list[Path]:
     if not files:
         raise CorpusError(f"no sound in {place}: expected a sound file or a folder of them")
     return files
-
-
-def _nothing_found(root: Path, word_folders: int, stray_sounds: int) -> str:
-    if word_folders:
-        return f"the folders in {root} hold no usable sound file; {LAYOUT}"
-    if stray_sounds:
-        return (
-            f"{root} holds {stray_sounds} sound files but no word folders; move each into a folder named after its word"
-        )
-    return f"{root} holds no word folders; {LAYOUT}"
-
-
-def _sound_files(folder: Path, skipped: list[Skipped]) -> list[Path]:
-    """Return the sound files directly in a folder; add everything else to `skipped`."""
-    try:
-        entries = folders.entries(folder)
-    except OSError as error:
-        skipped.append(Skipped(folder, f"cannot be read: {error.strerror}"))
-        return []
-    found = []
-    for entry in entries:
-        path = folder / entry.name
-        if folders.is_folder(entry):
-            skipped += _too_deep(path)
-        elif reason := folders.fault(entry):
-            # The official noise folder holds a README.
-            if not (folder.name == NOISE_FOLDER and _DOCUMENT.fullmatch(entry.name)):
-                skipped.append(Skipped(path, reason))
-        else:
-            found.append(path)
-    if not found:
-        skipped.append(Skipped(folder, "holds no usable sound file"))
-    return found
-
-
-def _too_deep(folder: Path) -> list[Skipped]:
-    """Return all files in and below a folder inside a word folder; a link is not followed but returned itself."""
-    paths = [str(folder)] if folder.is_symlink() else folders.walk(str(folder), everything=True)
-    return [Skipped(Path(path), "is deeper than FOLDER/<word>/<file>") for path in paths]

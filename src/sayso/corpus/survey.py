@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from sayso.config import SILENCE, FeatureSettings
 from sayso.corpus.clips import FEW_GROUPS, GROUP, LONGEST
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.digests import digest_of, repeated
+from sayso.corpus.skipped import Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
 from sayso.sound.speech import is_audible, speech_bounds
@@ -32,6 +34,8 @@ class Survey:
         Number of these files by sample rate in Hz.
     faint : tuple of Path
         Clips without audible speech; they are counted like the others.
+    duplicates : tuple of str
+        Warnings about recordings that are under two words or in two splits.
     """
 
     corpus: Corpus
@@ -39,6 +43,7 @@ class Survey:
     seconds: dict[Path, float]
     rates: dict[int, int]
     faint: tuple[Path, ...]
+    duplicates: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the survey as plain values; broken files are not counted among the clips and noises."""
@@ -59,7 +64,8 @@ class Survey:
             "sample_rates": {str(rate): count for rate, count in sorted(self.rates.items())},
             "broken": [{"path": str(item.path), "reason": item.reason} for item in self.broken],
             "faint": [str(path) for path in self.faint],
-            "warnings": list(self.corpus.warnings),
+            "warnings": [*self.corpus.warnings, *self.duplicates],
+            "notes": list(self.corpus.notes),
         }
 
 
@@ -82,6 +88,7 @@ def survey(corpus: Corpus, workers: int, advance: Callable[[], object]) -> Surve
     ]
     groups = [jobs[start : start + GROUP] for start in range(0, len(jobs), GROUP)]
     broken, seconds, faint = list(corpus.skipped), {}, []
+    digests: dict[Path, int] = {}
     rates: Counter[int] = Counter()
     with spread(_examine, None, groups, workers, few=FEW_GROUPS) as parts:
         for (path, _), found in zip(jobs, chain.from_iterable(parts), strict=True):
@@ -91,17 +98,20 @@ def survey(corpus: Corpus, workers: int, advance: Callable[[], object]) -> Surve
                 continue
             seconds[path] = found.seconds
             rates[found.rate] += 1
+            digests[path] = found.digest
             if not found.audible:
                 faint.append(path)
-    return Survey(corpus, tuple(broken), seconds, dict(rates), tuple(faint))
+    duplicates = repeated(corpus.clips, [digests.get(clip.path, 0) for clip in corpus.clips])
+    return Survey(corpus, tuple(broken), seconds, dict(rates), tuple(faint), tuple(duplicates))
 
 
 class _Found(NamedTuple):
-    """Length and sample rate of a file, and whether its speech is audible, if that was examined."""
+    """Length and sample rate of a file; whether its speech is audible, and its digest, if that was examined."""
 
     seconds: float
     rate: int
-    audible: bool
+    audible: bool = True
+    digest: int = 0
 
 
 def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skipped]:
@@ -112,15 +122,18 @@ def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skippe
             seconds, rate = audio.info(path)
             if not seconds:
                 found.append(Skipped(path, "holds no samples"))
+            elif not spoken or seconds > LONGEST:
+                found.append(_Found(seconds, rate))
             else:
-                found.append(_Found(seconds, rate, not spoken or seconds > LONGEST or _is_audible(path)))
+                found.append(_Found(seconds, rate, *_heard(path)))
         except AudioError as error:
             found.append(Skipped(path, str(error)))
     return found
 
 
-def _is_audible(path: Path) -> bool:
+def _heard(path: Path) -> tuple[bool, int]:
+    """Return whether the speech in a clip is audible, and its digest."""
     # At the rate of the model; at that of some files a minute would fill the memory.
     clip = audio.load(path, FeatureSettings.sample_rate)
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
-    return is_audible(clip[start:end])
+    return is_audible(clip[start:end]), digest_of(clip.tobytes()) if clip.any() else 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.errors import DownloadError
+from sayso.system.user_folders import user_folder
 
 # A data set that is complete holds this hidden file, which records the archive it comes from.
 MARKER = ".sayso.json"
@@ -86,10 +87,20 @@ KNOWN = {
 
 
 def data_folder() -> Path:
-    """Return the default folder of data sets."""
-    from platformdirs import user_data_path
+    """Return the default folder of data sets.
 
-    return user_data_path("sayso", appauthor=False)
+    Raises
+    ------
+    DownloadError
+        If the user has no home folder.
+    """
+    folder = user_folder("data")
+    if folder is None:
+        raise DownloadError(
+            "there is no folder for data sets, as the user has no home folder; set HOME or XDG_DATA_HOME to a folder, "
+            "or give one with --dir"
+        )
+    return folder
 
 
 def is_complete(folder: Path) -> bool:

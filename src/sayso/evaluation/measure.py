@@ -1,21 +1,26 @@
 """Measure a model on the clips of a corpus or of a test archive, as they are and in noise."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sayso.config import SILENCE
+from sayso.config.labels import label_of, strangers
 from sayso.corpus.clip_sets import ClipSet, benchmark_set, whole_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Clip, Corpus
+from sayso.corpus.digests import digests, repeated
+from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.evaluation.predictions import Predictions
-from sayso.model.metadata import training_of
 from sayso.recognition.recognizer import Recognizer
 from sayso.sound.noise import pink_noise
 from sayso.system.workers import cores, in_order
@@ -26,13 +31,36 @@ CHUNK = 256
 RATIOS = (20.0, 10.0, 5.0, 0.0, -5.0)
 # Length of the noise that is generated where there are no recordings of any, in seconds.
 GENERATED = 60
+# Words of a corpus that an error names.
+NAMED = 12
 # Repetitions of `seconds_per_clip`.
 TIMED = 50
 
 CHOSEN_BY = "the epoch whose weights were kept was chosen by these clips"
 
 
-def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tuple[ClipSet, list[Skipped]]:
+class ToMeasure(NamedTuple):
+    """The clips that a model is measured on.
+
+    Attributes
+    ----------
+    clips : ClipSet
+        The clips.
+    skipped : list of Skipped
+        The files that are not used, and why.
+    warnings : list of str
+        What should be known before the figures are trusted.
+    notes : list of str
+        Which words are not labels of the model, and what they count as.
+    """
+
+    clips: ClipSet
+    skipped: list[Skipped]
+    warnings: list[str]
+    notes: list[str]
+
+
+def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> ToMeasure:
     """Read one split of a corpus, or all clips of a test archive.
 
     Outside test archives, unknown words and silence get as many clips as a word has on average, as in the official
@@ -47,31 +75,61 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> tu
     split : {"training", "validation", "testing"}
         The split to read.
 
-    Returns
-    -------
-    clips : ClipSet
-        The clips.
-    skipped : list of Skipped
-        The files that could not be read, and why.
-
     Raises
     ------
     CorpusError
         If no clip of the split has a label of the model.
     """
-    features, threads = recognizer.model.features, cores()
-    rows = labelled(corpus.by_split(split) if not corpus.is_test_archive else corpus.clips, recognizer.labels)
-    clips = load_clips(rows, features, threads)
-    if not clips.rows:
-        raise CorpusError(
-            f"{corpus.root} has no usable {split} clip of the model's labels ({', '.join(recognizer.labels)}); "
-            "choose another split or other recordings"
+    features, labels = recognizer.model.features, recognizer.labels
+    asked = corpus.clips if corpus.is_test_archive else corpus.by_split(split)
+    notes = strangers((row.word for row in asked), labels)
+    skipped = list(corpus.skipped)
+    with reasons_kept(skipped, [*corpus.warnings, *notes]):
+        clips = load_clips(labelled(asked, labels), features, cores())
+        skipped += clips.skipped
+        if not clips.rows:
+            counts = Counter(clip.split for clip in corpus.clips)
+            raise CorpusError(
+                f"{corpus.root} has no usable {split} clip of the model's labels ({', '.join(labels)}); choose another "
+                f"split or other recordings; it has {', '.join(f'{count} {name}' for name, count in counts.items())} "
+                f"clips of {', '.join(corpus.words[:NAMED])}{' …' if len(corpus.words) > NAMED else ''}"
+            )
+    warnings = [*corpus.warnings, *_bias(recognizer, corpus, split, clips)]
+    present = {label_of(row.word, labels) for row in clips.rows}
+    if absent := [label for label in labels if label not in present and label != SILENCE]:
+        warnings.append(
+            f"there is no {split} clip of {', '.join(absent)}: how well these are recognised is not measured"
         )
-    skipped = list(clips.skipped)
     if corpus.is_test_archive:
-        return whole_set(clips, recognizer.labels), skipped
+        return ToMeasure(whole_set(clips, labels), skipped, warnings, notes)
     noises, unread = load_noises(corpus.noises, features)
-    return benchmark_set(clips, noises, recognizer.labels, seed=0), skipped + unread
+    return ToMeasure(benchmark_set(clips, noises, labels, seed=0), skipped + unread, warnings, notes)
+
+
+def _bias(recognizer: Recognizer, corpus: Corpus, split: Split, clips: Clips) -> list[str]:
+    """Return warnings if the training used the clips, or if some are the same, so that the figures are too good."""
+    model, found = recognizer.model, digests(clips.samples)
+    warnings = repeated(clips.rows, found.tolist())
+    if count := int(np.isin(found[found > 0], model.digests).sum()):
+        warnings.append(
+            f"the model was trained on {count} of these {len(clips.rows)} clips, or chosen by them, so the figures are "
+            "too optimistic; measure it on other recordings"
+        )
+        return warnings
+    if len(model.digests) and "taught" not in model.training:
+        return warnings
+    # Models of older versions keep no digests.
+    data = model.training.get("data")
+    trained_on = data.get("corpus") if isinstance(data, dict) else None
+    reasons = {"training": "the model was trained on these clips", "validation": CHOSEN_BY}
+    if corpus.root.resolve().name == trained_on and split in reasons and not corpus.is_test_archive:
+        warnings.append(f"{reasons[split]}, so the figures are too optimistic")
+    return warnings
+
+
+def bias_of_rows(recognizer: Recognizer, corpus: Corpus, split: Split, rows: Sequence[Clip]) -> list[str]:
+    """Return the same warnings for clips that are not in memory; they are read for it."""
+    return _bias(recognizer, corpus, split, load_clips(rows, recognizer.model.features, cores()))
 
 
 def predict(recognizer: Recognizer, clips: ClipSet) -> Predictions:
@@ -145,6 +203,8 @@ class Measured:
         The files that could not be read, and why.
     warnings : tuple of str
         Reasons why the figures may mislead.
+    notes : tuple of str
+        Which words are not labels of the model, and what they count as.
     """
 
     data: str
@@ -155,6 +215,7 @@ class Measured:
     noise: str = ""
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def measure(
@@ -185,7 +246,7 @@ def measure(
         If there is no clip to measure on, or none of `noises` can be read.
     """
     progress("reading clips")
-    clips, skipped = clips_to_measure(recognizer, corpus, split)
+    clips, skipped, warnings, notes = clips_to_measure(recognizer, corpus, split)
     paths = list(noises) or list(corpus.noises)
     sounds, unread = load_noises(paths, recognizer.model.features)
     if noises and not sounds:
@@ -211,15 +272,9 @@ def measure(
         noise=source,
         # Noise of the corpus that cannot be read is in both lists.
         skipped=tuple(dict.fromkeys([*skipped, *unread])),
-        warnings=(*corpus.warnings, *_bias(recognizer, name, split)),
+        warnings=tuple(warnings),
+        notes=tuple(notes),
     )
-
-
-def _bias(recognizer: Recognizer, corpus: str, split: Split) -> list[str]:
-    """Return a warning if the training used the clips, so that the figures are too good."""
-    trained_on = training_of(recognizer.model.training).corpus
-    reasons = {"training": "the model was trained on these clips", "validation": CHOSEN_BY}
-    return [f"{reasons[split]}, so the figures are too optimistic"] if corpus == trained_on and split in reasons else []
 
 
 def seconds_per_clip(recognizer: Recognizer) -> float:

@@ -6,13 +6,13 @@ length, and parts can be built and scored in parallel.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.config.labels import label_of
+from sayso.config.labels import label_of, nfc, strangers
 from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.sound import audio
@@ -46,12 +46,15 @@ class Spoken:
         Seconds from the beginning of the stream.
     source : Path or None
         Its recording, if the stream was built from recordings.
+    said : str
+        The word as a label file writes it; empty for a stream that was built.
     """
 
     label: str
     start: float
     end: float
     source: Path | None = None
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,15 @@ class Stream:
         Length of the part.
     faint : tuple of Path
         Recordings that were drawn but left out, as they are too faint to contain speech.
+    notes : tuple of str
+        Which words of a label file are not labels of the model, and what they count as.
     """
 
     samples: Samples
     truth: tuple[Spoken, ...]
     seconds: float
     faint: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ class StreamMaker:
         pools: defaultdict[str, Pool] = defaultdict(list)
         for clip in self.words:
             if (label := label_of(clip.word, self.labels)) != SILENCE:
-                pools[clip.word].append((label, clip.path))
+                pools[clip.word if label == UNKNOWN else label].append((label, clip.path))
         words = [pools.pop(label) for label in self.labels if label != UNKNOWN and label in pools]
         others = [[pools[word] for word in sorted(pools)], [[(UNKNOWN, path) for path in self.speech]]]
         return words, [kind for kind in others if any(kind)]
@@ -225,7 +231,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
             continue
         try:
             start, end, word = line.split("\t")
-            spoken = Spoken(label_of(word.strip(), labels), float(start), float(end))
+            spoken = Spoken(label_of(word.strip(), labels), float(start), float(end), said=nfc(word.strip()))
         except ValueError:
             spoken = None
         if spoken is None or not 0 <= spoken.start <= spoken.end < float("inf"):
@@ -253,4 +259,4 @@ def recording(path: Path, labels_path: Path, labels: Sequence[str], sample_rate:
             f"{labels_path} has a label at {truth[-1].start:g} s, but {path} ends at {seconds:.1f} s; "
             "give the labels of this recording"
         )
-    return Stream(samples, truth, seconds)
+    return Stream(samples, truth, seconds, notes=tuple(strangers((spoken.said for spoken in truth), labels, "labels")))

@@ -55,6 +55,9 @@ class TrainingRecord:
         Names of the layers whose gradients the history has.
     settings : list of (str, str)
         Dotted names and values of all settings.
+    taught : list of (str, int)
+        Words that were added later, with the number of their recordings. The validation is then that of the model
+        before, which had other labels.
     """
 
     corpus: str | None
@@ -68,6 +71,7 @@ class TrainingRecord:
     history: list[EpochRow]
     layers: list[str]
     settings: list[tuple[str, str]]
+    taught: list[tuple[str, int]]
 
     @property
     def validated(self) -> bool:
@@ -79,7 +83,8 @@ def training_of(training: Mapping[str, Any]) -> TrainingRecord:
     """Read the record of the training from `Model.training`."""
     data = plain.table(training.get("data"), plain.LONGEST_TEXT)
     settings = plain.table(training.get("settings"), MOST_SETTINGS)
-    layers = training.get("layers")
+    before = plain.table(training.get("before_teaching"), MOST_SETTINGS) or training
+    layers = before.get("layers")
     names = [plain.text(name) for name in layers] if isinstance(layers, list | tuple) else []
     return TrainingRecord(
         corpus=plain.text(data.get("corpus")),
@@ -87,12 +92,13 @@ def training_of(training: Mapping[str, Any]) -> TrainingRecord:
         clips={split: _counts(labels) for split, labels in plain.table(data.get("clips"), MOST_SPLITS).items()},
         noises=plain.whole(data.get("noises")),
         seed=plain.whole(plain.table(settings.get("training"), MOST_SETTINGS).get("seed"), 0, 2**63),
-        best_epoch=plain.whole(training.get("best_epoch"), 1, MOST_EPOCHS),
-        validation_clips=plain.whole(training.get("validation_clips")),
-        validation_accuracy=plain.number(training.get("validation_accuracy"), 0, 1),
-        history=history_of(training),
+        best_epoch=plain.whole(before.get("best_epoch"), 1, MOST_EPOCHS),
+        validation_clips=plain.whole(before.get("validation_clips")),
+        validation_accuracy=plain.number(before.get("validation_accuracy"), 0, 1),
+        history=history_of(before),
         layers=[name for name in names if name] if len(names) <= MOST_LAYERS and all(names) else [],
         settings=_flat(settings)[:MOST_SETTINGS],
+        taught=_taught(training.get("taught")),
     )
 
 
@@ -121,6 +127,12 @@ def _score(score: Any) -> Score:
 def _counts(labels: Any) -> dict[str, int]:
     counts = {label: plain.whole(count) for label, count in plain.table(labels, 10_000).items()}
     return {label: count for label, count in counts.items() if count is not None}
+
+
+def _taught(sources: Any) -> list[tuple[str, int]]:
+    """Return the words of every teaching with the number of their recordings."""
+    tables = sources[:MOST_SETTINGS] if isinstance(sources, list) else []
+    return [pair for source in tables for pair in _counts(plain.table(source, MOST_SETTINGS).get("clips")).items()]
 
 
 def _flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

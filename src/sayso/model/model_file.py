@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
+from sayso.config.labels import nfc
+from sayso.corpus.digests import packed, unpacked
 from sayso.errors import ModelError, shown, untrusted
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
@@ -51,6 +54,8 @@ class Model:
         Evaluation results, by the name of the data.
     rehearsal : Rehearsal or None
         Inputs of the last layer for training examples, with which words can be added.
+    digests : ndarray of uint64
+        Digests of the clips that the model was trained on or chosen by; empty in files of older versions.
     """
 
     labels: tuple[str, ...]
@@ -62,6 +67,7 @@ class Model:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
+    digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
     def save(self, path: Path) -> None:
         """Write the model to a file, completely or not at all.
@@ -83,11 +89,15 @@ class Model:
             "scores": self.scores,
             "versions": versions(),
         }
-        arrays = {f"network.{name}": array for name, array in self.network.parameters.named().items()}
+        arrays: dict[str, NDArray[Any]] = {
+            f"network.{name}": array for name, array in self.network.parameters.named().items()
+        }
         arrays |= {f"tables.{name}": array for name, array in asdict(self.tables).items()}
         arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
         if self.rehearsal:
             arrays |= {f"rehearsal.{name}": array for name, array in self.rehearsal._asdict().items()}
+        if len(self.digests):
+            arrays["digests"] = packed(self.digests)
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
 
@@ -135,6 +145,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             training=_training(header["training"]),
             scores=dict(header["scores"]),
             rehearsal=_rehearsal(arrays),
+            digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
         )
         _check(model)
     return model, header
@@ -214,7 +225,7 @@ def _labels(labels: Any) -> tuple[str, ...]:
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise ValueError("labels are not a list of words")
     check_labels(labels)
-    return tuple(labels)
+    return tuple(map(nfc, labels))
 
 
 def _training(training: Any) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def one_hot(labels: NDArray[np.integer], classes: int, smoothing: float = 0.0) -
     return targets
 
 
-def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
+def softmax_cross_entropy(
+    logits: FloatArray, targets: FloatArray, weights: FloatArray | None = None
+) -> tuple[float, FloatArray]:
     """Mean cross-entropy between the targets and the softmax of the logits, with its gradient.
 
     Parameters
@@ -57,6 +59,8 @@ def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[floa
         Outputs z of the network.
     targets : ndarray, shape (classes, batch)
         Target probabilities t, see `one_hot`.
+    weights : ndarray, shape (batch,), optional
+        By how much each example counts; by default each by 1.
 
     Returns
     -------
@@ -74,8 +78,11 @@ def softmax_cross_entropy(logits: FloatArray, targets: FloatArray) -> tuple[floa
     shifted = logits - logits.max(axis=0)
     probabilities = np.exp(shifted)
     total = probabilities.sum(axis=0)
-    loss = np.mean(np.log(total) - np.einsum("cb,cb->b", targets, shifted))
+    losses = np.log(total) - np.einsum("cb,cb->b", targets, shifted)
     probabilities /= total
     probabilities -= targets
+    if weights is not None:
+        losses = losses * weights
+        probabilities *= weights
     probabilities /= logits.shape[1]
-    return float(loss), probabilities
+    return float(np.mean(losses)), probabilities

@@ -151,8 +151,9 @@ class Network:
         return softmax(self.logits(x).T).T
 
     def loss_and_gradient(
-        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, gradients: Views | None = None
-    ) -> tuple[float, FloatArray]:
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, gradients: Views | None = None,
+        weights: FloatArray | None = None,
+    ) -> tuple[float, FloatArray]:  # fmt: skip
         """Run forward in training mode, compute the loss, and backpropagate its gradient to every parameter.
 
         Parameters
@@ -165,6 +166,8 @@ class Network:
             Source of randomness for layers such as dropout.
         gradients : mapping of ndarray, optional
             Where the gradient is stored, see `Parameters.views`; by default in `parameters.gradient`.
+        weights : ndarray, shape (batch,), optional
+            By how much each example counts, see `softmax_cross_entropy`.
 
         Returns
         -------
@@ -180,7 +183,7 @@ class Network:
         """
         parameters = self.parameters
         logits, caches = self.chain.forward(parameters.values, self.to_internal(x), rng)
-        loss, grad_logits = softmax_cross_entropy(logits, targets)
+        loss, grad_logits = softmax_cross_entropy(logits, targets, weights)
         gradients = parameters.gradients if gradients is None else gradients
         self.chain.backward_parameters(parameters.values, gradients, caches, grad_logits)
         return loss, logits.T

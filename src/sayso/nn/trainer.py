@@ -26,6 +26,29 @@ class StepResult(NamedTuple):
     gradient_norm: float
 
 
+class Examples(NamedTuple):
+    """Examples to learn from.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, *input_shape)
+        The examples.
+    labels : ndarray of int, shape (n,)
+        Index of the correct class of each.
+    weights : ndarray, shape (n,), or None
+        By how much each counts; None means that all count the same.
+    """
+
+    x: FloatArray
+    labels: NDArray[np.integer]
+    weights: FloatArray | None = None
+
+    def at(self, positions: NDArray[np.integer]) -> "Examples":
+        """Return the examples at some positions."""
+        weights = None if self.weights is None else self.weights[positions]
+        return Examples(self.x[positions], self.labels[positions], weights)
+
+
 class Trainer:
     """Trains a network by gradient descent.
 
@@ -75,7 +98,10 @@ class Trainer:
         """The vector of parameters to evaluate and save: the running average, or the current values without one."""
         return self._average
 
-    def step(self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator) -> StepResult:
+    def step(
+        self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator,
+        weights: FloatArray | None = None,
+    ) -> StepResult:  # fmt: skip
         """Learn from one batch.
 
         Parameters
@@ -88,10 +114,12 @@ class Trainer:
             Fraction of the training that is done, from 0 to 1.
         rng : Generator
             Source of randomness for layers such as dropout.
+        weights : ndarray, shape (batch,), optional
+            By how much each example counts; by default each by 1.
         """
         network, parameters = self.network, self.network.parameters
         targets = one_hot(labels, network.classes, self.label_smoothing)
-        loss, logits = self._loss_and_gradient(x, targets, rng)
+        loss, logits = self._loss_and_gradient(x, targets, rng, weights)
         self.optimizer.step(parameters, self._optimizer_state, self.schedule(progress))
         parameters.update_statistics()
         self.steps += 1
@@ -102,8 +130,28 @@ class Trainer:
         norm = float(np.linalg.norm(parameters.gradient[: parameters.count("weight", "bias")]))
         return StepResult(loss, int(np.sum(logits.argmax(axis=1) == labels)), norm)
 
+    def epoch(self, examples: Examples, batches: int, start: float, end: float, rng: np.random.Generator) -> float:
+        """Learn from all examples once, in random order, and return the mean loss in nats.
+
+        Parameters
+        ----------
+        examples : Examples
+            The examples.
+        batches : int
+            Number of batches, as even as possible.
+        start, end : float
+            Fraction of the training that is done before and after.
+        rng : Generator
+            Source of randomness for the order and for layers such as dropout.
+        """
+        losses = 0.0
+        for number, chosen in enumerate(np.array_split(rng.permutation(len(examples.x)), batches)):
+            batch, progress = examples.at(chosen), start + (end - start) * number / batches
+            losses += self.step(batch.x, batch.labels, progress, rng, batch.weights).loss * len(chosen)
+        return losses / len(examples.x)
+
     def _loss_and_gradient(
-        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator
+        self, x: FloatArray, targets: FloatArray, rng: np.random.Generator, weights: FloatArray | None
     ) -> tuple[float, FloatArray]:
         """Compute loss, gradient and logits like `Network.loss_and_gradient`, in shards.
 
@@ -112,7 +160,7 @@ class Trainer:
         """
         shards = max(round(len(x) / self.shard_size), 1) if self.shard_size else 1
         if shards == 1:
-            return self.network.loss_and_gradient(x, targets, rng)
+            return self.network.loss_and_gradient(x, targets, rng, weights=weights)
         parameters = self.network.parameters
         while len(self._shards) < shards:
             vector = np.zeros_like(parameters.gradient)
@@ -124,17 +172,20 @@ class Trainer:
 
         def learn(shard: int) -> tuple[float, FloatArray]:
             part = slice(parts[shard][0], parts[shard][-1] + 1)
+            own = None if weights is None else weights[part]
             with np.errstate(**errors):
-                return self.network.loss_and_gradient(x[part], targets[:, part], rngs[shard], self._shards[shard][1])
+                return self.network.loss_and_gradient(
+                    x[part], targets[:, part], rngs[shard], self._shards[shard][1], own
+                )
 
         rngs = rng.spawn(shards)
         with ThreadPoolExecutor(min(shards, os.cpu_count() or 1)) as pool:
             results = list(pool.map(learn, range(shards)))
-        weights = [len(part) / len(x) for part in parts]
-        np.multiply(self._shards[0][0], weights[0], out=parameters.gradient)
-        for (vector, _), weight in zip(self._shards[1:shards], weights[1:], strict=True):
-            parameters.gradient += weight * vector
-        loss = sum(weight * loss for weight, (loss, _) in zip(weights, results, strict=True))
+        shares = [len(part) / len(x) for part in parts]
+        np.multiply(self._shards[0][0], shares[0], out=parameters.gradient)
+        for (vector, _), share in zip(self._shards[1:shards], shares[1:], strict=True):
+            parameters.gradient += share * vector
+        loss = sum(share * loss for share, (loss, _) in zip(shares, results, strict=True))
         return loss, np.concatenate([logits for _, logits in results])
 
     def state(self) -> dict[str, FloatArray]:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sayso.config import SILENCE, UNKNOWN, Settings, check_labels
-from sayso.config.labels import label_of
+from sayso.config.labels import label_of, near, nfc, strangers_in_case
 from sayso.corpus.clip_cache import ClipCache
 from sayso.corpus.clip_sets import benchmark_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.digests import digests, repeated
+from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
@@ -90,47 +92,56 @@ def prepare(
         If the corpus does not have one of the words.
     """
     threads = threads or cores()
-    extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
-    backgrounds, skipped = load_noises([*corpus.noises, *noises], settings.features)
-    labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
-    rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
-    if cache:
-        clips, cache_warning = ClipCache(cache, corpus.root, settings.features).load(rows, threads)
-    else:
-        clips, cache_warning = load_clips(rows, settings.features, threads), ""
-    skipped += clips.skipped
-    first = sum(row.split == "training" for row in clips.rows)
-    splits = {"training": clips.between(0, first), "validation": clips.between(first, len(clips.rows))}
-    if negatives:
-        speech = load_negatives(negatives, settings.features, threads)
-        if not speech.rows:
-            reason = speech.skipped[0].reason
-            raise CorpusError(f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}")
-        splits["training"] = splits["training"].joined(speech)
-        skipped += speech.skipped
-    warnings = [
-        *corpus.warnings,
-        *([cache_warning] if cache_warning else []),
-        *_check_counts(labels, splits["training"], splits["validation"]),
-    ]
-    if not backgrounds:
-        warnings.append(
-            "no background noise (folder _background_noise_ or --noise): the model will perform poorly in noise"
+    skipped = list(corpus.skipped)
+    with reasons_kept(skipped, corpus.warnings):
+        extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
+        backgrounds, unread = load_noises([*corpus.noises, *noises], settings.features)
+        skipped += unread
+        labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
+        rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
+        if cache:
+            clips, cache_warning = ClipCache(cache, corpus.root, settings.features).load(rows, threads)
+        else:
+            clips, cache_warning = load_clips(rows, settings.features, threads), ""
+        skipped += clips.skipped
+        first = sum(row.split == "training" for row in clips.rows)
+        splits = {"training": clips.between(0, first), "validation": clips.between(first, len(clips.rows))}
+        if negatives:
+            speech = load_negatives(negatives, settings.features, threads)
+            if not speech.rows:
+                reason = speech.skipped[0].reason
+                raise CorpusError(
+                    f"none of the {len(negatives)} files of unknown speech can be used; the first: {reason}"
+                )
+            splits["training"] = splits["training"].joined(speech)
+            skipped += speech.skipped
+        found = digests(clips.samples)
+        warnings = [
+            *corpus.warnings,
+            *([cache_warning] if cache_warning else []),
+            *strangers_in_case((row.word for row in rows), labels),
+            *_check_counts(corpus, labels, splits["training"], splits["validation"]),
+            *repeated(clips.rows, found.tolist()),
+        ]
+        if not backgrounds:
+            warnings.append(
+                "no background noise (folder _background_noise_ or --noise): the model will perform poorly in noise"
+            )
+        if UNKNOWN not in labels:
+            warnings.append(
+                "no other words to learn as unknown speech: the model will recognise any sound as one of its words"
+            )
+        training = Training(
+            data=TrainingSet(splits["training"], backgrounds, labels, settings, extractor),
+            validation=benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed),
+            settings=settings,
+            extractor=extractor,
+            provenance=_provenance(corpus, labels, splits, backgrounds),
+            checkpoint=checkpoint,
+            digests=found,
+            threads=threads,
         )
-    if UNKNOWN not in labels:
-        warnings.append(
-            "no other words to learn as unknown speech: the model will recognise any sound as one of its words"
-        )
-    training = Training(
-        data=TrainingSet(splits["training"], backgrounds, labels, settings, extractor),
-        validation=benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed),
-        settings=settings,
-        extractor=extractor,
-        provenance=_provenance(corpus, labels, splits, backgrounds),
-        checkpoint=checkpoint,
-        threads=threads,
-    )
-    return Prepared(training, (*corpus.skipped, *skipped), tuple(warnings), clips)
+        return Prepared(training, tuple(skipped), tuple(warnings), clips)
 
 
 def choose_labels(
@@ -138,9 +149,13 @@ def choose_labels(
 ) -> tuple[str, ...]:
     """Choose the labels of the model: the requested words in their order, then unknown and silence if there is data."""
     present = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
-    asked = list(words) or present
+    asked = [nfc(word) for word in words] or present
     if missing := [word for word in asked if word not in present]:
-        raise SettingsError(f"{corpus.root} has no word {missing[0]!r}; it has {', '.join(present) or 'none'}")
+        guess = near(missing[0], present)
+        raise SettingsError(
+            f"{corpus.root} has no word {missing[0]!r}; it has {', '.join(present) or 'none'}"
+            + (f"; did you mean {guess}?" if guess else "")
+        )
     if twice := [word for word, count in Counter(asked).items() if count > 1]:
         raise SettingsError(f"the word {twice[0]!r} is asked for twice; name each word once")
     labels = asked
@@ -160,21 +175,26 @@ def choose_labels(
     return tuple(labels)
 
 
-def _check_counts(labels: Sequence[str], training: Clips, validation: Clips) -> list[str]:
+def _check_counts(corpus: Corpus, labels: Sequence[str], training: Clips, validation: Clips) -> list[str]:
     """Refuse words that have too few clips; return a warning for words without validation clips."""
     trained = Counter(label_of(row.word, labels) for row in training.rows)
     validated = Counter(label_of(row.word, labels) for row in validation.rows)
     words = [label for label in labels if label not in (SILENCE, UNKNOWN)]
     for word in words:
         if trained[word] + validated[word] < FEWEST_CLIPS:
+            tests = sum(label_of(row.word, labels) == word for row in corpus.by_split("testing"))
             raise CorpusError(
-                f"the word {word!r} has {trained[word] + validated[word]} usable clip(s) for training and validation; "
+                f"the word {word!r} has {trained[word] + validated[word]} usable clip(s) for training and validation"
+                f"{f' beside {tests} for testing' if tests else ''}; "
                 f"expected at least {FEWEST_CLIPS}, better 50; record more or leave it out with --words"
             )
         if not trained[word]:
             raise CorpusError(f"no training clip of {word!r}: all its speakers are in validation; add other speakers")
-    if not validated:
-        raise CorpusError("no clip is left for validation; add recordings of more speakers")
+    if not any(validated[word] for word in words):
+        # With unknown speech alone, each epoch would be judged by how often the model stays silent.
+        raise CorpusError(
+            "no clip is left for validation; add recordings of more speakers, or at least three of each word"
+        )
     return [f"no validation clip of {word!r}: its accuracy is not known" for word in words if not validated[word]]
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
+from sayso.corpus.layouts import Layout
 from sayso.errors import DamageError, SettingsError, shown, untrusted
 from sayso.model import plain
 from sayso.model.model_file import Model
@@ -27,6 +28,8 @@ class Data(NamedTuple):
     noises: tuple[Path, ...]
     negatives: tuple[Path, ...]
     threads: int
+    speaker: str | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
         The model with the best weights.
     """
     start = time.perf_counter()
-    corpus = scan(data.corpus)
+    corpus = scan(data.corpus, data.speaker, data.layout)
     training = prepare(
         corpus, run.settings, data.words, data.noises, data.negatives, run.checkpoint, threads=data.threads
     ).training
@@ -173,7 +176,9 @@ def train(data: Data, run: Run) -> tuple[Row, Model]:
 def data_to_dict(data: Data) -> dict[str, Any]:
     """Return everything but the settings that determines the result of a run, in plain values."""
     names = {name: [str(path) for path in getattr(data, name)] for name in ("noises", "negatives")}
-    return {"corpus": str(data.corpus), "words": list(data.words), **names}
+    # Only what was given, so that the rows of older versions still count.
+    understood = {name: value for name in ("speaker", "layout") if (value := getattr(data, name)) is not None}
+    return {"corpus": str(data.corpus), "words": list(data.words), **names, **understood}
 
 
 def finished(path: Path) -> Iterator[Row]:

@@ -16,7 +16,9 @@ import numpy as np
 
 from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings, check_labels
 from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Corpus, Skipped
+from sayso.corpus.corpus import Corpus
+from sayso.corpus.digests import digests, repeated
+from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.features.mfcc import MfccExtractor
@@ -27,6 +29,7 @@ from sayso.nn.folding import folded
 from sayso.nn.parameters import Views
 from sayso.nn.trainer import Trainer
 from sayso.training.batches import TrainingSet
+from sayso.training.holding_out import FEWEST_CLIPS, advice, held_out_of, record_of, word_in
 
 # Number of augmented examples of each new word.
 AUGMENTED = 400
@@ -38,7 +41,6 @@ STEPS, BATCH, RATE = 1_500, 128, 0.003
 UNKNOWN_DRAWS, UNKNOWN_PRIOR = 4.0, 2.0
 # Fraction of the rehearsal examples that are held out to measure recall before and after.
 HELD_OUT = 0.2
-FEWEST_CLIPS = 3
 # Noise and reverberation are those of an ordinary training, but half of the clips are renewed each epoch, as there are
 # few. Words are not shifted further than when the other layers were trained, since their outputs are unreliable there.
 AUGMENTATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
@@ -54,20 +56,27 @@ class Taught:
         The model.
     before, after : Evaluation
         Predictions for held-out rehearsal examples of the known labels, before and after the new words were added.
+    tested_before, tested : Evaluation
+        Predictions for the recordings of the corpus that were held out, before and after; no clips if there are none.
     clips : dict of str to int
-        Number of recordings of each new word.
+        Number of recordings that each word was learned from.
     doubtful : tuple of Doubtful
         The recordings that fit their word least, worst first.
     skipped : tuple of Skipped
         Files that could not be used, and why.
+    warnings : tuple of str
+        What may spoil the result.
     """
 
     model: Model
     before: Evaluation
     after: Evaluation
+    tested_before: Evaluation
+    tested: Evaluation
     clips: dict[str, int]
     doubtful: tuple[Doubtful, ...]
     skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
 
 
 class _Examples(NamedTuple):
@@ -93,8 +102,9 @@ def teach(
     base : Model
         A model with rehearsal examples.
     corpus : Corpus
-        Recordings of the new words; all are used, whatever their split. Recordings of a word that the model already
-        knows are used together with its rehearsal examples.
+        Recordings of the new words. Those for testing are held out to measure the new model by, unless this leaves a
+        word too few to learn from. Recordings of a word that the model already knows are used together with its
+        rehearsal examples.
     noises : sequence of Path
         Background noise for augmentation, in addition to that of the corpus.
     negatives : sequence of Path
@@ -116,15 +126,20 @@ def teach(
             "the model cannot be taught: it has no examples of its training, or no label for unknown speech; "
             "use one that comes with sayso, or train one with --words so that other words become unknown speech"
         )
-    words = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
-    clips = load_clips([clip for clip in corpus.clips if clip.word in words], base.features, threads)
-    backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
-    counts = _counts(words, clips)
-    labels = _labels(base.labels, words)
-    try:
-        check_labels(labels)
-    except ValueError as error:
-        raise CorpusError(f"{error}; rename the folder in {corpus.root}") from error
+    rows = [replace(clip, word=word_in(clip.word, base.labels)) for clip in corpus.clips]
+    words = sorted({row.word for row in rows} - {SILENCE, UNKNOWN})
+    skipped = list(corpus.skipped)
+    with reasons_kept(skipped, corpus.warnings):
+        recordings = load_clips([row for row in rows if row.word in words], base.features, threads)
+        backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
+        skipped += [*recordings.skipped, *unread]
+        clips, tests = held_out_of(recordings)
+        counts = _counts(words, clips)
+        labels = _labels(base.labels, words)
+        try:
+            check_labels(labels)
+        except ValueError as error:
+            raise CorpusError(f"{error}; rename the folder in {corpus.root}") from error
 
     body = _Body(base)
     places = np.array([labels.index(label) for label in base.labels])
@@ -134,7 +149,6 @@ def teach(
     new = body.augmented(clips, backgrounds, words, seed, threads)
     new = new._replace(labels=np.array([labels.index(word) for word in words])[new.labels])
     parts = [_Examples(known.inputs[~held_out], known.labels[~held_out]), new]
-    skipped = [*clips.skipped, *unread]
     if negatives:
         speech = load_negatives(negatives, base.features, threads)
         skipped += speech.skipped
@@ -151,26 +165,47 @@ def teach(
             "the model cannot be taught: its weights are too large for finite results; use one that comes with sayso"
         )
 
-    source = {"corpus": corpus.root.resolve().name, "clips": counts, "seed": seed}
+    inputs, truth = known.inputs[held_out], known.labels[held_out]
+    after = Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1))
+    answers = np.array([labels.index(row.word) for row in tests.rows], int)
+    given = body.plain(tests) if len(answers) else inputs[:0]
+    tested = Evaluation.of(labels, answers, last.logits(given).argmax(axis=1))
+    values = digests(recordings.samples)
+    name = corpus.root.resolve().name
+    source = {"corpus": name, "clips": counts, "held_out": len(answers), "seed": seed}
     model = replace(
         base,
         labels=labels,
         network=_with_last_layer(base.network, last),
-        training={**base.training, "taught": [*base.training.get("taught", []), source]},
+        training=record_of(base.training, source),
         # The scores of the base do not hold for the new model.
-        scores={},
+        scores={
+            f"{kind} ({what})": score.to_dict()
+            for kind, what, score in (
+                ("held-out recordings", name, tested),
+                ("examples of the known labels", "rehearsal", after),
+            )
+            if score.clips
+        },
+        digests=np.union1d(base.digests, digests(clips.samples)),
         rehearsal=Rehearsal.of(
             np.concatenate([known.inputs, new.inputs]), np.concatenate([known.labels, new.labels]), labels
         ),
     )
-    inputs, truth = known.inputs[held_out], known.labels[held_out]
     return Taught(
         model,
         Evaluation.of(labels, truth, places[before.logits(inputs)[:, places].argmax(axis=1)]),
-        Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1)),
+        after,
+        Evaluation.of(labels, answers, places[before.logits(given)[:, places].argmax(axis=1)]),
+        tested,
         counts,
         doubtful(clips.rows, linear.probabilities(body.plain(clips)), labels),
         tuple(skipped),
+        (
+            *corpus.warnings,
+            *repeated(recordings.rows, values.tolist()),
+            *advice(base.labels, corpus, counts, {row.word for row in tests.rows}),
+        ),
     )
 
 

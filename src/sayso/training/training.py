@@ -83,6 +83,8 @@ class Training:
         Where to save checkpoints.
     threads : int
         Threads that prepare batches. The result does not depend on it.
+    digests : ndarray of uint64
+        Digests of the training and validation clips, kept in the model.
     history : list of EpochRow
         Results of the epochs so far.
     """
@@ -94,6 +96,7 @@ class Training:
     provenance: dict[str, Any]
     checkpoint: Path | None = None
     threads: int = field(default_factory=cores)
+    digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     history: list[EpochRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -228,6 +231,7 @@ class Training:
             standardizer=self.standardizer,
             network=network,
             decision=self.settings.decision,
+            digests=self.digests,
             training={
                 "settings": self.settings.to_dict(),
                 "data": self.provenance,

@@ -1,0 +1,53 @@
+"""Labels: equal words are one label, whatever form of Unicode they come in, and near ones are suggested."""
+
+import unicodedata
+
+import pytest
+
+from cases import case
+from sayso.config import SILENCE, UNKNOWN, check_labels
+from sayso.config.labels import label_of, near, nfc, strangers
+
+LABELS = ("left", "right", "später", "Licht", "on", "ON", UNKNOWN, SILENCE)
+
+
+def test_a_word_is_the_label_that_it_equals_but_for_its_encoding_or_case() -> None:
+    for word, label in (
+        ("left", "left"),
+        ("Left", "left"),
+        ("LICHT", "Licht"),
+        (unicodedata.normalize("NFD", "später"), "später"),
+        (unicodedata.normalize("NFD", "SPÄTER"), "später"),
+        ("on", "on"),
+        ("ON", "ON"),
+        ("On", UNKNOWN),
+        ("lefty", UNKNOWN),
+        ("", UNKNOWN),
+        (SILENCE, SILENCE),
+    ):
+        with case(word):
+            assert label_of(word, LABELS) == label
+
+
+def test_joiners_inside_words_are_letters_and_elsewhere_refused() -> None:
+    for word in ("می‌خواهم", "خانه‌ها", "क्‍ष", "ශ්‍රී", "বাংলা", "สวัสดี", "café"):  # noqa: RUF001
+        with case(ascii(word)):
+            check_labels([word, "other"])
+            assert nfc(word) == unicodedata.normalize("NFC", word)
+    for word in ("\u200cleft", "left\u200d", "le\u200c\u200cft", "le \u200cft", "le\u202eft", "a\u200bb", " ", "a\nb"):
+        with case(ascii(word)), pytest.raises(ValueError, match="is not a printable word"):
+            check_labels([word, "other"])
+    with pytest.raises(ValueError, match="different words"):
+        check_labels([unicodedata.normalize(form, "été") for form in ("NFC", "NFD")])
+
+
+def test_what_was_probably_meant_is_named() -> None:
+    assert near("rihgt", LABELS) == "right"
+    assert near("spaeter", LABELS) == "später"
+    assert near("banana", LABELS) is None
+    assert strangers(["left", UNKNOWN, SILENCE], LABELS) == []
+    assert strangers(["Left", "lfet", "lfet", "cat"], LABELS, "labels") == [
+        "the word 'Left' is taken for the label 'left', which differs in case alone",
+        "3 labels of 2 words that are no labels of the model are counted as unknown speech: "
+        "lfet (did you mean left?), cat",
+    ]
