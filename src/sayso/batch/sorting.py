@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from sayso.errors import StorageError
-from sayso.sound.sources import is_remote, local, on_disk
+from sayso.sound.sources import fetched, is_remote, on_disk
 
 
 def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
@@ -43,7 +43,7 @@ def sort_into(folder: Path, word: str, name: str, copy: bool = False) -> Path:
     try:
         shelf.mkdir(parents=True, exist_ok=True)
         # A path is not read here: what is a pipe was read when it was classified.
-        with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
+        with fetched(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
             for place in _names(shelf, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place
