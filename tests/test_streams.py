@@ -72,7 +72,9 @@ def test_each_other_word_is_said_equally_often(tiny_corpus: Path, monkeypatch: p
     clips = [rare, *(clip for clip in clips if clip.word != "up")]
     read: list[str] = []
     load = streams.audio.load
-    monkeypatch.setattr(streams.audio, "load", lambda path, rate: read.append(path.parent.name) or load(path, rate))
+    monkeypatch.setattr(
+        streams.audio, "load", lambda path, rate, **_: read.append(path.parent.name) or load(path, rate)
+    )
     StreamMaker(clips, [], [], 0.0, ("yes", "no", UNKNOWN), sounds.RATE).part(0, 1_500)
     for word in ("up", "zero", "yes", "no"):
         assert read.count(word) / len(read) == pytest.approx(0.25, abs=0.1), word

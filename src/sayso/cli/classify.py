@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, progress_bar
+from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
     from sayso.batch.delivery import Delivery
@@ -47,6 +48,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
     "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
     help="Write a TextGrid for Praat into a folder for each long file.",
 )  # fmt: skip
+@channel_option
 @click.option("--resume", is_flag=True, help="Go on where an interrupted batch with this --output stopped.")
 @click.option(
     "--workers", type=click.IntRange(1, 1_000), help="How many processes share the work. [default: one a core]"
@@ -56,7 +58,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 def classify(
     context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
     listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
-    textgrid: Path | None, resume: bool, workers: int | None, scheduler: str | None,
+    textgrid: Path | None, channel: int | None, resume: bool, workers: int | None, scheduler: str | None,
 ) -> None:  # fmt: skip
     """Tell the words in sound files, in all files of folders, and in files that match a pattern.
 
@@ -94,7 +96,7 @@ def classify(
             journal = stack.enter_context(_journal_of(output, style, file, min_confidence, resume))
             files = journal.left(files)
         delivery = Delivery(style, journal, min_confidence, annotations, sort_into, copy)
-        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler))
+        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler, paths, channel))
         # Rows and a bar on one terminal would disturb each other, so the bar is for rows that go elsewhere.
         advance = stack.enter_context(_progress(paths, listing, delivery))
         try:

@@ -117,4 +117,5 @@ def _listen_to_built(
         heard = listen_to_parts(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
     faint = dict.fromkeys(path for part in heard for path in part.stream.faint)
     tell_skipped([Skipped(path, f"no speech can be heard, it is fainter than {FAINTEST:g} dB") for path in faint])
+    tell_skipped([Skipped(*fault) for fault in dict.fromkeys(fault for part in heard for fault in part.stream.broken)])
     return heard

@@ -114,6 +114,8 @@ def _read_lists(root: Path, warnings: list[str]) -> dict[str, Split] | None:
     listed: dict[str, Split] | None = None
     for split in get_args(Split)[1:]:
         path = root / f"{split}_list.txt"
+        if path.exists() and not path.is_file():
+            raise CorpusError(f"cannot read {path}: it is not a regular file; expected lines like word/file.wav")
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:

@@ -109,7 +109,7 @@ def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skippe
     found: list[_Found | Skipped] = []
     for path, spoken in jobs:
         try:
-            seconds, rate = audio.info(path)
+            seconds, rate = audio.info(path, only_files=True)
             if not seconds:
                 found.append(Skipped(path, "holds no samples"))
             else:
@@ -121,6 +121,6 @@ def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skippe
 
 def _is_audible(path: Path) -> bool:
     # At the rate of the model; at that of some files a minute would fill the memory.
-    clip = audio.load(path, FeatureSettings.sample_rate)
+    clip = audio.load(path, FeatureSettings.sample_rate, only_files=True)
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
     return is_audible(clip[start:end])

@@ -14,7 +14,7 @@ import numpy as np
 from sayso.config import SILENCE, UNKNOWN
 from sayso.config.labels import label_of
 from sayso.corpus.corpus import Clip
-from sayso.errors import CorpusError
+from sayso.errors import AudioError, CorpusError
 from sayso.sound import audio
 from sayso.sound.speech import FAINTEST, is_audible, speech_bounds
 from sayso.sound.stream import Samples
@@ -66,12 +66,15 @@ class Stream:
         How long it is.
     faint : tuple of Path
         Recordings that were drawn for it, but left out as no speech can be heard in them.
+    broken : tuple of (Path, str)
+        Recordings that were drawn for it, but cannot be read, and why.
     """
 
     samples: Samples
     truth: tuple[Spoken, ...]
     seconds: float
     faint: tuple[Path, ...] = ()
+    broken: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,8 @@ class StreamMaker:
 
         Raises
         ------
-        AudioError
-            If a recording cannot be read.
         CorpusError
-            If no recording of a word can be heard.
+            If no recording of a word can be read and heard.
         """
         rng = np.random.default_rng([self.seed, number])
         rate = self.sample_rate
@@ -125,14 +126,20 @@ class StreamMaker:
         words, others = self._pools()
         truth: list[Spoken] = []
         faint: list[Path] = []
+        broken: list[tuple[Path, str]] = []
         at = rng.uniform(*GAPS)
         while words:
             pools = words if not others or rng.random() < 0.5 else others[rng.integers(len(others))]
             pool = pools[rng.integers(len(pools))]
             label, path = drawn = pool[rng.integers(len(pool))]
-            spoken = self._spoken(path)
+            try:
+                spoken = self._spoken(path)
+                if spoken is None:
+                    faint.append(path)
+            except AudioError as error:
+                spoken = None
+                broken.append((path, str(error)))
             if spoken is None:
-                faint.append(path)
                 pool.remove(drawn)
                 # Nothing is drawn from what is empty.
                 words, *others = ([left for left in kind if left] for kind in (words, *others))
@@ -142,10 +149,14 @@ class StreamMaker:
             first = round(at * rate)
             # The last second stays free, in which a word may still be detected.
             if first + len(clip) + rate > len(samples):
-                return Stream(samples, tuple(truth), seconds, tuple(faint))
+                return Stream(samples, tuple(truth), seconds, tuple(faint), tuple(broken))
             samples[first : first + len(clip)] += clip
             truth.append(Spoken(label, (first + start) / rate, (first + end) / rate, path))
             at += len(clip) / rate + rng.uniform(*GAPS)
+        if broken:
+            raise CorpusError(
+                f"no recording of a word of the model can be used, such as {broken[-1][0]}: {broken[-1][1]}"
+            )
         raise CorpusError(
             f"no speech can be heard in any recording of a word of the model, such as {faint[-1]}: they are fainter "
             f"than {FAINTEST:g} dB; give recordings of those words"
@@ -166,7 +177,7 @@ class StreamMaker:
 
         None if it holds no speech.
         """
-        clip = audio.load(path, self.sample_rate)
+        clip = audio.load(path, self.sample_rate, only_files=True)
         start, end = speech_bounds(clip, self.sample_rate)
         # Raised to the level of speech, the noise of an empty recording would be a roaring word.
         if not is_audible(clip[start:end]):

@@ -21,6 +21,7 @@ from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cro
 from sayso.nn.tracing import Trace, trace
 from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
 
 FloatArray = NDArray[np.floating[Any]]
@@ -178,7 +179,8 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
             "as one word does; cut the word out"
         )
     settings = model.features
-    window, start = fit_window(audio.load(path, settings.sample_rate), settings.clip_samples)
+    samples = high_passed_clip(audio.load(path, settings.sample_rate), settings.high_pass, settings.sample_rate)
+    window, start = fit_window(samples, settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]

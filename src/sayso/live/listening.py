@@ -59,16 +59,19 @@ class Level:
     Attributes
     ----------
     decibels : float
-        Root mean square in dBFS (decibels relative to full scale), at least -120.
+        Root mean square without the offset, in dBFS (decibels relative to full scale), at least -120.
     clipped : bool
         Whether a sample is at full scale.
     silent : float
         Seconds for which every sample has been exactly zero; a microphone that is on always has some noise.
+    offset : float
+        Mean of the samples.
     """
 
     decibels: float = SILENT
     clipped: bool = False
     silent: float = 0.0
+    offset: float = 0.0
 
     @property
     def problem(self) -> str:
@@ -84,7 +87,9 @@ class Level:
         peak = magnitudes[magnitudes.argmax()] if len(chunk) else 0.0
         self.clipped = bool(peak >= CLIPPED)
         self.silent = self.silent + len(chunk) / sample_rate if peak == 0 else 0.0
-        power = float(chunk @ chunk) / max(len(chunk), 1)
+        # An offset is no sound: with it, a silent microphone would look loud.
+        self.offset = float(chunk.sum()) / max(len(chunk), 1)
+        power = float(chunk @ chunk) / max(len(chunk), 1) - self.offset**2
         self.decibels = 10 * math.log10(max(power, 10 ** (SILENT / 10)))
 
 

@@ -25,7 +25,9 @@ from sayso.sound.stream import Decoded, Level, Samples
 SUFFIXES = libsndfile.SUFFIXES | ffmpeg.SUFFIXES
 
 
-def load(source: Source, sample_rate: int, longest: float = math.inf, channel: int | None = None) -> Samples:
+def load(
+    source: Source, sample_rate: int, longest: float = math.inf, channel: int | None = None, only_files: bool = False
+) -> Samples:
     """Read a whole sound file.
 
     Parameters
@@ -39,6 +41,8 @@ def load(source: Source, sample_rate: int, longest: float = math.inf, channel: i
         Longest sound in seconds; a longer one is refused without reading it to its end.
     channel : int, optional
         The channel to take, counted from 1; by default their mean, or the best one if they cancel each other.
+    only_files : bool
+        Whether to refuse a path to a pipe or a device, which could wait for ever.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def load(source: Source, sample_rate: int, longest: float = math.inf, channel: i
         `longest`.
     """
     chunks, length = [], 0
-    for chunk in read_chunks(source, sample_rate, channel=channel):
+    for chunk in read_chunks(source, sample_rate, channel=channel, only_files=only_files):
         chunks.append(chunk)
         length += len(chunk)
         if length > longest * sample_rate:
@@ -63,7 +67,12 @@ def load(source: Source, sample_rate: int, longest: float = math.inf, channel: i
 
 
 def read_chunks(
-    source: Source, sample_rate: int, chunk: float = 1.0, channel: int | None = None, raw: Layout | None = None
+    source: Source,
+    sample_rate: int,
+    chunk: float = 1.0,
+    channel: int | None = None,
+    raw: Layout | None = None,
+    only_files: bool = False,
 ) -> Iterator[Samples]:
     """Read sound in chunks, in memory that does not grow with its length.
 
@@ -79,7 +88,7 @@ def read_chunks(
         Wanted sample rate in Hz.
     chunk : float
         Seconds to read at a time; the chunks vary around this length, because the resampler holds some samples back.
-    channel : int, optional
+    channel, only_files
         As for `load`.
     raw : Layout, optional
         How samples without a header are stored.
@@ -95,7 +104,7 @@ def read_chunks(
         As for `load`; damage that the header does not show is found, and raised, only where it is.
     """
     name = name_of(source)
-    with _decoded(source, name, chunk, raw) as decoded:
+    with _decoded(source, name, chunk, raw, only_files) as decoded:
         yield from as_mono(decoded, sample_rate, name, channel)
 
 
@@ -106,7 +115,7 @@ class Info(NamedTuple):
     rate: int
 
 
-def info(source: Source) -> Info:
+def info(source: Source, only_files: bool = False) -> Info:
     """Return the length and sample rate of a sound.
 
     They are read from the header if it declares them; MP3 files, streams of undeclared length and what ffmpeg reads are
@@ -117,15 +126,15 @@ def info(source: Source) -> Info:
     AudioError
         As for `load`, as far as the header shows what is wrong.
     """
-    with _decoded(source, name_of(source), 1.0) as (blocks, _, rate, length, _):
+    with _decoded(source, name_of(source), 1.0, None, only_files) as (blocks, _, rate, length, _):
         return Info((sum(map(len, blocks)) if length is None else length) / rate, int(rate))
 
 
 @contextlib.contextmanager
-def _decoded(source: Source, name: str, chunk: float, raw: Layout | None = None) -> Iterator[Decoded]:
+def _decoded(source: Source, name: str, chunk: float, raw: Layout | None, only_files: bool) -> Iterator[Decoded]:
     """Decode a sound as it comes if it is uncompressed; else as a whole, with libsndfile or, failing that, ffmpeg."""
     with contextlib.ExitStack() as stack:
-        sound = stack.enter_context(opened(source))
+        sound = stack.enter_context(opened(source, only_files))
         if not sound.forward.peek(1):
             raise AudioError(f"{name} is empty (0 bytes); copy or record it again")
         if raw:
@@ -143,9 +152,7 @@ def _decoded(source: Source, name: str, chunk: float, raw: Layout | None = None)
         yield decoded
 
 
-def from_array(
-    samples: npt.ArrayLike, rate: float, sample_rate: int, channel: int | None = None
-) -> Samples:
+def from_array(samples: npt.ArrayLike, rate: float, sample_rate: int, channel: int | None = None) -> Samples:
     """Convert an array of samples to what `load` returns.
 
     Parameters
@@ -204,5 +211,8 @@ def _from_integers(array: npt.NDArray[Any], name: str) -> Samples:
             full = 2**7
         middle = full if unsigned else 0
         if lowest - middle >= -full and highest - middle < full + (not unsigned):
-            return ((array.astype(np.float64) - middle) / full).astype(np.float32)
-    raise AudioError(f"{name} holds integers up to {highest}; expected 32 bits at most; divide them by their full scale")
+            scaled: Samples = ((array.astype(np.float64) - middle) / full).astype(np.float32)
+            return scaled
+    raise AudioError(
+        f"{name} holds integers up to {highest}; expected 32 bits at most; divide them by their full scale"
+    )

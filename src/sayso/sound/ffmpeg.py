@@ -19,11 +19,27 @@ from sayso.sound.stream import Decoded
 SUFFIXES = frozenset(
     {
         *(".m4a", ".m4b", ".m4r", ".aac", ".ac3", ".eac3", ".amr", ".awb", ".wma", ".asf", ".wv", ".ape", ".mka"),
-        *(".weba", ".spx", ".gsm", ".tta", ".dts", ".mpc", ".shn", ".dsf", ".dff", ".ra", ".rm", ".tak", ".qcp", ".adts"),
+        *(
+            ".weba",
+            ".spx",
+            ".gsm",
+            ".tta",
+            ".dts",
+            ".mpc",
+            ".shn",
+            ".dsf",
+            ".dff",
+            ".ra",
+            ".rm",
+            ".tak",
+            ".qcp",
+            ".adts",
+        ),
         *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm", ".mkv", ".wmv", ".avi", ".flv", ".mpg", ".mpeg", ".ts"),
         *(".mts", ".m2ts", ".vob", ".ogv", ".ogx", ".f4v", ".f4a"),
     }
 )
+
 
 @contextlib.contextmanager
 def decoded(path: str, name: str, chunk: float, refused: FormatError) -> Iterator[Decoded]:

@@ -1,6 +1,6 @@
 """A file that is read forward, as a pipe must be, with some bytes put back."""
 
-from typing import BinaryIO
+from typing import IO
 
 from sayso.errors import AudioError
 
@@ -27,7 +27,7 @@ class Forward:
         Bytes that have been read.
     """
 
-    def __init__(self, file: BinaryIO, name: str, size: int | None = None) -> None:
+    def __init__(self, file: IO[bytes], name: str, size: int | None = None) -> None:
         self.position = 0
         self._file, self._name, self._size = file, name, size
         self._back = b""

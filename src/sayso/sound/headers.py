@@ -7,14 +7,12 @@ from typing import NamedTuple
 from sayso.sound.forward import Forward
 
 # Chunks of WAV, AIFF and CAF that may follow the sound.
-CHUNK_NAMES = frozenset(
-    f"{name:4}".encode()
-    for name in (
-        "LIST INFO id3 ID3 bext cue fact PEAK smpl inst INST JUNK junk PAD FLLR fmt iXML axml chna _PMX afsp acid strc "
-        "levl umid DISP SNDM minf elm1 regn r64m plst labl note MARK COMT NAME AUTH ANNO (c) APPL AESD MIDI SAUR COMM "
-        "FVER CHAN info uuid midi mark strg peak ovvw free pakt chan kuki"
-    ).split()
-)
+_NAMES = """
+    LIST INFO id3 ID3 bext cue fact PEAK smpl inst INST JUNK junk PAD FLLR fmt iXML axml chna _PMX afsp acid strc levl
+    umid DISP SNDM minf elm1 regn r64m plst labl note MARK COMT NAME AUTH ANNO (c) APPL AESD MIDI SAUR COMM FVER CHAN
+    info uuid midi mark strg peak ovvw free pakt chan kuki
+"""
+CHUNK_NAMES = frozenset(f"{name:4}".encode() for name in _NAMES.split())
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 # The end of the identifiers in an extensible header; their first two bytes are the ordinary format.
 _GUIDS = (bytes.fromhex("000000001000800000aa00389b71"), bytes.fromhex("000021070ed311644c8c1ca00000"))
@@ -171,7 +169,7 @@ def _caf(reader: Forward) -> Layout | None:
     if len(form) < 32 or len(reader.read(4)) < 4:
         return None
     rate, code, flags, _, frames, channels, bits = struct.unpack(">d4s5I", form)
-    if code != b"lpcm" or frames != 1 or not rate == rate:
+    if code != b"lpcm" or frames != 1 or not math.isfinite(rate):
         return None
     layout = _layout("f" if flags & 1 else "s", bits, "le" if flags & 2 else "be", channels, rate, None, 0)
     return layout and layout._replace(declared=None if size < 4 else size - 4, whole=None, chunks=">4sq")

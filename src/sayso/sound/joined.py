@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from sayso.errors import AudioError
 
-# The first frame of MPEG sound may hold no sound but an index, with "Xing" or "Info" behind the frame's side information.
+# The first frame of MPEG sound may hold an index instead, with "Xing" or "Info" behind the frame's side information.
 _XING = re.compile(rb"\xff[\xe2-\xff][^\xf0-\xff].(?:.{9}|.{17}|.{32}|.{11}|.{19}|.{34})(?:Xing|Info)", re.DOTALL)
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 # Bytes searched at a time, and how far a mark may reach into the next.
@@ -113,7 +113,8 @@ def _behind_tag(content: BinaryIO, at: int) -> int:
 
 def _found(content: BinaryIO, mark: re.Pattern[bytes], start: int) -> list[tuple[int, bytes]]:
     """Return where a mark stands from `start` on, and what it is."""
-    places, at, rest = [], start, b""
+    places: list[tuple[int, bytes]] = []
+    at, rest = start, b""
     content.seek(start)
     while block := content.read(_BLOCK):
         text = rest + block

@@ -144,8 +144,8 @@ def _sound_file(content: BinaryIO | Window | str | bytes, name: str) -> Any:
 def _declared_length(file: Any) -> int | None:
     """Return how many samples per channel the header declares, or None if it does not.
 
-    MPEG sound has no such field, and for a variable bit rate libsndfile's guess is wrong by a multiple. For a FLAC stream of
-    undeclared length libsndfile returns the largest 64-bit number.
+    MPEG sound has no such field, and for a variable bit rate libsndfile's guess is wrong by a multiple. For a FLAC
+    stream of undeclared length libsndfile returns the largest 64-bit number.
     """
     frames = int(file.frames)
     return None if file.subtype.startswith("MPEG") or frames > 2**62 else frames

@@ -168,7 +168,8 @@ def _powers(block: Blocks) -> NDArray[np.float64]:
     if len(block) < 2:
         return np.zeros(block.shape[1] + 1)
     differences = np.diff(np.column_stack([block, block.mean(axis=1)]), axis=0)
-    return np.einsum("sc,sc->c", differences, differences, dtype=np.float64)
+    powers: NDArray[np.float64] = np.einsum("sc,sc->c", differences, differences, dtype=np.float64)
+    return powers
 
 
 def _best(powers: NDArray[np.float64]) -> int | None:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import shutil
 import stat
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from sayso.errors import AudioError
+from sayso.errors import AudioError, FormatError
 from sayso.sound.forward import Forward
 
 Source = Path | str | bytes | BinaryIO
@@ -20,6 +21,16 @@ Source = Path | str | bytes | BinaryIO
 
 STDIN = "-"
 _COPIED_AT_ONCE = 2**20
+# First bytes of the compressed formats, and of those that hold them.
+_SIGNATURE = 12
+_KNOWN = re.compile(
+    rb"RIFF|RIFX|RF64|BW64|riff|FORM|caff|\.snd|dns\.|fLaC|OggS|ID3|#!AMR|NIST|Creative|PVF1| paf|fap |\x64\xa3"
+    rb"|wvpk|MAC |TTA1|ajkg|\.RMF|DSD |FRM8|MPCK|MP\+|\x0b\x77|\x7f\xfe\x80\x01"
+    rb"|FLV\x01|\x1a\x45\xdf\xa3|\x30\x26\xb2\x75|\x00\x00\x01[\xb3\xba]|\x47\x40|....(?:ftyp|moov|mdat|free|wide|skip)"
+    # Frames of MPEG sound: a version, a layer, a bit rate and a sample rate that exist; or AAC.
+    rb"|\xff[\xe2-\xe7\xf2-\xff][\x10-\xef]|\xff[\xf0\xf1\xf8\xf9]",
+    re.DOTALL,
+)
 
 
 def is_remote(name: str) -> bool:
@@ -59,8 +70,11 @@ class Opened:
         if self._seekable:
             yield self._path or self._file
             return
+        self.forward.rewind()
+        if not _KNOWN.match(self.forward.peek(_SIGNATURE)):
+            # What is endless would be copied for ever.
+            raise FormatError(f"{self._name} does not begin as any format of sound that is known; convert it to WAV")
         with _temporary("") as path:
-            self.forward.rewind()
             self.forward.release()
             with reading(self._name), path.open("wb") as copied:
                 while data := self.forward.read(_COPIED_AT_ONCE):
@@ -78,8 +92,16 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[Opened]:
+def opened(source: Source, only_files: bool = False) -> Iterator[Opened]:
     """Open a source; an address is first copied to a temporary file, which is deleted when the context ends.
+
+    Parameters
+    ----------
+    source : Path, str, bytes or binary file object
+        What to open.
+    only_files : bool
+        Whether to refuse a path that is not a regular file, without opening it: a pipe that nobody writes to waits for
+        ever.
 
     Raises
     ------
@@ -97,8 +119,11 @@ def opened(source: Source) -> Iterator[Opened]:
             raise AudioError("there is no standard input; give a file")
         yield Opened(sys.stdin.buffer, name)
     elif isinstance(source, str | Path):
-        with binary_file(Path(source), name) as file:
-            yield Opened(file, name, Path(source))
+        path = Path(source)
+        if only_files and _is_special(path):
+            raise AudioError(f"{name} is a pipe or a device, not a regular file; save the sound in a file")
+        with binary_file(path, name) as file:
+            yield Opened(file, name, path)
     else:
         yield Opened(source, name)
 
@@ -173,6 +198,15 @@ def reading(name: str) -> Iterator[None]:
         # ValueError: a path with a zero character, or a file that is already closed.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot read {name}: {reason}; give a sound file that exists and may be read") from error
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a named pipe or a device; what is missing or unreadable is neither."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Decode uncompressed sound as it comes: read forward once, from a file, a pipe or the network alike.
 
 A header says how the samples are stored. How many there are it only hints at: a recorder that was killed leaves zero, a
-program that writes to a pipe the largest number, 32 bits wrap around at 4 GiB. So the sound ends where the file ends, or
-where something else begins that is recognised.
+program that writes to a pipe the largest number, 32 bits wrap around at 4 GiB. So the sound ends where the file ends,
+or where something else begins that is recognised.
 """
 
 import re
@@ -163,7 +163,7 @@ def _following(reader: Forward, layout: Layout) -> str:
     while start:
         if start.startswith(_BEGINNINGS):
             return "file"
-        if start.startswith(_TAGS) or len(start.strip(b"\0")) == 0 and _skip_zeros(reader):
+        if start.startswith(_TAGS) or (not start.strip(b"\0") and _skip_zeros(reader)):
             return ""
         if not layout.chunks or not _skip_chunk(reader, layout.chunks):
             return "sound" if len(start) >= layout.frame else ""
