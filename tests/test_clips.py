@@ -33,11 +33,11 @@ def test_16_bit_samples_are_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(window, fitted, atol=0.51 / 32_767)
 
 
-def test_samples_beyond_full_scale_are_clipped_not_wrapped(tmp_path: Path) -> None:
+def test_floats_beyond_full_scale_are_neither_clipped_nor_wrapped(tmp_path: Path) -> None:
     loud = np.concatenate([np.full(8_000, 2.0), np.full(8_000, -2.0)])
     soundfile.write(tmp_path / "loud.wav", loud, 16_000, subtype="FLOAT")
     (window,) = load_clips([row(tmp_path / "loud.wav")], FEATURES, workers=1).windows(np.array([0]))
-    np.testing.assert_array_equal(window, np.sign(loud))
+    np.testing.assert_array_equal(window, loud)
 
 
 def test_bad_files_are_listed_with_the_reason_and_the_rest_is_used(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_negatives_that_cannot_be_read_are_listed_and_the_rest_is_used(tmp_path:
 def test_negatives_of_any_rate_and_loudness_become_windows(tmp_path: Path) -> None:
     assert cut(speech(tmp_path / "a.wav", (2, 0.1), rate=44_100)).samples.shape == (2, 16_000)
     soundfile.write(tmp_path / "loud.wav", np.full(16_000, 2.0), 16_000, subtype="FLOAT")
-    np.testing.assert_array_equal(cut(tmp_path / "loud.wav").samples, np.full((1, 16_000), 32_767))
+    np.testing.assert_array_equal(cut(tmp_path / "loud.wav").windows(np.array([0])), np.full((1, 16_000), 2.0))
 
 
 def test_words_without_a_label_of_their_own_are_unknown() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cases import case
+from sayso.batch.inputs import sound_files
 from sayso.errors import AudioError
 from sayso.sound import audio, folder
 
@@ -143,3 +144,10 @@ def test_depth_is_limited_only_by_the_length_of_a_path(tmp_path: Path) -> None:
                     # The system reads no path of more than 4,096 bytes: the first folder beyond is yielded itself.
                     assert found.endswith("/a/a")
                     assert len(found) > 4_000
+
+
+@pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="needs paths relative to an open folder")
+def test_a_pattern_finds_what_lies_a_thousand_folders_deep(tmp_path: Path) -> None:
+    with nested(tmp_path, 1_200):
+        (found,) = sound_files([f"{tmp_path}/**/*.wav"])
+        assert Path(found) == Path(tmp_path, *["a"] * 1_200, "x.wav")

@@ -124,7 +124,16 @@ class ClipCache:
             cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
         except (FileNotFoundError, NotADirectoryError):
             return {}, *nothing, ""
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             with contextlib.suppress(OSError):
                 self.path.unlink()
             return {}, *nothing, f"the cache {self.path} was damaged ({error}); the recordings were read again"

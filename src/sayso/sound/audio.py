@@ -21,8 +21,8 @@ from sayso.sound.mixing import as_mono
 from sayso.sound.sources import Source, name_of, on_disk, opened
 from sayso.sound.stream import Decoded, Level, Samples
 
-# File name suffixes of sound files.
-SUFFIXES = libsndfile.SUFFIXES | ffmpeg.SUFFIXES
+# File name suffixes of sound files. Raw samples are among them: no folder says what they are, which is not ignored.
+SUFFIXES = libsndfile.SUFFIXES | ffmpeg.SUFFIXES | {".raw", ".pcm", ".sln", ".vox"}
 
 
 def load(

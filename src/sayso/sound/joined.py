@@ -8,7 +8,14 @@ from sayso.errors import AudioError
 
 # The first frame of MPEG sound may hold an index instead, with "Xing" or "Info" behind the frame's side information.
 _XING = re.compile(rb"\xff[\xe2-\xff][^\xf0-\xff].(?:.{9}|.{17}|.{32}|.{11}|.{19}|.{34})(?:Xing|Info)", re.DOTALL)
-_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+# Beginnings of files whose format has no such index.
+_BEGINNINGS = {
+    b"fLaC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22"),
+    b"RIFF": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
+    b"FORM": re.compile(rb"FORM.{4}(?:AIFF|AIFC|8SVX)", re.DOTALL),
+    b"caff": re.compile(rb"caff\x00\x01.{2}desc", re.DOTALL),
+    b".snd": re.compile(rb"\.snd\x00\x00.{6}\x00\x00\x00.", re.DOTALL),
+}
 # Bytes searched at a time, and how far a mark may reach into the next.
 _BLOCK, _OVERLAP = 2**20, 64
 _OGG_HEADER = 27
@@ -38,8 +45,8 @@ def beginnings(content: BinaryIO, size: int, name: str) -> list[int]:
     start = content.read(4)
     if start == b"OggS":
         return _ogg(content, size, name)
-    if start == b"fLaC":
-        return [0, *(at for at, _ in _found(content, _FLAC, 4))]
+    if mark := _BEGINNINGS.get(start):
+        return [0, *(at for at, _ in _found(content, mark, 4))]
     if start[:3] == b"ID3" or (len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0):
         return _mpeg(content, size, name)
     return [0]

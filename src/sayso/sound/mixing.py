@@ -28,6 +28,8 @@ INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
 NARROW = 2.0**-16
 # Channels cancel each other if their mean has less than this part of the power that it has of unrelated channels.
 CANCELLED = 0.2
+# Different whole numbers that a signal of full scale may consist of.
+_FEW = 4
 # Seconds after which it is judged again whether they do.
 _FRAME = 0.05
 
@@ -209,9 +211,14 @@ def _float_scale(head: Blocks, name: str) -> float:
     magnitudes = np.abs(head)
     # Not only a few of them: those of damaged files.
     beyond = peak > LOUDEST and np.percentile(magnitudes[magnitudes > 0], 99) > 1
-    if not beyond and not np.array_equal(head, np.rint(head)):
+    if not beyond and not _are_integers(head):
         return 1.0
     return next(scale for scale in INTEGER_SCALES if peak <= 2 * scale)
+
+
+def _are_integers(samples: Blocks) -> bool:
+    """Return whether samples are whole numbers, and more of them than a test signal has."""
+    return np.array_equal(samples, np.rint(samples)) and len(np.unique(samples)) > _FEW
 
 
 def _peak(block: Blocks, most: float, name: str) -> float:

@@ -166,7 +166,7 @@ def _following(reader: Forward, layout: Layout) -> str:
         if start.startswith(_TAGS) or (not start.strip(b"\0") and _skip_zeros(reader)):
             return ""
         if not layout.chunks or not _skip_chunk(reader, layout.chunks):
-            return "sound" if len(start) >= layout.frame else ""
+            return "sound" if len(reader.peek(layout.frame)) == layout.frame else ""
         start = reader.peek(8)
     return ""
 
