@@ -64,7 +64,7 @@ def _matches(pattern: str) -> Iterator[str]:
     for folder in sorted(glob.glob(str(Path(*parts[:place])))) if place else ["."]:  # noqa: PTH207
         for file in walk(folder, everything=True):
             names = Path(file).parts if folder == "." else Path(file).relative_to(folder).parts
-            if _fits(names, parts[place:]):
+            if _fits(names, parts[place:]) and not os.path.isdir(file):  # noqa: PTH112 - a link to a folder
                 yield file
 
 

@@ -172,14 +172,16 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     if label is not None and label not in model.labels:
         hint = f" (any other word is {UNKNOWN})" if UNKNOWN in model.labels else ""
         raise SettingsError(f"the model does not know {label!r}; it tells apart {', '.join(model.labels)}{hint}")
-    seconds = audio.info(path).seconds
+    seconds = audio.info(path, only_files=True).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; a clip that can be explained lasts at most {LONGEST_CLIP:g} s, "
             "as one word does; cut the word out"
         )
     settings = model.features
-    samples = high_passed_clip(audio.load(path, settings.sample_rate), settings.high_pass, settings.sample_rate)
+    samples = high_passed_clip(
+        audio.load(path, settings.sample_rate, only_files=True), settings.high_pass, settings.sample_rate
+    )
     window, start = fit_window(samples, settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
