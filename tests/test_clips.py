@@ -16,6 +16,7 @@ from sayso.corpus import clips
 from sayso.corpus.clips import Clips, labelled, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Clip, Skipped, scan
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
 
 FEATURES = FeatureSettings()
@@ -202,3 +203,19 @@ def test_rows_are_those_that_were_given(tiny_corpus: Path) -> None:
     assert loaded.rows == rows
     assert loaded.samples.shape == (len(rows), 8_000)
     assert loaded.skipped == ()
+
+
+def test_training_and_use_hear_the_same_at_every_level_and_with_a_high_pass(tmp_path: Path) -> None:
+    clip = sounds.clip("yes") + np.float32(0.05)
+    for high_pass in (0.0, 60.0):
+        features = dataclasses.replace(FEATURES, high_pass=high_pass)
+        for gain in (0.01, 1.0, 2.5, 12.0, 32_768.0):
+            with case(high_pass, gain):
+                path = tmp_path / "clip.wav"
+                soundfile.write(path, clip * gain, 16_000, subtype="FLOAT")
+                whole = high_passed_clip(audio.load(path, 16_000), high_pass, 16_000)
+                fitted, _ = fit_window(whole, 16_000)
+                (window,) = load_clips([row(path)], features, workers=1).windows(np.array([0]))
+                np.testing.assert_allclose(window, fitted, atol=0.51 * np.abs(fitted).max(initial=1.0) / 32_767)
+                (negative,) = load_negatives([path], features, 1).windows(np.array([0]))
+                np.testing.assert_allclose(negative, whole, atol=0.51 * np.abs(whole).max(initial=1.0) / 32_767)
