@@ -42,6 +42,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (FeatureSettings, "mel_bands", 513, "between 1 and 512"),
     (FeatureSettings, "coefficients", -1, "between 0 and mel_bands"),
     (FeatureSettings, "coefficients", 41, "between 0 and mel_bands"),
+    (FeatureSettings, "high_pass", -1.0, "between 0 and 1000 Hz"),
+    (FeatureSettings, "high_pass", 1_001.0, "between 0 and 1000 Hz"),
     (FeatureSettings, "floor", 9e-31, "at least 1e-30"),
     (FeatureSettings, "floor", 1.0, "below 1"),
     (AugmentationSettings, "shift", -0.1, "between 0 and 1 second"),

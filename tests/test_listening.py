@@ -42,9 +42,12 @@ def test_the_level_is_the_root_mean_square_and_its_problems_are_named() -> None:
     level.update((0.1 * np.sin(2 * np.pi * 100 * times)).astype(np.float32), 16_000)
     assert level.decibels == pytest.approx(-23.0, abs=0.05)
     assert not level.clipped
-    level.update(np.ones(100, np.float32), 16_000)
+    level.update(np.tile(np.float32([1, -1]), 50), 16_000)
     assert level.clipped
     assert level.decibels == pytest.approx(0)
+    level.update(np.full(800, 0.02, np.float32), 16_000)
+    assert level.offset == pytest.approx(0.02)
+    assert level.decibels < -80
     for _ in range(3):
         level.update(np.zeros(8_000, np.float32), 16_000)
     assert level.decibels == SILENT

@@ -73,7 +73,9 @@ def test_each_other_word_is_drawn_equally_often(tiny_corpus: Path, monkeypatch: 
     clips = [rare, *(clip for clip in clips if clip.word != "up")]
     read: list[str] = []
     load = streams.audio.load
-    monkeypatch.setattr(streams.audio, "load", lambda path, rate: read.append(path.parent.name) or load(path, rate))
+    monkeypatch.setattr(
+        streams.audio, "load", lambda path, rate, **_: read.append(path.parent.name) or load(path, rate)
+    )
     StreamMaker(clips, [], [], 0.0, ("yes", "no", UNKNOWN), sounds.RATE).part(0, 1_500)
     for word in ("up", "zero", "yes", "no"):
         assert read.count(word) / len(read) == pytest.approx(0.25, abs=0.1), word
@@ -135,3 +137,22 @@ def test_fading_leaves_the_middle_and_the_original_alone() -> None:
     assert np.all(result[10:90] == 1)
     assert ones.all()
     assert len(streams.faded(ones[:3], 10)) == 3
+
+
+def test_broken_recordings_are_left_out_and_named(tiny_corpus: Path, tmp_path: Path) -> None:
+    clips = scan(tiny_corpus).by_split("testing")
+    broken = {}
+    for name, content in (
+        ("text.wav", b"no sound"),
+        ("empty.flac", b""),
+        ("cut.wav", clips[0].path.read_bytes()[:-900]),
+    ):
+        broken[tmp_path / name] = content
+        (tmp_path / name).write_bytes(content)
+    rows = [*clips, *(Clip(path, "yes", None, "testing") for path in broken)]
+    made = StreamMaker(rows, list(broken), [], 0.0, LABELS, sounds.RATE).part(0, 600)
+    assert {path for path, _ in made.broken} == set(broken)
+    assert all(path.name in reason for path, reason in made.broken)
+    assert len(made.truth) > 50
+    with pytest.raises(CorpusError, match=r"no recording of a word of the model can be used, such as .*text\.wav"):
+        StreamMaker([Clip(tmp_path / "text.wav", "yes", None, "testing")], [], [], 0.0, LABELS, sounds.RATE).part(0, 60)

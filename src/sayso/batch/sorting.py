@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sayso.batch.names import base_name, candidate_names
 from sayso.errors import StorageError
-from sayso.sound.sources import is_remote, local, on_disk
+from sayso.sound.sources import fetched, is_remote, on_disk
 from sayso.system.atomic_files import TakenError, creating
 
 
@@ -38,7 +38,7 @@ def sort_into(folder: Path, name: str, copy: bool = False) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A path is not read here: what is a pipe was read when it was classified.
-        with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
+        with fetched(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
             for place in candidate_names(folder, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place

@@ -15,6 +15,7 @@ import click
 
 from sayso.cli.console import note, progress_bar
 from sayso.cli.options import model_option
+from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
     from sayso.batch.delivery import Delivery
@@ -51,6 +52,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
     "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
     help="Write a TextGrid for Praat into this folder for each long file.",
 )  # fmt: skip
+@channel_option
 @click.option(
     "--excel", is_flag=True, help="Write CSV for Excel: marked as UTF-8, and with no text taken for a formula."
 )
@@ -62,7 +64,8 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 def classify(
     context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
     listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
-    textgrid: Path | None, excel: bool, resume: bool, overwrite: bool, workers: int | None, scheduler: str | None,
+    textgrid: Path | None, channel: int | None, excel: bool, resume: bool, overwrite: bool, workers: int | None,
+    scheduler: str | None,
 ) -> None:  # fmt: skip
     """Recognise the words in sound files, in all files below folders, and in files that match a pattern.
 
@@ -111,7 +114,7 @@ def classify(
         if excel and isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")
         delivery = Delivery(style, journal, min_confidence, annotations, places, copy, excel)
-        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler))
+        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler, paths, channel))
         # Standard input can be read only once.
         total = None if "-" in (*paths, listing) else lambda: sum(1 for _ in own.without(all_files(paths, listing)))
         advance = stack.enter_context(_progress(total, delivery))

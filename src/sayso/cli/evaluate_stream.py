@@ -131,4 +131,6 @@ def _listen_to_built(
         parts = listen_to_parts(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
     faint = dict.fromkeys(path for part in parts for path in part.stream.faint)
     report_skipped([Skipped(path, f"contains no speech, as it is fainter than {FAINTEST:g} dB") for path in faint])
+    broken = dict.fromkeys(fault for part in parts for fault in part.stream.broken)
+    report_skipped([Skipped(*fault) for fault in broken])
     return parts

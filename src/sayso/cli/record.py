@@ -15,6 +15,7 @@ import click
 
 from sayso.cli.console import note
 from sayso.cli.options import device_option
+from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
@@ -33,7 +34,10 @@ KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this w
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Recordings of each word.")
 @click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
 @device_option
-def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None) -> None:
+@channel_option
+def record(
+    words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None, channel: int | None
+) -> None:
     """Record each WORD several times, to train or teach a model.
 
     Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. Let several people
@@ -49,7 +53,7 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
     _check_terminal()
     files = TakeFiles(output, speaker, RATE, datetime.now())
     with ExitStack() as stack:
-        microphone = stack.enter_context(Microphone(device, RATE, note))
+        microphone = stack.enter_context(Microphone(device, RATE, note, channel))
         note(f"recording {', '.join(names)} with {microphone.device.name} as {speaker}; {KEYS}")
         dialogue = Dialogue(microphone, files)
         try:

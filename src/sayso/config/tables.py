@@ -29,6 +29,9 @@ class FeatureSettings:
         Number of mel filters.
     coefficients : int
         Number of cepstral coefficients (MFCC); 0 uses the log-mel energies themselves.
+    high_pass : float
+        Frequency in hertz below which an offset, hum and rumble are removed from every sound before anything else is
+        done with it, in training and use alike; 0 leaves them.
     floor : float
         Energies below this are raised to it before the logarithm. It is absolute, not relative to a clip, so that a
         stream and a file give the same features.
@@ -44,6 +47,7 @@ class FeatureSettings:
     mel_bands: int = 40
     coefficients: int = 40
     floor: float = 1e-10
+    high_pass: float = 0.0
 
     def __post_init__(self) -> None:
         _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
@@ -69,6 +73,7 @@ class FeatureSettings:
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
         _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
+        _require(0 <= self.high_pass <= 1_000, self, "high_pass", "between 0 and 1000 Hz")
         # Much smaller numbers do not exist in single precision.
         _require(1e-30 <= self.floor < 1, self, "floor", "at least 1e-30 and below 1")
 

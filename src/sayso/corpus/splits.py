@@ -219,6 +219,8 @@ def _read_lists(root: Path, warnings: list[str]) -> tuple[dict[str, Split], set[
     found: set[Split] = set()
     for split in JUDGING:
         path = root / f"{split}_list.txt"
+        if path.exists() and not path.is_file():
+            raise CorpusError(f"cannot read {path}: it is not a regular file; expected lines like word/file.wav")
         try:
             lines = decoded(path.read_bytes()).splitlines()
         except (FileNotFoundError, NotADirectoryError):

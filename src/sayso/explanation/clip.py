@@ -22,6 +22,7 @@ from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cro
 from sayso.nn.tracing import Passage, Trace, trace
 from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
 
 FloatArray = NDArray[np.floating[Any]]
@@ -174,7 +175,7 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     if label is not None and label not in model.labels:
         hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
         raise SettingsError(f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}")
-    seconds = audio.info(path).seconds
+    seconds = audio.info(path, only_files=True).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; expected a single word of at most {LONGEST_CLIP:g} s; cut the word out"
@@ -192,6 +193,10 @@ def _explained(
 ) -> ClipExplanation:
     """Compute the explanation of one window of sound; parameters as in `ClipExplanation`."""
     settings = model.features
+    samples = high_passed_clip(
+        audio.load(path, settings.sample_rate, only_files=True), settings.high_pass, settings.sample_rate
+    )
+    window, start = fit_window(samples, settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]

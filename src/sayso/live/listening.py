@@ -66,11 +66,13 @@ class Level:
     Attributes
     ----------
     decibels : float
-        Root mean square in dBFS (decibels relative to full scale), at least -120.
+        Root mean square without the offset, in dBFS (decibels relative to full scale), at least -120.
     clipped : bool
         Whether a sample is at full scale.
     silent : float
         Seconds for which every sample has been exactly zero; a microphone that is on always has some noise.
+    offset : float
+        Mean of the samples.
     loudest, quietest : float
         Level of the loudest and of the quietest block since the beginning; blocks of zeros do not count.
     heard : float
@@ -80,6 +82,7 @@ class Level:
     decibels: float = SILENT
     clipped: bool = False
     silent: float = 0.0
+    offset: float = 0.0
     loudest: float = SILENT
     quietest: float = 0.0
     heard: float = 0.0
@@ -102,6 +105,8 @@ class Level:
         peak = magnitudes[magnitudes.argmax()] if len(chunk) else 0.0
         self.clipped = bool(peak >= CLIPPED)
         self.silent = self.silent + len(chunk) / sample_rate if peak == 0 else 0.0
+        # An offset is not sound: with it, a silent microphone would seem loud.
+        self.offset = float(chunk.sum()) / max(len(chunk), 1)
         self.decibels = _decibels(chunk)
         if peak:
             self.heard += len(chunk) / sample_rate
@@ -114,8 +119,9 @@ class Level:
 
 
 def _decibels(samples: Samples) -> float:
-    """Return the root mean square in dBFS, at least `SILENT`."""
-    power = float(samples @ samples) / max(len(samples), 1)
+    """Return the root mean square without the offset in dBFS, at least `SILENT`."""
+    count = max(len(samples), 1)
+    power = float(samples @ samples) / count - (float(samples.sum()) / count) ** 2
     return 10 * math.log10(max(power, 10 ** (SILENT / 10)))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from sayso.errors import MicrophoneError
 from sayso.live.devices import Device, devices, find, find_again
 from sayso.live.portaudio import portaudio, silenced_stderr
+from sayso.sound.mixing import mixed
 from sayso.sound.stream import Samples, resampled
 
 # Seconds of sound in one block of the callback. A block is one step of live recognition: shorter blocks wake the
@@ -102,6 +103,9 @@ class Microphone:
         Samples per second of the chunks. A device that does not support this rate is recorded at its own and resampled.
     notify : callable
         Called with a message when the device is lost, and when it delivers sound again.
+    channel : int, optional
+        The channel to take, counted from 1, of an array of microphones; by default the mean of up to two, or the better
+        one if they cancel each other.
 
     Attributes
     ----------
@@ -121,11 +125,13 @@ class Microphone:
         device: str | int | None = None,
         sample_rate: int = 16_000,
         notify: Callable[[str], None] = lambda message: None,
+        channel: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.health = Health()
         self._wanted = device
         self.notify = notify
+        self._channel = channel
         self._connection: _Connection | None = None
         self._stopped = threading.Event()
 
@@ -172,7 +178,8 @@ class Microphone:
         """
         while not self._stopped.is_set():
             connection = self._open_connection
-            yield from resampled(self._blocks(connection), connection.rate, self.sample_rate)
+            mono = mixed(self._blocks(connection), connection.rate, connection.channels, self._channel)
+            yield from resampled(mono, connection.rate, self.sample_rate)
             if not self._stopped.is_set() and self._reconnect(connection):
                 yield np.zeros(self.sample_rate, np.float32)
 
@@ -208,7 +215,7 @@ class Microphone:
         self._stopped.set()
 
     def _blocks(self, connection: _Connection) -> Iterator[Samples]:
-        """Yield blocks until the stream is stopped, ends or delivers nothing for too long."""
+        """Yield blocks of shape (n, channels) until the stream is stopped, ends or delivers nothing for too long."""
         last = time.monotonic()
         while not self._stopped.is_set():
             try:
@@ -220,8 +227,7 @@ class Microphone:
             last = time.monotonic()
             self.health.lag = last - arrived
             self.health.longest_lag = max(self.health.longest_lag, self.health.lag)
-            samples = np.frombuffer(block, np.float32)
-            yield samples if connection.channels == 1 else samples.reshape(-1, connection.channels).mean(axis=1)
+            yield np.frombuffer(block, np.float32).reshape(-1, connection.channels)
 
     def _reconnect(self, lost: _Connection) -> bool:
         """Search for the device until it delivers sound; return False if `stop` was called before."""
@@ -249,8 +255,14 @@ class Microphone:
         return True
 
     def _open(self, device: Device) -> _Connection:
-        """Open a device at the requested rate or else at its own, with one channel or else two."""
+        """Open a device at the requested rate or else at its own, with as few channels as it allows and are needed."""
         library = portaudio()
+        fewest = self._channel or 1
+        if fewest > device.channels:
+            raise MicrophoneError(
+                f"{device.name} has {device.channels} channels, and no channel {fewest}; give another"
+            )
+        counts = sorted({fewest, min(device.channels, max(fewest, 2)), *([device.channels] if self._channel else [])})
 
         def receive(data: Any, frames: int, times: object, status: Any) -> None:
             self.health.overflows += bool(status.input_overflow)
@@ -265,7 +277,7 @@ class Microphone:
         for rate in dict.fromkeys((float(self.sample_rate), device.sample_rate)):
             length = BLOCK if rate == self.sample_rate else RESAMPLED_BLOCK
             blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-            for channels in range(1, min(device.channels, 2) + 1):
+            for channels in counts:
                 try:
                     with silenced_stderr():
                         stream = library.RawInputStream(

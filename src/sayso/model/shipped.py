@@ -49,6 +49,8 @@ def find(name: str) -> Path:
     """
     path, known = Path(name), models()
     try:
+        if path.is_fifo():
+            raise ModelError(f"{name} is a pipe; a model is read from a file, save it in one")
         if path.is_file() or (path.exists() and name not in known):
             return path
     except OSError as error:

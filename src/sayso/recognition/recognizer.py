@@ -19,6 +19,7 @@ from sayso.nn import Network, streaming
 from sayso.nn.folding import folded
 from sayso.recognition.decision import Decision, Detection, ranking
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed, high_passed_clip
 from sayso.sound.sources import Source
 from sayso.sound.speech import fit_window
 from sayso.system.workers import in_order
@@ -104,7 +105,7 @@ class Recognizer:
         Parameters
         ----------
         windows : ndarray of float32, shape (windows, samples)
-            Samples at the model's rate.
+            Samples at the model's rate, high-passed where the model's features ask for it.
 
         Returns
         -------
@@ -155,6 +156,7 @@ class Recognizer:
             samples = audio.from_array(source, sample_rate, rate)
         else:
             samples = audio.load(source, rate)
+        samples = high_passed_clip(samples, self.model.features.high_pass, rate)
         window, start = fit_window(samples, length)
         return self._detection(self.probabilities(window[None])[0], start, len(samples))
 
@@ -178,6 +180,7 @@ class Recognizer:
             group = clips[first : first + TOGETHER]
             windows, starts = np.zeros((TOGETHER, length), np.float32), []
             for window, clip in zip(windows, group, strict=False):
+                clip = high_passed_clip(clip, self.model.features.high_pass, self.model.features.sample_rate)
                 window[:], start = fit_window(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
@@ -231,6 +234,7 @@ class Recognizer:
         # rounded up to whole steps, so that each chunk of a step's length completes a step.
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
+        chunks = high_passed(chunks, features.high_pass, features.sample_rate)
         windows = self._windows(chain([margin], chunks, [margin]), together)
         for probabilities, newest in in_order(self._looks, windows, threads):
             for number, row in enumerate(probabilities):
