@@ -97,9 +97,9 @@ def test_the_accuracy_is_that_of_evaluate(
     for path in moved:
         shutil.move(path, root / "no" / f"{path.stem}x.wav")
     output, plots = tmp_path / "deep" / "report.html", tmp_path / "plots"
-    result = sayso("report", tiny_model_path, root, "-o", output, "--plots", plots)
+    result = sayso("report", root, "-m", tiny_model_path, "-o", output, "--plots", plots)
     assert result.status == 0, result
-    scores = json.loads(sayso("evaluate", tiny_model_path, root, "--json").out)
+    scores = json.loads(sayso("evaluate", root, "-m", tiny_model_path, "--format", "json").out)
     accuracy = f"{100 * scores['accuracy']:.1f} %"
     assert scores["accuracy"] < 1
     assert accuracy in result.out
@@ -120,7 +120,7 @@ def test_the_accuracy_is_that_of_evaluate(
 
 def test_a_report_needs_no_recordings(sayso: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert sayso("report", "commands", "-o", path).status == 0
+    assert sayso("report", "-m", "commands", "-o", path).status == 0
     with browsing.opened(browser, path, browsing.PHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
         shown = view.locator("body").inner_text()
@@ -158,16 +158,16 @@ def test_bad_input_gives_an_error_of_one_line(
     (tmp_path / "empty").mkdir()
     replace(tiny_model, scores={"test": {"accuracy": "much"}}).save(damaged)
     for message, arguments in {
-        "no model nothing": ("nothing", "-o", page_path),
-        "no word folders": (tiny_model_path, tmp_path / "empty", "-o", page_path),
-        "cannot read the corpus": (tiny_model_path, tmp_path / "none", "-o", page_path),
-        "it is a folder": (tiny_model_path, "-o", tmp_path),
-        "is damaged": (damaged, "-o", page_path),
+        "no model nothing": ("-m", "nothing", "-o", page_path),
+        "no word folders": (tmp_path / "empty", "-o", page_path),
+        "cannot read the corpus": (tmp_path / "none", "-m", tiny_model_path, "-o", page_path),
+        "it is a folder": ("-m", tiny_model_path, "-o", tmp_path),
+        "is damaged": ("-m", damaged, "-o", page_path),
     }.items():
         with case(message):
             assert message in error_of(sayso("report", *arguments))
             assert not page_path.exists()
-    result = sayso("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
+    result = sayso("report", "-m", tiny_model_path, "-o", page_path, "--noise", tmp_path)
     assert result.status == 2
     assert "--noise needs DIRECTORY" in result.err
 
@@ -176,7 +176,7 @@ def test_a_file_in_place_of_the_folder_of_plots_is_refused(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    result = sayso("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
+    result = sayso("report", "-m", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
     assert "cannot write" in error_of(result)
     assert not (tmp_path / "report.html").exists()
 

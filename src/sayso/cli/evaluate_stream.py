@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import LISTED, note, progress_bar, report_skipped, say, warn
+from sayso.cli.console import listed, note, progress_bar, report_skipped, say, warn
 from sayso.cli.tables import fault_table, stream_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate_stream(
     model: str, directory: Path, *, split: Split, noise: Path | None, snr: str | None, as_json: bool,
-    plot: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
+    plots: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
     alarms: float | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it, and print the result."""
@@ -47,7 +47,7 @@ def evaluate_stream(
     else:
         parts = _listen_to_built(recognizer, directory, split, noise, snr, negatives, hours or 1.0)
     settings = recognizer.model.decision
-    curve = trade_off(parts, settings) if plot or choose or as_json else []
+    curve = trade_off(parts, settings) if plots or choose or as_json else []
     if choose:
         most = 1.0 if alarms is None else alarms
         chosen = choose_thresholds(curve, most)
@@ -61,11 +61,11 @@ def evaluate_stream(
             "measure it on another stream, as the figures for this one are too optimistic"
         )
     result = score(parts, settings)
-    if plot:
-        from sayso.report.plots import save_trade_off
+    if plots:
+        from sayso.report.plots import save_drawn, stream_trade_off
 
-        save_trade_off(curve, result, plot)
-        note(f"saved {plot}")
+        save_drawn(plots, lambda: [stream_trade_off(curve, result)])
+        note(f"saved stream.png and stream.svg in {plots}")
     if as_json:
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
         facts = {"model": model, "data": str(directory), "threshold": settings.threshold}
@@ -87,7 +87,7 @@ def evaluate_stream(
         return
     say(stream_table(result, settings))
     if repeated := [(fault, times) for fault, times in result.faults.most_common() if times > 1]:
-        say(f"\n{fault_table(repeated[:LISTED])}")
+        say(f"\n{fault_table(repeated[: listed(len(repeated))])}")
 
 
 def _listen_to_built(

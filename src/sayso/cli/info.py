@@ -6,22 +6,22 @@ from typing import Any
 import click
 
 from sayso.cli.console import say
-from sayso.cli.tables import accuracy, percent
-from sayso.system.text import printable
+from sayso.cli.options import format_option, model_option
+from sayso.cli.tables import accuracy, facts_table, percent
 
 
 @click.command()
-@click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(model: str, as_json: bool) -> None:
-    """Describe MODEL, a file or the name of a shipped model.
+@model_option
+@format_option("table", "json")
+def info(model: str | None, style: str) -> None:
+    """Describe a model: its labels, features, training, scores and layers.
 
-    Example: sayso info commands
+    Example: sayso info -m commands-tiny
     """
     from sayso.cli.tables import layer_table
     from sayso.model import model_file, shipped
 
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     loaded, header = model_file.load(path), model_file.load_header(path)
     network, features = loaded.network, loaded.features
     facts = {
@@ -32,7 +32,7 @@ def info(model: str, as_json: bool) -> None:
         "multiply_adds": network.multiply_adds,
         **{key: header.get(key) for key in ("features", "decision", "training", "scores", "versions")},
     }
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
     kind = (
@@ -48,13 +48,13 @@ def info(model: str, as_json: bool) -> None:
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
         "trained on": _training_data(loaded.training),
         "validation": _validation(loaded.training),
-        **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
+        **{
+            f"score {number}": f"{accuracy(score)} on {name}"
+            for number, (name, score) in enumerate(loaded.scores.items(), 1)
+        },
         "made with": _versions(header.get("versions")),
     }
-    rows = [(printable(name), printable(line)) for name, line in lines.items()]
-    width = max(len(name) for name, _ in rows)
-    for name, line in rows:
-        say(f"{name:<{width}}  {line}")
+    say(facts_table(lines))
     say(f"\n{layer_table(network)}")
 
 

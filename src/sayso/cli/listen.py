@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from sayso.cli.console import note, warn
-from sayso.cli.options import device_option, model_option
+from sayso.cli.options import device_option, format_option, model_option
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ STATS_EVERY = 10.0
     "--input", "source", metavar="FILE|-",
     help="Read a file, or standard input: WAV, or raw 16-bit mono at the model's rate.",
 )  # fmt: skip
-@click.option(
-    "--format", "style", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
-    help="For people: a display on a terminal, otherwise a line per word. For programs: JSON lines.",
-)  # fmt: skip
+@format_option("text", "jsonl")
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
     help="Start a command when a word is detected. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and "

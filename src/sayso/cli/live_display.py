@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sayso.cli.tables import percent
+from sayso.system.invocation import in_form_of_call
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Display:
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
-        text.append(f"{level.problem}\n\n", "bold red")
+        text.append(f"{in_form_of_call(level.problem)}\n\n", "bold red")
         for label, probability in ranking(self._labels, window.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
             text.append(

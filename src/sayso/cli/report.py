@@ -9,7 +9,7 @@ import click
 
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import located
-from sayso.cli.options import noise_option, split_option
+from sayso.cli.options import DIRECTORY, model_option, noise_option, plots_option, split_option
 from sayso.cli.tables import accuracy_line
 
 if TYPE_CHECKING:
@@ -19,26 +19,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.argument("directory", type=DIRECTORY, required=False)
+@model_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
     help="Where to save the page.",
 )  # fmt: skip
 @split_option
 @noise_option
-@click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+@plots_option
 def report(
-    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None
+    directory: Path | None, model: str | None, output: Path, split: Split, noise: Path | None, plots: Path | None
 ) -> None:
-    """Write a report on MODEL, a file or the name of a shipped model: one HTML file that works offline.
+    """Write a report on a model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
     the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
 
-    Example: sayso report model.safetensors recordings -o report.html
+    Example: sayso report recordings -m model.safetensors -o report.html
     """
     from sayso.errors import ModelError
     from sayso.evaluation.measure import seconds_per_clip
@@ -51,7 +49,7 @@ def report(
 
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     recognizer = Recognizer(model_file.load(path))
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import note, report_skipped, say, warn
-from sayso.cli.options import negatives_option, noise_option
+from sayso.cli.data import located
+from sayso.cli.options import DIRECTORY, model_option, negatives_option, noise_option, seed_option
 from sayso.cli.tables import doubtful_table, percent, table
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ MANY = 200
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
-@click.option("--from", "base", default=None, help="The model to add to. [default: commands]")
+@model_option
 @noise_option
 @negatives_option
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
+@seed_option
 def teach(
-    directory: Path, output: Path, base: str | None, noise: Path | None, negatives: Path | None, seed: int
+    directory: Path, output: Path, model: str | None, noise: Path | None, negatives: Path | None, seed: int
 ) -> None:
     """Add the words in DIRECTORY, one folder of recordings for each, to a model.
 
@@ -41,14 +42,13 @@ def teach(
     from sayso.system.workers import cores
     from sayso.training.teaching import teach as add_words
 
-    corpus = scan(directory)
+    corpus = scan(located(directory))
     noises = files_below(noise)
     if not noises and not corpus.noises:
         # The noise that comes with sayso is better than none.
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    base = base or shipped.DEFAULT
-    model = model_file.load(shipped.find(base))
-    taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
+    base = model or shipped.DEFAULT
+    taught = add_words(model_file.load(shipped.find(base)), corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
     report_skipped([*corpus.skipped, *taught.skipped])
     for warning in _warnings(taught, base):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, say, warn
+from sayso.cli.console import note, say, say_next, warn
 from sayso.cli.data import located
-from sayso.cli.options import negatives_option, noise_option, words_option
+from sayso.cli.options import DIRECTORY, RECIPE, negatives_option, noise_option, words_option
 from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
@@ -24,7 +24,7 @@ MISTAKES = 8
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
 @words_option
 @click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
@@ -36,9 +36,9 @@ MISTAKES = 8
 @noise_option
 @negatives_option
 @click.option(
-    "--config",
+    "--config", type=RECIPE,
     help="Settings: a TOML file or the name of a recipe; the options above override it. [default: commands, or dense]",
-)
+)  # fmt: skip
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="PAGE",
     help="Write a report on the training, updated while it runs: one HTML file to open in a browser.",
@@ -134,7 +134,8 @@ def train(
         say("\n" + doubtful_table(doubtful))
     if report:
         say(f"\n{report}: open it in a browser")
-    say(f"\nnext: sayso evaluate {output} {directory}")
+    say("")
+    say_next(f"evaluate {directory} -m {output}")
 
 
 def _advice(prepared: Prepared, directory: Path) -> list[str]:
@@ -146,5 +147,5 @@ def _advice(prepared: Prepared, directory: Path) -> list[str]:
     fewest = min(few, key=counts.__getitem__)
     return [
         f"only {counts[fewest]} recordings of {fewest!r}: from so few, adding words to a model that comes with sayso "
-        f"gives better results (sayso teach {directory} -o MODEL)"
+        f"gives better results (`sayso teach {directory} -o MODEL`)"
     ]

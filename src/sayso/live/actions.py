@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sayso.errors import SettingsError
 from sayso.recognition.decision import Detection
+from sayso.system.suggestions import did_you_mean
 
 
 def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
@@ -35,7 +36,9 @@ def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
         if not equals or not command.strip():
             raise SettingsError(f"the action {text!r} is not WORD=COMMAND, as in 'left=xdotool key Left'")
         if word not in labels:
-            raise SettingsError(f"the action {text!r} is for no word of the model: {', '.join(labels)}")
+            raise SettingsError(
+                f"the action {text!r} is for no word of the model: {', '.join(labels)}{did_you_mean(word, labels)}"
+            )
         actions.setdefault(word, []).append(command)
     return actions
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import shutil
 import stat
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from sayso.errors import AudioError
+from sayso.errors import ArgumentError, AudioError
 
-Source = Path | str | bytes | BinaryIO
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """Anything that sound can be read from; text is a path, an address, or "-" for standard input."""
 
 STDIN = "-"
@@ -28,7 +29,12 @@ def name_of(source: Source) -> str:
     """Return what messages call a source."""
     if source == STDIN:
         return "standard input"
-    return str(source) if isinstance(source, str | Path) else "the given sound"
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "the given sound"
+
+
+def described(value: object) -> str:
+    """Return what messages call an argument of the wrong type."""
+    return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
 @contextlib.contextmanager
@@ -40,11 +46,13 @@ def local(source: Source) -> Iterator[Path | BinaryIO]:
 
     Raises
     ------
+    ArgumentError
+        If it is not a source of sound.
     AudioError
         If the source cannot be fetched or read, or is a file opened as text.
     """
     name = name_of(source)
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     elif isinstance(source, str) and is_remote(source):
         with _temporary(PurePosixPath(urlsplit(source).path).suffix) as path:
@@ -53,13 +61,18 @@ def local(source: Source) -> Iterator[Path | BinaryIO]:
     elif source == STDIN:
         with _copy(sys.stdin.buffer, name) as path:
             yield path
-    elif isinstance(source, str | Path):
+    elif isinstance(source, str | os.PathLike):
         path = Path(source)
         if _is_pipe(path):
             with binary_file(path, name) as pipe, _copy(pipe, name) as copied:
                 yield copied
         else:
             yield path
+    elif not callable(getattr(source, "read", None)):
+        raise ArgumentError(
+            f"sound cannot be read from {described(source)}; give a path, the bytes of a sound file, a file opened "
+            'with mode "rb", or an array of samples with its sample_rate'
+        )
     elif _can_seek(source, name):
         yield source
     else:
