@@ -80,8 +80,8 @@ def test_plain_values_are_json() -> None:
         "interval": list(evaluation.interval),
         "clips": 3,
         "words": {
-            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2},
-            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1},
+            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2, "predicted": 1},
+            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1, "predicted": 2},
         },
         "labels": ["a", "b"],
         "confusion": [[1, 1], [0, 1]],

@@ -121,7 +121,9 @@ def test_the_page_steps_through_the_forward_and_the_backward_pass(browser: "Brow
         assert walk.get_by_role("button", name="step").is_disabled()
 
 
-def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
+def test_the_training_page_opens_before_the_training_and_shows_the_chosen_epoch(
+    browser: "Browser", training_page: Path
+) -> None:
     state = """() => ({
       epoch: document.getElementById("number").textContent,
       accuracy: document.getElementById("training-accuracy").textContent,
@@ -133,9 +135,11 @@ def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", trai
     with browsing.opened(browser, training_page) as view:
         view.clock.install()
         slider = view.locator("#epoch")
+        first = view.evaluate(state)
+        slider.press("End")
         last = view.evaluate(state)
         slider.press("Home")
-        first = view.evaluate(state)
+        assert view.evaluate(state) == first
         assert (first["epoch"], last["epoch"]) == ("0", "60")
         assert all(first[name] != last[name] for name in first)
         assert first["mark"] < last["mark"]

@@ -124,7 +124,7 @@ def test_a_report_needs_no_recordings(sayso: Callable[..., Result], browser: "Br
     with browsing.opened(browser, path, browsing.PHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
         shown = view.locator("body").inner_text()
-    for text in ("102,898", "96.5 %", "sayso report commands DIR", "Model card"):
+    for text in ("102,898", "96.5 %", "sayso report DIR -m commands", "Model card"):
         assert text in shown, text
 
 

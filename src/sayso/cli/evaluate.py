@@ -19,7 +19,7 @@ from sayso.cli.options import (
     plots_option,
     split_option,
 )
-from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
+from sayso.cli.tables import accuracy_line, confusion_table, filled, noise_table, word_table
 
 if TYPE_CHECKING:
     from sayso.corpus.splits import Split
@@ -117,7 +117,7 @@ def evaluate(
             facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
         click.echo(json.dumps(facts, indent=2))
         return
-    say(f"accuracy {accuracy_line(evaluation)}\n")
+    say(filled(f"accuracy {accuracy_line(evaluation)}") + "\n")
     say(word_table(evaluation))
     say(f"\n{confusion_table(evaluation)}")
     if noise:

@@ -6,7 +6,7 @@ import click
 
 from sayso.cli.console import note, say
 from sayso.cli.options import seed_option
-from sayso.cli.tables import accuracy_line, percent, table
+from sayso.cli.tables import accuracy_line, filled, percent, table
 
 
 @click.command()
@@ -57,7 +57,7 @@ def quickstart(output: Path, seed: int) -> None:
     save_learning_curve(training.history, training.best_epoch, curve)
     save_confusion(evaluation, confusion)
 
-    say(f"accuracy on unseen speakers: {accuracy_line(evaluation)}\n")
+    say(filled(f"accuracy on unseen speakers: {accuracy_line(evaluation)}") + "\n")
     rows = []
     clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
     for clip in clips[::23]:  # coprime to the number of speakers, so that words and speakers both change

@@ -10,7 +10,7 @@ import click
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import located
 from sayso.cli.options import DIRECTORY, model_option, noise_option, plots_option, split_option
-from sayso.cli.tables import accuracy_line
+from sayso.cli.tables import accuracy_line, filled
 
 if TYPE_CHECKING:
     from sayso.corpus.splits import Split
@@ -76,7 +76,7 @@ def report(
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
+        say(filled(f"accuracy {accuracy_line(measured.predictions.evaluation)}"))
     say(f"{output}: open it in a browser")
 
 

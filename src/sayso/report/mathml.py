@@ -52,6 +52,8 @@ def mathml(formula: str) -> Markup:
             elements[-1] = elements[-1].replace("<mo>", '<mo form="infix">', 1)
         if found["sign"] == "," and not opened:
             elements[-1] = elements[-1].replace("<mo>", '<mo rspace="0.5em">', 1)
+        if found["text"] and before and before["text"]:
+            elements[-1] = elements[-1].replace("&nbsp;", "", 1)
         before = found
         if found["sign"] == "(":
             opened.append(len(elements) - 1)

@@ -1,5 +1,6 @@
 """The form in which the user called sayso, for hints that name a command to run next."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 
 # Set by a program that runs sayso on behalf of the user, such as scripts/run.py, to the form in which it was called.
 VARIABLE = "SAYSO_CALLED_AS"
+_PIP = re.compile(r'pip install(?= "sayso\[)')
 _MARKED = re.compile(r"(?<=`)sayso(?= [a-z])")
 
 
@@ -34,8 +36,23 @@ def called_as() -> str:
 
 
 def in_form_of_call(text: str) -> str:
-    """Rewrite the commands in a text to the form of the call; they are marked as in "`sayso doctor`"."""
-    return _MARKED.sub(lambda _: called_as(), text) if "`sayso " in text else text
+    """Rewrite the commands in a text to what works here.
+
+    These are commands of sayso, marked as in "`sayso doctor`", and the installation of what is optional, as in
+    'pip install "sayso[dask]"'.
+    """
+    if "`sayso " in text:
+        text = _MARKED.sub(lambda _: called_as(), text)
+    return _PIP.sub(lambda _: f"{_pip()} install", text) if "pip install" in text else text
+
+
+def _pip() -> str:
+    """Return a pip that installs into the environment in which sayso runs; without one in it, that of the caller."""
+    if importlib.util.find_spec("pip"):
+        return quoted([sys.executable, "-m", "pip"])
+    if given := os.environ.get(VARIABLE):
+        return f"{given.split(' ')[0]} -m pip --python {quoted([sys.executable])}"
+    return "pip"
 
 
 def quoted(words: Sequence[str]) -> str:
