@@ -17,6 +17,7 @@ from cases import case
 from command_line import Result
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
+from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.measure import CHOSEN_BY, RATIOS, measure
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import Model
@@ -25,7 +26,7 @@ from sayso.report import live as live_module
 from sayso.report import page
 from sayso.report.live import LiveReport
 from sayso.report.model_page import Subject, draw, render
-from sayso.report.plots import save
+from sayso.report.plots import confusion, save
 from sayso.report.training_plots import short_name, training_plots
 from sayso.sound.noise import pink_noise
 from sayso.training.preparation import prepare
@@ -277,3 +278,33 @@ def test_one_epoch_is_drawn_as_a_dot(tmp_path: Path) -> None:
         plots = training_plots([row], 1, ())
         assert plots[0].figure.axes[0].lines[0].get_marker() == "o"
         save(plots[0].figure, tmp_path / "loss.png")
+
+
+def test_no_text_of_a_confusion_matrix_is_cut(tmp_path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for labels in (
+        ("one",),
+        ("yes", "no"),
+        tuple("abcde"),
+        ("a rather long label", "x", "y"),
+        tuple(map(str, range(30))),
+    ):
+        with case(len(labels)), page.style():
+            truth = np.arange(200) % len(labels)
+            figure = confusion(Evaluation.of(labels, truth, np.roll(truth, 3))).figure
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            texts = [figure._suptitle, *figure.axes[0].get_xticklabels(), *figure.axes[0].get_yticklabels()]
+            for text in texts:
+                box = text.get_window_extent(canvas.get_renderer())
+                assert 0 <= box.x0 < box.x1 <= figure.bbox.width, text
+                assert 0 <= box.y0 < box.y1 <= figure.bbox.height, text
+
+
+def test_correct_clips_are_not_shown_as_wrong(tiny_page: Path, browser: "Browser") -> None:
+    with browsing.opened(browser, tiny_page) as view:
+        section = view.locator("section[aria-labelledby=mistakes]")
+        # The tiny model makes no mistake on the tiny corpus.
+        assert section.locator("h3").all_inner_texts() == ["Correct, but least certain"]
+        assert not any("→" in title for title in section.locator("h4").all_inner_texts())
