@@ -123,7 +123,7 @@ def test_metadata_of_the_training_is_only_printed(
             assert result.status == 0
             assert "trained on" in result.out
             assert "unknown" in result.out
-            assert r"score, \x1b[2J" in result.out
+            assert r"on \x1b[2J" in result.out
             assert "\x1b" not in result.out
 
 
