@@ -211,6 +211,34 @@ def test_every_table_fits_the_terminal(
                     assert name in result.out
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a Unix terminal")
+def test_rows_on_a_terminal_are_wrapped_at_spaces(tiny_corpus: Path, tmp_path: Path) -> None:
+    import pty
+
+    for columns in (60, 80):
+        shown, terminal = pty.openpty()
+        command = [sys.executable, "-m", "sayso", "classify", some_clip(tiny_corpus).name, "missing-file.wav"]
+        environment = {**os.environ, "COLUMNS": str(columns)}
+        folder = some_clip(tiny_corpus).parent
+        subprocess.run(command, stdout=terminal, stderr=subprocess.DEVNULL, env=environment, cwd=folder)
+        os.close(terminal)
+        text = b""
+        while part := _read(shown):
+            text += part
+        lines = text.decode().splitlines()
+        with case(columns):
+            assert len(lines) > 3
+            assert max(map(len, lines)) <= columns
+            assert "No such file or directory; give a sound file that exists" in " ".join(text.decode().split())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # at the end, on Linux
+        return b""
+
+
 def test_text_is_wrapped_at_spaces_and_columns_are_never_lost() -> None:
     lines = [["name", "about", "count"], ["speech", "many words of many people", "12,345"], ["言葉", "x", "7"]]
     wide, narrow = layout.table(lines, 2, 80), layout.table(lines, 2, 30)
