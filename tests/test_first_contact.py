@@ -118,7 +118,7 @@ def test_a_misspelt_name_gets_a_suggestion(sayso: Sayso, tiny_corpus: Path, tmp_
         (["data", "download", "speech-commands-tset"], "speech-commands-test"),
         (["evaluate", tiny_corpus, "--split", "validatoin"], "validation"),
         (["models", "--format", "jsn"], "json"),
-        (["evaluate", tiny_corpus, "--splitt", "testing"], "--split"),
+        (["evaluate", tiny_corpus, "--negativs", "x"], "--negatives"),
         (["explain", clip, "--label", "stpo"], "stop"),
         (["listen", "--input", clip, "--exec", "rigth=true"], "right"),
     ):
