@@ -125,7 +125,19 @@ def test_the_page_steps_through_the_forward_and_the_backward_pass(browser: "Brow
         assert walk.get_by_role("button", name="step").is_disabled()
 
 
-def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
+def test_formulas_and_texts_of_plots_fit(browser: "Browser", clip_page: Path) -> None:
+    for width in (browsing.DESKTOP, browsing.PHONE):
+        with case(width), browsing.opened(browser, clip_page, width) as view:
+            view.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+            wide = """all => all.filter(one => one.scrollWidth > one.clientWidth)
+                               .map(one => one.querySelector("math").getAttribute("alttext"))"""
+            assert view.locator(".formula").evaluate_all(wide) == []
+            assert view.evaluate(browsing.OVERLAPPING) == []
+
+
+def test_the_training_page_opens_before_the_training_and_shows_the_chosen_epoch(
+    browser: "Browser", training_page: Path
+) -> None:
     state = """() => ({
       epoch: document.getElementById("number").textContent,
       accuracy: document.getElementById("training-accuracy").textContent,
@@ -137,9 +149,11 @@ def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", trai
     with browsing.opened(browser, training_page) as view:
         view.clock.install()
         slider = view.locator("#epoch")
+        first = view.evaluate(state)
+        slider.press("End")
         last = view.evaluate(state)
         slider.press("Home")
-        first = view.evaluate(state)
+        assert view.evaluate(state) == first
         assert (first["epoch"], last["epoch"]) == ("0", "60")
         assert all(first[name] != last[name] for name in first)
         assert first["mark"] < last["mark"]

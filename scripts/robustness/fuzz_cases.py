@@ -17,6 +17,8 @@ from sayso.download.catalogue import KNOWN, DataSet
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from file_server import FileServer
 
+# Options of commands that print a result.
+STYLES: tuple[list[str], ...] = ([], ["--format", "json"])
 SUFFIXES = (".wav", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".caf", ".w64", ".opus", ".raw", "")
 
 
@@ -94,28 +96,28 @@ class Cases:
         if way < 0.7:
             sound = self._write(f"a{suffix}", content)
             labels = self._write("labels.txt", "0.1\t0.4\tyes\n")
-            return Case(["evaluate", model, sound, "--stream", "--labels", labels])
+            return Case(["evaluate", sound, "-m", model, "--stream", "--labels", labels])
         corpus = self._corpus_folder()
         if way < 0.8:
             self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
-            return Case(["data", "info", str(corpus), *pick(rng, ([], ["--json"]))])
+            return Case(["data", "info", str(corpus), *pick(rng, STYLES)])
         if way < 0.88:
             self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
-            return Case(["evaluate", model, str(corpus), "--split", "training", *pick(rng, ([], ["--json"]))])
+            return Case(["evaluate", str(corpus), "-m", model, "--split", "training", *pick(rng, STYLES)])
         noise = self._write(f"noise{suffix}", content)
         if way < 0.92:
-            return Case(["evaluate", model, str(corpus), "--noise", noise, "--snr", "5"])
+            return Case(["evaluate", str(corpus), "-m", model, "--noise", noise, "--snr", "5"])
         if way < 0.94:
-            return Case(["evaluate", model, str(corpus), "--stream", "--noise", noise, "--hours", "0.01"])
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--noise", noise, "--hours", "0.01"])
         if way < 0.96:
-            return Case(["evaluate", model, str(corpus), "--stream", "--negatives", noise, "--hours", "0.01"])
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--negatives", noise, "--hours", "0.01"])
         self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
         option = pick(rng, ("--noise", "--negatives"))
         if way < 0.99:
             return Case([*self._train(corpus), "--epochs", "1", option, noise])
         shutil.rmtree(corpus / "up")
         shutil.rmtree(corpus / "no")
-        return Case(["teach", str(corpus), "-o", "taught", "--from", model, option, noise])
+        return Case(["teach", str(corpus), "-o", "taught", "-m", model, option, noise])
 
     def _train(self, corpus: Path) -> list[str]:
         return ["train", str(corpus), "-o", "new.safetensors", "--config", self._write("tiny.toml", TOML)]
@@ -126,7 +128,7 @@ class Cases:
         model = self._write("bad.safetensors", mutations.safetensors(rng, base))
         way = float(rng.random())
         if way < 0.2:
-            return Case(["info", model, *pick(rng, ([], ["--json"]))])
+            return Case(["info", "-m", model, *pick(rng, STYLES)])
         if way < 0.25:
             return Case(["doctor", "-m", model])
         clip = self._write("a.wav", self._material.sounds[0][1])
@@ -136,20 +138,11 @@ class Cases:
             return Case(["listen", "--input", clip, "-m", model, "--exec", "nothing=true"][: pick(rng, (5, 7))])
         corpus = self._corpus_folder()
         if way < 0.9:
-            return Case(["evaluate", model, str(corpus), *pick(rng, ([], ["--noise", clip, "--snr", "0"]))])
+            return Case(["evaluate", str(corpus), "-m", model, *pick(rng, ([], ["--noise", clip, "--snr", "0"]))])
         if way < 0.97:
-            return Case(
-                [
-                    "evaluate",
-                    model,
-                    str(corpus),
-                    "--stream",
-                    "--hours",
-                    "0.01",
-                    *pick(rng, ([], ["--choose-threshold"])),
-                ]
-            )
-        return Case(["teach", str(corpus), "-o", "taught", "--from", model])
+            choose = pick(rng, ([], ["--choose-threshold"]))
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--hours", "0.01", *choose])
+        return Case(["teach", str(corpus), "-o", "taught", "-m", model])
 
     def page(self, rng: Rng) -> Case:
         """Write a report or an explanation, or describe a model, whose file tells odd things of itself."""
@@ -158,13 +151,13 @@ class Cases:
         model = self._write("bad.safetensors", damage(rng, base))
         way = float(rng.random())
         if way < 0.15:
-            return Case(["info", model, *pick(rng, ([], ["--json"]))])
+            return Case(["info", "-m", model, *pick(rng, STYLES)])
         if way < 0.6:
             if rng.random() < 0.2:
                 self._write("bad.md", mutations.text_lines(rng, ("# Card", *mutations.TEXTS)))
             plots = pick(rng, ([], [], ["--plots", "plots"]))
             corpus = [str(self._corpus_folder()), "--split", "training"] if rng.random() < 0.1 else []
-            return Case(["report", model, *corpus, "-o", "page.html", *plots])
+            return Case(["report", *corpus, "-m", model, "-o", "page.html", *plots])
         suffix, content = self._sound(rng) if rng.random() < 0.2 else self._material.sounds[0]
         folder = pick(rng, ("", "yes/", "no/"))
         clip = self._write(f"{folder}a{suffix}", content)
@@ -201,7 +194,7 @@ class Cases:
         if way < 0.35:
             labels = self._write("labels.txt", mutations.text_lines(rng, ("0.1\t0.4\tyes", "0.2\t0.3\tno", "\\\t1\t2")))
             sound = self._write("a.wav", self._material.sounds[0][1])
-            return Case(["evaluate", model, sound, "--stream", "--labels", labels, *pick(rng, ([], ["--json"]))])
+            return Case(["evaluate", sound, "-m", model, "--stream", "--labels", labels, *pick(rng, STYLES)])
         text = str(pick(rng, (*mutations.NAMES, *mutations.LINES))).replace("\0", "")
         if way < 0.45:
             return Case(["record", text, "-o", "recordings", "--speaker", pick(rng, ("anna", text))])
@@ -212,7 +205,8 @@ class Cases:
         if way < 0.65:
             return Case([*self._train(corpus), "--epochs", "1", "--words", f"yes,{text}"])
         if way < 0.7:
-            return Case(["evaluate", model, str(corpus), "--noise", str(corpus / "_background_noise_"), "--snr", text])
+            noise = str(corpus / "_background_noise_")
+            return Case(["evaluate", str(corpus), "-m", model, "--noise", noise, "--snr", text])
         if way < 0.8:
             for name in (text, f"{text}.wav"):
                 if (
@@ -226,7 +220,7 @@ class Cases:
             names = [f"{path.parent.name}/{path.name}" for path in sorted(corpus.rglob("*.wav"))]
             for split in ("validation", "testing"):
                 self._write(f"corpus/{split}_list.txt", mutations.text_lines(rng, names))
-        command = pick(rng, (["data", "info", str(corpus)], ["evaluate", model, str(corpus)],
+        command = pick(rng, (["data", "info", str(corpus)], ["evaluate", str(corpus), "-m", model],
                              [*self._train(corpus), "--epochs", "1"]))  # fmt: skip
         return Case(command)
 

@@ -16,6 +16,10 @@ class SaysoError(Exception):
     """Base class of all errors that a user can cause and correct."""
 
 
+class ArgumentError(SaysoError, TypeError):
+    """An argument of a type that cannot be used; also a TypeError, as is usual in Python."""
+
+
 class AudioError(SaysoError):
     """A sound file or an array of samples that cannot be used."""
 

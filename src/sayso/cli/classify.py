@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sayso.cli.console import note, progress_bar
-from sayso.cli.options import model_option
+from sayso.cli.options import format_option, model_option, scheduler_option
 from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @model_option
-@click.option(
-    "--format", "style", type=click.Choice(STYLES),
-    help="A table for people, the others for programs. [default: from the suffix of --output, else table]",
-)  # fmt: skip
+@format_option(*STYLES, default="from the suffix of --output, else table")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the rows to a file.")
 @click.option(
     "--files-from", "listing", metavar="FILE|-", help="Read paths from a file or standard input, one per line."
@@ -59,7 +56,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 @click.option("--resume", is_flag=True, help="Continue an interrupted batch with the same --output.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a finished file.")
 @click.option("--workers", type=click.IntRange(1, 1_000), help="Number of processes. [default: one per core]")
-@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@scheduler_option
 @click.pass_context
 def classify(
     context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,

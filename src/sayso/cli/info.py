@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import say
-from sayso.cli.tables import accuracy, percent
-from sayso.system.text import printable
+from sayso.cli.options import format_option, model_option
+from sayso.cli.tables import accuracy, facts_table, percent
 
 if TYPE_CHECKING:
     from sayso.model.metadata import TrainingRecord
@@ -18,18 +18,18 @@ UNKNOWN = "unknown"
 
 
 @click.command()
-@click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(model: str, as_json: bool) -> None:
-    """Describe MODEL, a file or the name of a shipped model.
+@model_option
+@format_option("table", "json")
+def info(model: str | None, style: str) -> None:
+    """Describe a model: its labels, features, training, scores and layers.
 
-    Example: sayso info commands
+    Example: sayso info -m commands-tiny
     """
     from sayso.cli.tables import layer_table
     from sayso.model import model_file, shipped
     from sayso.model.metadata import scores_of, training_of, versions_of
 
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     loaded, header = model_file.load(path), model_file.load_header(path)
     network, features = loaded.network, loaded.features
     facts = {
@@ -40,7 +40,7 @@ def info(model: str, as_json: bool) -> None:
         "multiply_adds": network.multiply_adds,
         **{key: header.get(key) for key in ("features", "decision", "training", "scores", "versions")},
     }
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
     record, scores = training_of(loaded.training), scores_of(loaded.scores)
@@ -59,13 +59,10 @@ def info(model: str, as_json: bool) -> None:
         "trained on": _training_data(record),
         **_taught(record),
         "validation before that" if record.taught else "validation": _validation(record),
-        **{f"score, {name}": accuracy(score) for name, score in scores.items()},
+        **{f"score {number}": f"{accuracy(score)} on {name}" for number, (name, score) in enumerate(scores.items(), 1)},
         "made with": ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN,
     }
-    rows = [(printable(name), printable(line)) for name, line in lines.items()]
-    width = max(len(name) for name, _ in rows)
-    for name, line in rows:
-        say(f"{name:<{width}}  {line}")
+    say(facts_table(lines))
     if left_out := len(loaded.scores) - len(scores):
         say(f"(and {left_out} more scores)")
     say(f"\n{layer_table(network)}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
-from sayso.cli.options import device_option, model_option
+from sayso.cli.options import device_option, format_option, model_option
 from sayso.cli.sound_options import KINDS, channel_option, raw_layout
 from sayso.cli.tables import percent
 
@@ -50,10 +50,7 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Channels of raw samples. [default: 1]")
 @click.option("--sample-format", "kind", type=click.Choice(KINDS), help="Form of raw samples. [default: s16le]")
 @channel_option
-@click.option(
-    "--format", "style", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
-    help="For people: a display on a terminal, otherwise a line per word. For programs: JSON lines.",
-)  # fmt: skip
+@format_option("text", "jsonl")
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
     help="Start a command when a word is detected. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and "

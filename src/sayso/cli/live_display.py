@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sayso.cli.console import can_draw
 from sayso.cli.tables import percent
+from sayso.system.invocation import in_form_of_call
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Display:
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
-        text.append(f"{level.problem}\n\n", "bold red")
+        text.append(f"{in_form_of_call(level.problem)}\n\n", "bold red")
         for label, probability in ranking(self._labels, window.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
             text.append(

@@ -9,8 +9,8 @@ import click
 
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, noise_option, split_option
-from sayso.cli.tables import accuracy_line
+from sayso.cli.options import DIRECTORY, corpus_options, model_option, noise_option, plots_option, split_option
+from sayso.cli.tables import accuracy_line, filled
 from sayso.system.text import decoded
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ LONGEST_CARD = 100_000
 
 
 @click.command()
-@click.argument("model")
-@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.argument("directory", type=DIRECTORY, required=False)
+@model_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
     help="Where to save the page.",
@@ -34,19 +34,17 @@ LONGEST_CARD = 100_000
 @split_option
 @noise_option
 @corpus_options
-@click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+@plots_option
 def report(
-    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None,
+    directory: Path | None, model: str | None, output: Path, split: Split, noise: Path | None, plots: Path | None,
     speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
-    """Write a report on MODEL, a file or the name of a shipped model: one HTML file that works offline.
+    """Write a report on a model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
     the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
 
-    Example: sayso report model.safetensors recordings -o report.html
+    Example: sayso report recordings -m model.safetensors -o report.html
     """
     from sayso.evaluation.measure import seconds_per_clip
     from sayso.model import model_file, shipped
@@ -58,7 +56,7 @@ def report(
 
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     recognizer = Recognizer(model_file.load(path))
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)
@@ -79,7 +77,7 @@ def report(
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
+        say(filled(f"accuracy {accuracy_line(measured.predictions.evaluation)}"))
     say(f"{output}: open it in a browser")
 
 

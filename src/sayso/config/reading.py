@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, Literal
 
 from sayso.errors import SettingsError, shown
+from sayso.system.suggestions import did_you_mean
 
 
 def build(kind: type, table: Any, name: str) -> Any:
@@ -32,7 +33,10 @@ def build(kind: type, table: Any, name: str) -> Any:
     hints = typing.get_type_hints(kind)
     known = [part.name for part in fields(kind)]
     if unknown := set(table) - set(known):
-        raise SettingsError(f"unknown setting {name}.{min(map(str, unknown))}; known are {', '.join(known)}")
+        raise SettingsError(
+            f"unknown setting {name}.{min(map(str, unknown))}; known are {', '.join(known)}"
+            f"{did_you_mean(min(map(str, unknown)), known)}"
+        )
     values = {key: _typed(value, hints[key], f"{name}.{key}") for key, value in table.items()}
     try:
         return kind(**values)

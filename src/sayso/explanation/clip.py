@@ -24,6 +24,7 @@ from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
 from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
+from sayso.system.suggestions import did_you_mean
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -174,7 +175,10 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     """
     if label is not None and label not in model.labels:
         hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
-        raise SettingsError(f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}")
+        raise SettingsError(
+            f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}"
+            f"{did_you_mean(label, model.labels)}"
+        )
     seconds = audio.info(path, only_files=True).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(

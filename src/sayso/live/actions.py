@@ -18,6 +18,7 @@ from typing import Self
 from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import SettingsError
 from sayso.recognition.decision import Detection
+from sayso.system.suggestions import did_you_mean
 
 # Seconds after which a command that is still running is ended: it hangs, or was not meant to be started by a word.
 TIMEOUT = 60.0
@@ -59,7 +60,9 @@ def parse(texts: Sequence[str], labels: Sequence[str]) -> dict[str, list[str]]:
         if not equals or not command.strip():
             raise SettingsError(f"the action {text!r} is not WORD=COMMAND, as in 'left=xdotool key Left'")
         if word not in words:
-            raise SettingsError(f"the action {text!r} is for no word of the model: {', '.join(words)}")
+            raise SettingsError(
+                f"the action {text!r} is for no word of the model: {', '.join(words)}{did_you_mean(word, words)}"
+            )
         actions.setdefault(word, []).append(command)
     return actions
 

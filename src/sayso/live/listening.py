@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -184,13 +185,15 @@ class Listening:
 
 
 def listen(
-    model: str | Recognizer = shipped.DEFAULT, device: str | int | None = None, gain: float = 0.0
+    model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
+    device: str | int | None = None,
+    gain: float = 0.0,
 ) -> Iterator[Detection]:
     """Detect words from a microphone, until the caller stops iterating.
 
     Parameters
     ----------
-    model : str or Recognizer
+    model : str, path or Recognizer
         A model file, the name of a shipped model, or a recogniser that is loaded already.
     device : str, int or None
         Index of the microphone or part of its name; None is the system's default.
@@ -207,7 +210,7 @@ def listen(
     ModelError, MicrophoneError
         If the model or the microphone cannot be used.
     """
-    recognizer = load(model) if isinstance(model, str) else model
+    recognizer = model if isinstance(model, Recognizer) else load(model)
     with Microphone(device, recognizer.model.features.sample_rate) as microphone:
         for window in Listening(recognizer, microphone.chunks(), gain=gain).scores():
             if window.detection:
@@ -237,13 +240,13 @@ class BackgroundListener:
     def __init__(
         self,
         callback: Callable[[Detection], object],
-        model: str | Recognizer = shipped.DEFAULT,
+        model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
         device: str | int | None = None,
         gain: float = 0.0,
     ) -> None:
         self.error: Exception | None = None
         self._callback = callback
-        recognizer = load(model) if isinstance(model, str) else model
+        recognizer = model if isinstance(model, Recognizer) else load(model)
         self.microphone = Microphone(device, recognizer.model.features.sample_rate)
         self.listening = Listening(recognizer, self.microphone.chunks(), gain=gain)
         self._thread = threading.Thread(target=self._run, name="sayso", daemon=True)

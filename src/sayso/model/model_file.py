@@ -5,6 +5,7 @@ allocated for it.
 """
 
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -69,7 +70,14 @@ class Model:
     rehearsal: Rehearsal | None = None
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
-    def save(self, path: Path) -> None:
+    def __repr__(self) -> str:
+        return (
+            f"<Model: {len(self.labels)} labels ({', '.join(self.labels)}), "
+            f"{self.network.parameter_count:,} parameters, "
+            f"windows of {self.features.clip:g} s at {self.features.sample_rate} Hz>"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, completely or not at all.
 
         Raises
@@ -99,7 +107,7 @@ class Model:
         if len(self.digests):
             arrays["digests"] = packed(self.digests)
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
+        write_atomically(Path(path), save(contiguous, {_KEY: json.dumps(header)}))
 
 
 def versions() -> dict[str, str]:

@@ -3,15 +3,17 @@
 A clip, a long file and the microphone differ only in where the samples come from.
 """
 
+import os
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.errors import ModelError
+from sayso.errors import ArgumentError, ModelError
 from sayso.features.mfcc import FeatureStream, MfccExtractor
 from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
@@ -20,7 +22,7 @@ from sayso.nn.folding import folded
 from sayso.recognition.decision import Decision, Detection, ranking
 from sayso.sound import audio
 from sayso.sound.high_pass import high_passed, high_passed_clip
-from sayso.sound.sources import Source
+from sayso.sound.sources import Source, described
 from sayso.sound.speech import fit_window
 from sayso.system.workers import in_order
 
@@ -87,12 +89,19 @@ class Recognizer:
     """
 
     def __init__(self, model: Model) -> None:
+        if not isinstance(model, Model):
+            raise ArgumentError(
+                f"a Recognizer takes a loaded Model, not {described(model)}; sayso.load takes a path or a name"
+            )
         self.model = model
         self._extractor = MfccExtractor(model.features, model.tables)
         with np.errstate(over="ignore", invalid="ignore"):
             self._network = folded(model.network)
             self._back = streaming.back(self._network, self._step_frames)
         self._words = [index for index, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
+
+    def __repr__(self) -> str:
+        return f"<Recognizer with {self.model!r}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -129,15 +138,15 @@ class Recognizer:
             )
         return probabilities.astype(np.float32, copy=False)
 
-    def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
+    def classify(self, source: Source | ArrayLike, sample_rate: float | None = None) -> Detection:
         """Recognise the word in one clip of any length, from the window that holds the most sound.
 
         Parameters
         ----------
-        source : path, bytes, file object, or ndarray of shape (samples,) or (samples, channels)
-            The clip.
-        sample_rate : int, optional
-            Samples per second; required with an array, ignored otherwise.
+        source : str, path, bytes, binary file object, or array_like of shape (samples,) or (samples, channels)
+            The clip: a sound file (as a path, an address, its content, or opened with mode "rb"), or its samples.
+        sample_rate : float, optional
+            Samples per second; required with samples, ignored otherwise.
 
         Returns
         -------
@@ -146,16 +155,20 @@ class Recognizer:
 
         Raises
         ------
+        ArgumentError
+            If the clip is neither, or samples are given without their rate.
         AudioError
             If the clip cannot be read.
         """
         rate, length = self.model.features.sample_rate, self.model.features.clip_samples
-        if isinstance(source, np.ndarray):
-            if sample_rate is None:
-                raise TypeError("an array of samples needs its sample_rate, as in classify(samples, 16000)")
-            samples = audio.from_array(source, sample_rate, rate)
+        if not _holds_samples(source):
+            samples = audio.load(cast(Source, source), rate)
+        elif isinstance(sample_rate, int | float | np.number):
+            samples = audio.from_array(cast(ArrayLike, source), float(sample_rate), rate)
         else:
-            samples = audio.load(source, rate)
+            raise ArgumentError(
+                f"samples need their sample_rate in Hz, as in classify(samples, 16000), not {described(sample_rate)}"
+            )
         samples = high_passed_clip(samples, self.model.features.high_pass, rate)
         window, start = fit_window(samples, length)
         return self._detection(self.probabilities(window[None])[0], start, len(samples))
@@ -227,7 +240,17 @@ class Recognizer:
         ------
         window : WindowScores
             The scores at each step, as soon as its samples are available.
+
+        Raises
+        ------
+        ArgumentError
+            If the stream is not an iterable, or a chunk is not an array of one dimension.
         """
+        if isinstance(chunks, str | bytes | np.ndarray) or not isinstance(chunks, Iterable):
+            raise ArgumentError(
+                f"a stream is an iterable of arrays of samples at {self.model.features.sample_rate} Hz, not "
+                f"{described(chunks)}; pass [samples] for one array, and a path to classify"
+            )
         features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
         decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
         # Half a window of silence before and after puts words at the very edges into the middle of a window. It is
@@ -295,6 +318,9 @@ def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Itera
     size = step * together
     rest = np.empty(0, np.float32)
     for chunk in chunks:
+        if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
+            shape = f"an array of shape {chunk.shape}" if isinstance(chunk, np.ndarray) else described(chunk)
+            raise ArgumentError(f"a chunk of a stream is an array of samples of shape (samples,), not {shape}")
         rest = np.concatenate([rest, chunk])
         whole = len(rest) // size * size
         yield from (rest[start : start + size] for start in range(0, whole, size))
@@ -303,12 +329,26 @@ def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Itera
         yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
 
 
-def load(model: str = shipped.DEFAULT) -> Recognizer:
+def _holds_samples(source: object) -> bool:
+    """Return whether a clip is given as its samples: an array of any library, or a sequence of numbers."""
+    return hasattr(source, "__array__") or isinstance(source, list | tuple | array)
+
+
+def load(model: str | os.PathLike[str] = shipped.DEFAULT) -> Recognizer:
     """Load a model from a file, or by its name if it is one that comes with sayso.
+
+    Parameters
+    ----------
+    model : str or path
+        Path of the file, or name of a shipped model.
 
     Raises
     ------
+    ArgumentError
+        If it is neither text nor a path.
     ModelError
         If there is no such model, or the file cannot be used.
     """
-    return Recognizer(model_file.load(shipped.find(str(model))))
+    if not isinstance(model, str | os.PathLike):
+        raise ArgumentError(f"a model is loaded by its path or its name, not from {described(model)}")
+    return Recognizer(model_file.load(shipped.find(os.fspath(model))))

@@ -302,7 +302,8 @@ def _norms(passages: Sequence[Passage]) -> Markup:
     axes.set(xlabel="input of layer (L: logits)", ylabel="norm of the gradient")
     # Only some of many layers have space for a number.
     every = -(-len(places) // 12)
-    axes.set_xticks([*places[:-1:every], places[-1]], [*map(str, places[:-1:every]), "L"])
+    numbers = [place for place in places[:-1:every] if place <= places[-1] - every]
+    axes.set_xticks([*numbers, places[-1]], [*map(str, numbers), "L"])
     axes.grid(axis="y")
     # The backward pass goes from right to left.
     axes.annotate(

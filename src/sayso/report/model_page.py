@@ -117,7 +117,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
             "model": "Model",
             "training": "Training",
             "accuracy": "Accuracy",
-            **({"mistakes": "Worst clips"} if measured else {}),
+            **({"mistakes": "Least certain clips"} if measured else {}),
             "cost": "Computational cost",
             "origin": "Training data and settings",
         },
@@ -131,7 +131,7 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
     positions = predictions.worst(WORST)
     windows = measured.clips.windows[positions]
     extractor = MfccExtractor(model.features, model.tables)
-    shown = []
+    shown: list[dict[str, Any]] = []
     for position, window, decibels in zip(
         positions, windows, extractor.decibels(extractor.energies(windows)), strict=True
     ):
@@ -141,7 +141,9 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
         loud = np.maximum(decibels.T - (decibels.max() - RANGE), 0)
         shown.append(
             {
+                "number": len(shown) + 1,
                 "name": name,
+                "correct": predicted == truth,
                 "truth": truth,
                 "predicted": predicted,
                 "confidence": probabilities.max(),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.system.atomic_files import write_atomically
+from sayso.system.invocation import called_as
 from sayso.version import __version__
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "number": number}
-    return environment.get_template(template).render(version=__version__, **values)
+    return environment.get_template(template).render(version=__version__, called_as=called_as(), **values)
 
 
 def save(page: str, path: Path) -> None:

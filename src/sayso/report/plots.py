@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -93,8 +93,9 @@ def confusion(evaluation: Evaluation) -> Plot:
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=BLUE if correct else ORANGE, alpha=opacity, linewidth=0))
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=INK, fontsize=size)
+    # At the edge of the figure, as the matrix may be narrower than its title.
+    figure.suptitle(_accuracy_title(evaluation), x=0.02, ha="left", fontsize=9, fontweight="bold", color=INK)
     axes.set(
-        title=_accuracy_title(evaluation),
         xlabel="predicted label",
         ylabel="true label",
         xlim=(-0.5, len(labels) - 0.5),
@@ -121,9 +122,10 @@ def words(evaluation: Evaluation) -> Plot:
     bounds = 100 * np.array([wilson_interval(round(s.recall * s.clips), s.clips) for s in scores.values()])
     axes.hlines(rows - 0.15, bounds[:, 0], bounds[:, 1], color=BLUE, linewidth=1.2, alpha=0.55)
     axes.plot(recall, rows - 0.15, "o", color=BLUE, markersize=4.5, label="recall, with 95 % interval")
-    precision = [100 * score.precision for score in scores.values()]
+    # Without any prediction of a label there is no precision, and no marker.
+    precision = [100 * score.precision if score.predicted else np.nan for score in scores.values()]
     axes.plot(precision, rows + 0.15, "D", color=ORANGE, markersize=4, label="precision")
-    low = min(float(bounds.min()), *precision)
+    low = float(np.nanmin([bounds.min(), *precision]))
     axes.set(title="Recall and precision", xlabel="%", xlim=(max(5 * np.floor(low / 5) - 2, -2), 102))
     name_ticks(axes.yaxis, list(scores))
     axes.set_ylim(len(scores) - 0.4, -0.6)
@@ -269,10 +271,11 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
         save(confusion(evaluation).figure, path)
 
 
-def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore, path: Path) -> None:
-    """Save a plot of misses and false alarms of a stream, as PNG or SVG by the suffix of the path."""
+def save_drawn(folder: Path, draw: Callable[[], Sequence[Plot]]) -> None:
+    """Draw plots in the style of the pages and save them in a folder, each as PNG and as SVG."""
     with style():
-        save(stream_trade_off(curve, in_use).figure, path)
+        plots = draw()
+    save_all(plots, folder)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -313,4 +316,4 @@ def save_all(plots: Sequence[Plot], folder: Path) -> None:
 
 def _accuracy_title(evaluation: Evaluation) -> str:
     low, high = evaluation.interval
-    return f"Accuracy {100 * evaluation.accuracy:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    return f"Accuracy {100 * evaluation.accuracy:.1f} %\n95 % interval {100 * low:.1f} to {100 * high:.1f} %"

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from sayso.errors import AudioError, FormatError
+from sayso.errors import ArgumentError, AudioError, FormatError
 from sayso.sound.forward import Forward
 
-Source = Path | str | bytes | BinaryIO
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """Anything that sound can be read from; text is a path, an address, or "-" for standard input."""
 
 STDIN = "-"
@@ -42,7 +42,12 @@ def name_of(source: Source) -> str:
     """Return what messages call a source."""
     if source == STDIN:
         return "standard input"
-    return str(source) if isinstance(source, str | Path) else "the given sound"
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "the given sound"
+
+
+def described(value: object) -> str:
+    """Return what messages call an argument of the wrong type."""
+    return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
 class Opened:
@@ -105,11 +110,13 @@ def opened(source: Source, only_files: bool = False) -> Iterator[Opened]:
 
     Raises
     ------
+    ArgumentError
+        If it is not a source of sound.
     AudioError
         If the source cannot be fetched or read, or is a file opened as text.
     """
     name = name_of(source)
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
         yield Opened(io.BytesIO(source), name)
     elif isinstance(source, str) and is_remote(source):
         with fetched(source) as path, binary_file(path, name) as file:
@@ -118,12 +125,17 @@ def opened(source: Source, only_files: bool = False) -> Iterator[Opened]:
         if sys.stdin is None:
             raise AudioError("there is no standard input; give a file")
         yield Opened(sys.stdin.buffer, name)
-    elif isinstance(source, str | Path):
+    elif isinstance(source, str | os.PathLike):
         path = Path(source)
         if only_files and _is_special(path):
             raise AudioError(f"{name} is a pipe or a device, not a regular file; save the sound in a file")
         with binary_file(path, name) as file:
             yield Opened(file, name, path)
+    elif not callable(getattr(source, "read", None)):
+        raise ArgumentError(
+            f"sound cannot be read from {described(source)}; give a path, the bytes of a sound file, a file opened "
+            'with mode "rb", or an array of samples with its sample_rate'
+        )
     else:
         yield Opened(source, name)
 
