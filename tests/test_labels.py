@@ -1,4 +1,4 @@
-"""Labels are compared in one place: in one spelling, by case where that is unambiguous, with what was probably meant."""
+"""Labels are compared in one place: in one spelling, by case where that is unambiguous, or by what is similar."""
 
 import unicodedata
 
