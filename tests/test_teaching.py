@@ -31,7 +31,7 @@ def clip(word: str, seed: int) -> np.ndarray:
     pitch = 1 + 0.05 * np.sin(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sounds, "TONES", sounds.TONES | NEW)
-        return sounds.clip(word, seed, float(pitch))
+        return sounds.clip(word.lower(), seed, float(pitch))
 
 
 def recordings(folder: Path, mislabelled: bool = False, **counts: int) -> Corpus:
