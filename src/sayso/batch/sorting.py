@@ -1,7 +1,6 @@
 """Sort files by word: link or copy them into one folder per word, and never overwrite another file."""
 
 import filecmp
-import os
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -55,9 +54,6 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
     """
     if place.exists():
         return place.samefile(source) or filecmp.cmp(source, place, shallow=False)
-    if os.path.lexists(place):
-        # A broken link.
-        return False
     if not copy:
         try:
             place.hardlink_to(source.resolve())
@@ -72,5 +68,6 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
         with source.open("rb") as sound, creating(place) as file:
             shutil.copyfileobj(sound, file)
     except TakenError:
+        # By a broken link, or by another batch at this moment.
         return False
     return True
