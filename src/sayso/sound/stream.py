@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sayso.errors import AudioError
+from sayso.errors import ArgumentError, AudioError
+from sayso.sound.sources import described
 
 Samples = npt.NDArray[np.float32]
 
@@ -94,3 +95,19 @@ def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Ite
     for block in blocks:
         yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def reblock(chunks: Iterable[Samples], step: int, together: int = 1) -> Iterator[Samples]:
+    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
+    size = step * together
+    rest = np.empty(0, np.float32)
+    for chunk in chunks:
+        if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
+            shape = f"an array of shape {chunk.shape}" if isinstance(chunk, np.ndarray) else described(chunk)
+            raise ArgumentError(f"a chunk of a stream is an array of samples of shape (samples,), not {shape}")
+        rest = np.concatenate([rest, chunk])
+        whole = len(rest) // size * size
+        yield from (rest[start : start + size] for start in range(0, whole, size))
+        rest = rest[whole:]
+    if len(rest):
+        yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
