@@ -284,7 +284,12 @@ def test_the_command_starts_actions_records_and_ends_at_ctrl_c(
 def test_without_a_microphone_the_error_is_one_line(
     microphones: VirtualMicrophones, tiny_model_path: Path, tmp_path: Path
 ) -> None:
-    alone = dict(microphones.environment) | {"PULSE_SERVER": f"unix:{tmp_path}/none"}
+    config = Path(microphones.environment["ALSA_CONFIG_PATH"]).read_text().split("pcm.still")[0]
+    (tmp_path / "asoundrc").write_text(config)
+    alone = dict(microphones.environment) | {
+        "PULSE_SERVER": f"unix:{tmp_path}/none",
+        "ALSA_CONFIG_PATH": str(tmp_path / "asoundrc"),
+    }
     for arguments in (["listen", "-m", tiny_model_path], ["devices"]):
         process = command(*arguments, environment=alone)
         out, err = process.communicate(timeout=60)

@@ -4,7 +4,7 @@ Example: python scripts/shipped_models/repeats.py commands --data speech_command
 
 Recordings of validation speakers are cut to their speech and brought to the same level. Only those are used that the
 model detects when they are said alone, so that what is missed is missed because of the other words. A last stream
-holds each word once, but stretched to more than twice its length: it must not be detected twice.
+holds each word once, but stretched to twice its length: it must not be detected twice.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from sayso.sound.stream import Samples
 
 # A detection belongs to a word from its start until so many seconds after its end.
 LATEST = 0.75
-STRETCH = 2.5
+STRETCH = 2.0
 
 
 def main() -> None:
