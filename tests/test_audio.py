@@ -251,6 +251,21 @@ def test_samples_that_are_not_sound_are_refused() -> None:
                 audio.from_array(samples, RATE, RATE)
 
 
+@pytest.mark.filterwarnings("error")
+def test_samples_that_are_not_sound_cause_no_warnings_on_the_way(tmp_path: Path) -> None:
+    signalling = struct.pack("<I", 0x7FA00000)
+    for value in (signalling, struct.pack("<f", np.nan), struct.pack("<f", np.inf), struct.pack("<f", 3e38)):
+        for channels in (1, 2):
+            samples = np.zeros((4_000, channels), np.float32)
+            soundfile.write(tmp_path / "odd.wav", samples, RATE, "FLOAT")
+            content = bytearray((tmp_path / "odd.wav").read_bytes())
+            content[-800:-796] = value
+            content[-404:-400] = struct.pack("<f", -np.inf)
+            (tmp_path / "odd.wav").write_bytes(content)
+            with case(value, channels), pytest.raises(AudioError, match="NaN, infinite"):
+                audio.load(tmp_path / "odd.wav", RATE)
+
+
 def test_absurd_rates_are_refused() -> None:
     for rate in (1, 999, 768_001, 2_000_000):
         with case(rate):

@@ -142,7 +142,9 @@ class Cases:
         if way < 0.97:
             choose = pick(rng, ([], ["--choose-threshold"]))
             return Case(["evaluate", str(corpus), "-m", model, "--stream", "--hours", "0.01", *choose])
-        return Case(["teach", str(corpus), "-o", "taught", "-m", model])
+        # Teaching a model of full size takes longer than a command may take here.
+        small = mutations.safetensors(rng, self._material.models[int(rng.integers(2))])
+        return Case(["teach", str(corpus), "-o", "taught", "-m", self._write("bad.safetensors", small)])
 
     def page(self, rng: Rng) -> Case:
         """Write a report or an explanation, or describe a model, whose file tells odd things of itself."""

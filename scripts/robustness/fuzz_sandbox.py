@@ -89,7 +89,9 @@ class Sandbox:
             self._faults.append(f"status {status} without a message")
         if "Traceback" in text or "RuntimeWarning" in text:
             self._faults.append(f"prints {text[-3_000:]}")
-        if odd := {character for character in text if not character.isprintable() and character != "\n"} - {"\r"}:
+        from sayso.system.text import is_safe
+
+        if odd := {character for character in text if not is_safe(character)} - {"\r", "\n"}:
             self._faults.append(f"prints {sorted(odd)} in {text[:500]!r}")
         if self._surroundings() != before:
             self._faults.append("changed files outside its folder")

@@ -169,9 +169,17 @@ def _powers(block: Blocks) -> NDArray[np.float64]:
     """Return the energy of each channel and, last, of their mean."""
     if len(block) < 2:
         return np.zeros(block.shape[1] + 1)
-    differences = np.diff(np.column_stack([block, block.mean(axis=1)]), axis=0)
-    powers: NDArray[np.float64] = np.einsum("sc,sc->c", differences, differences, dtype=np.float64)
+    # Samples of a damaged file may be infinite or not a number; they are refused later.
+    with np.errstate(all="ignore"):
+        differences = np.diff(np.column_stack([block, block.mean(axis=1)]), axis=0)
+        powers: NDArray[np.float64] = np.einsum("sc,sc->c", differences, differences, dtype=np.float64)
     return powers
+
+
+def _sounds(block: Blocks) -> NDArray[np.bool_]:
+    """Return which moments are not silent in all channels; a signalling NaN of a damaged file is no silence."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(block.any(axis=1))
 
 
 def _best(powers: NDArray[np.float64]) -> int | None:
@@ -188,8 +196,9 @@ def _beginning(
     """Yield leading zeros, converted, and return the first second of sound and what else was read."""
     block: Blocks = np.empty((0, 1), np.float32)
     for block in source:
-        if block.any():
-            start = int(block.any(axis=1).argmax())
+        sounding = _sounds(block)
+        if sounding.any():
+            start = int(sounding.argmax())
             if start:
                 yield convert(block[:start])
             parts, count = [block[start:]], len(block) - start
