@@ -134,7 +134,7 @@ def tree(rng: Rng, root: Any) -> Any:
         node.pop(key)
     elif change == 1 and isinstance(node[key], list) and node[key]:
         node[key] *= int(rng.integers(2, 40))
-    elif change == 2 and isinstance(node[key], int | float):
+    elif change == 2 and isinstance(node[key], int | float) and abs(node[key]) < 1e300:
         node[key] = node[key] * pick(rng, (-1, 2, 10, 1_000, 0.5, 0.001))
     elif change == 3 and isinstance(node[key], dict):
         node[key][pick(rng, ("x", "kind", "\x1b[2J", "layers"))] = pick(rng, VALUES)
