@@ -59,6 +59,21 @@ CONTRAST = """
 }
 """
 
+# Texts of a plot that lie on one another, or outside of it.
+OVERLAPPING = """
+() => [...document.querySelectorAll("svg.plot")].flatMap(plot => {
+  const whole = plot.getBoundingClientRect();
+  const texts = [...plot.querySelectorAll("text")].filter(text => text.textContent.trim())
+    .map(text => [text.textContent, text.getBoundingClientRect()]).filter(([, box]) => box.width);
+  const cut = texts.filter(([, a]) => a.left < whole.left - 1 || a.right > whole.right + 1);
+  const over = texts.flatMap(([one, a], i) => texts.slice(i + 1).filter(([, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2
+  ).map(([other]) => `${one} | ${other}`));
+  return [...cut.map(([text]) => text), ...over];
+})
+"""
+
 # Every picture of a page must be drawn and have an alternative text.
 PICTURES = """
 () => [...document.querySelectorAll("img, svg[role=img]")].map(picture => ({

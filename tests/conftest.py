@@ -117,7 +117,8 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def sayso(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run a command in this process as `sayso ARGUMENTS` does."""
+    """Run a command in this process as `sayso ARGUMENTS` does, on a terminal so wide that no path is wrapped."""
+    monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["sayso", *map(str, arguments)])

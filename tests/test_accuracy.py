@@ -16,6 +16,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from sayso.cli.tables import word_table
 from sayso.config import SILENCE, UNKNOWN
 from sayso.corpus.corpus import Clip
 from sayso.evaluation.accuracy import Evaluation, doubtful
@@ -80,8 +81,8 @@ def test_plain_values_are_json() -> None:
         "interval": list(evaluation.interval),
         "clips": 3,
         "words": {
-            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2},
-            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1},
+            "a": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "clips": 2, "predicted": 1},
+            "b": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1, "predicted": 2},
         },
         "labels": ["a", "b"],
         "confusion": [[1, 1], [0, 1]],
@@ -112,3 +113,11 @@ def test_doubtful_recordings_are_listed_by_their_loss() -> None:
     assert [(entry.clip.word, entry.predicted) for entry in found] == [("house", "no"), ("no", "yes"), ("up", "yes")]
     assert found[1].loss == pytest.approx(-np.log(0.2))
     assert doubtful(clips, probabilities, (*LABELS, SILENCE), most=1) == found[:1]
+
+
+def test_without_clips_or_predictions_of_a_label_its_scores_are_dashes() -> None:
+    truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 2, 0])
+    lines = word_table(Evaluation.of(("all", "never", "absent"), truth, predicted)).splitlines()
+    assert lines[1].split() == ["all", "50.0", "%", "50.0", "%", "50.0", "%", "2"]
+    assert lines[2].split() == ["never", "–", "0.0", "%", "0.0", "%", "2"]
+    assert lines[3].split() == ["absent", "–", "–", "–", "0"]

@@ -1,11 +1,14 @@
 """Unpacking: good archives are unpacked exactly, and hostile ones leave no trace, inside the folder or outside."""
 
+import bz2
+import contextlib
 import gzip
 import io
 import os
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +45,17 @@ def zipped(path: Path, files: dict[str | zipfile.ZipInfo, bytes]) -> Path:
         for name, content in files.items():
             archive.writestr(name, content)
     return path
+
+
+@contextlib.contextmanager
+def little_memory(most: int) -> Iterator[None]:
+    """Check that the peak of memory stays below this number of bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -104,7 +118,7 @@ def test_a_hostile_tar_is_refused(refuse: Callable[[Path, str], None], tmp_path:
         (entry("device", tarfile.BLKTYPE), "a link, a device"),
         (entry("pipe", tarfile.FIFOTYPE), "a link, a device"),
         (entry("good.wav"), "twice"),
-        (entry("good.wav/below"), "twice"),
+        (entry("good.wav/below"), "as a file and as a folder"),
         (entry("good.wav", tarfile.DIRTYPE), "as a file and as a folder"),
     ):
         with case(member.name, member.type, member.linkname):
@@ -163,7 +177,7 @@ def test_too_many_files_are_refused(
     refuse: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "MOST_ENTRIES", 50)
-    refuse(tar(tmp_path / "archive", *(entry(str(number)) for number in range(51))), "more than 50 files")
+    refuse(tar(tmp_path / "archive", *(entry(str(number)) for number in range(51))), "more than 50 files and folders")
 
 
 def test_every_kind_of_damage_is_found(refuse: Callable[[Path, str], None], tmp_path: Path) -> None:
@@ -230,3 +244,118 @@ def test_a_zip_with_a_file_without_a_name_is_refused(refuse: Callable[[Path, str
         content = content[:lengths] + struct.pack("<HH", 0, 1) + content[lengths + 4 :]
     path.write_bytes(content)
     refuse(path, "a file without a name")
+
+
+def directory(count: int, name: bytes = b"x") -> bytes:
+    """Return a zip archive that is only a table of contents."""
+    entries = count * (struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *[0] * 11, len(name), *[0] * 6) + name)
+    return entries + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entries), 0, 0)
+
+
+def test_the_table_of_contents_of_a_zip_is_bounded_before_it_is_read(
+    refuse: Callable[[Path, str], None], tmp_path: Path
+) -> None:
+    # The archive claims to have one file; 47 bytes an entry.
+    (tmp_path / "archive").write_bytes(directory(400_000))
+    refuse(tmp_path / "archive", "a table of contents of more than 16,777,216 bytes")
+    with little_memory(2_000_000), pytest.raises(DownloadError):
+        unpack(tmp_path / "archive", tmp_path / "new", LIMIT, lambda done, total: None)
+
+
+def test_headers_of_a_tar_take_little_memory_whatever_their_number(tmp_path: Path) -> None:
+    for kind, everywhere in {"for one file": False, "for all that follow": True}.items():
+        with tarfile.open(tmp_path / "archive", "w:gz", format=tarfile.PAX_FORMAT) as packed:
+            for number in range(20):
+                records = {f"key{number}.{part}": "x" for part in range(1_500)}
+                member = entry(f"{number}.wav")
+                if everywhere:
+                    packed.fileobj.write(tarfile.TarInfo.create_pax_global_header(records))
+                else:
+                    member.pax_headers = records
+                packed.addfile(member)
+        with case(kind):
+            with little_memory(2_500_000):
+                unpack(tmp_path / "archive", tmp_path / "new", LIMIT, lambda done, total: None)
+            assert len(everything(tmp_path / "new")) == 20
+            archive.remove(tmp_path / "new")
+
+
+def test_names_that_could_not_be_removed_or_created_are_refused(
+    refuse: Callable[[Path, str], None], tmp_path: Path
+) -> None:
+    for name, reason in (
+        ("a/" * 1_200 + "x.wav", "more than 16 folders deep"),
+        ("a/" * 16 + "x.wav", "more than 16 folders deep"),
+        ("yes/" + "x" * 256, "a name of more than 255 bytes"),
+        ("ü" * 128 + "/1.wav", "a name of more than 255 bytes"),
+    ):
+        for kind in ("tar", "zip"):
+            with case(kind, name[:20]):
+                path = tmp_path / "archive"
+                refuse(zipped(path, {name: b""}) if kind == "zip" else tar(path, entry(name)), reason)
+
+
+def test_folders_count_as_entries(
+    refuse: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_ENTRIES", 50)
+    names = [f"{number}/b/c/d/e/f.wav" for number in range(10)]
+    refuse(tar(tmp_path / "archive", *map(entry, names)), "more than 50 files and folders")
+
+
+def test_every_compression_of_a_zip_is_checked_and_takes_little_memory(
+    refuse: Callable[[Path, str], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "archive"
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+        with case(method):
+            with zipfile.ZipFile(path, "w", method) as packed:
+                for name, content in FILES.items():
+                    packed.writestr(name, content)
+            unpack(path, tmp_path / "new", LIMIT, lambda done, total: None)
+            assert everything(tmp_path / "new") == FILES
+            archive.remove(tmp_path / "new")
+            content = path.read_bytes()
+            for place in range(5):
+                spot = content.index(b"3.wav") + 10 + 20_000 * place
+                path.write_bytes(content[:spot] + bytes([content[spot] ^ 8]) + content[spot + 1 :])
+                refuse(path, "damaged or not an archive")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("x.wav", b"x")
+    refuse(path, "compressed by a rare method")
+    # 45 bytes of bzip2 stand for 45 MB; the declared size is that of a small file.
+    bomb = bz2.compress(bytes(100_000_000))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:
+        packed.writestr("x.wav", bomb)
+    content = bytearray(path.read_bytes())
+    for start, offset in ((0, 8), (content.rindex(b"PK\1\2"), 10)):
+        content[start + offset : start + offset + 2] = struct.pack("<H", zipfile.ZIP_BZIP2)
+        content[start + offset + 14 : start + offset + 18] = struct.pack("<L", 1_000)
+    path.write_bytes(content)
+    with little_memory(8_000_000):
+        refuse(path, "is not as long as declared")
+
+
+def test_a_position_before_the_start_of_the_file_is_damage(refuse: Callable[[Path, str], None], tmp_path: Path) -> None:
+    path = zipped(tmp_path / "archive", {"noise": NOISE})
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\1\2")
+    for offset in (2**31, 2**32 - 1):
+        with case(offset):
+            content[start + 42 : start + 46] = struct.pack("<L", offset)
+            path.write_bytes(content)
+            refuse(path, "damaged or not an archive")
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    # More than Python's limit of recursion, made from the inside out.
+    for _ in range(1_100):
+        (tmp_path / "outer").mkdir()
+        (tmp_path / "deep").rename(tmp_path / "outer" / "a")
+        (tmp_path / "outer").rename(tmp_path / "deep")
+    (tmp_path / "deep" / "file").write_text("x")
+    (tmp_path / "outside").write_text("x")
+    (tmp_path / "deep" / "link").symlink_to(tmp_path)
+    archive.remove(tmp_path / "deep")
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]

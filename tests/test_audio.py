@@ -83,7 +83,7 @@ FORMATS = {
 
 
 def test_every_format_that_is_promised_can_be_read(tmp_path: Path) -> None:
-    assert set(FORMATS) == libsndfile.SUFFIXES
+    assert set(FORMATS) <= libsndfile.SUFFIXES
     for suffix, (form, subtype) in FORMATS.items():
         with case(suffix):
             path = tmp_path / f"sound{suffix}"
@@ -160,8 +160,8 @@ def test_an_mp3_of_variable_rate_without_a_length_is_no_error() -> None:
     assert len(audio.load(headless, RATE)) == pytest.approx(160_000, abs=3_000)
 
 
-def test_a_sound_that_declares_too_little_is_no_error() -> None:
-    assert len(audio.load(wav(declared=4_000), RATE)) == 2_000
+def test_a_sound_that_declares_too_little_is_read_to_its_end() -> None:
+    assert len(audio.load(wav(declared=4_000), RATE)) == 8_000
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
@@ -294,8 +294,8 @@ def test_arrays_that_are_not_sound_are_refused() -> None:
         (np.zeros((5, 0)), "no samples"),
         (0.5, "0 dimensions"),
         (np.zeros((2, 2, 2)), "3 dimensions"),
-        (np.zeros(9, np.uint8), "uint8"),
-        (np.zeros(9, np.int64), "int64"),
+        (np.full(9, 2**40), "integers up to 1099511627776; expected 32 bits"),
+        (np.zeros(9, bool), "bool"),
         (np.zeros(9, complex), "complex128"),
         (np.array(["a"]), "values"),
         ([[1.0], [1.0, 2.0]], "do not form a regular array"),

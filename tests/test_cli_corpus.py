@@ -32,7 +32,7 @@ def test_what_was_skipped_is_told_also_when_a_command_fails(
     (root / "music" / "notes.pdf").touch()
     for command in (
         ["train", root, "-o", tmp_path / "x"],
-        ["teach", root, "-o", tmp_path / "x", "--from", tiny_model_path],
+        ["teach", root, "-o", tmp_path / "x", "-m", tiny_model_path],
         ["train", root, "-o", tmp_path / "x", "--words", "lmap"],
     ):
         with case(*command):
@@ -70,10 +70,10 @@ def test_every_command_takes_the_speaker_and_the_layout(
 ) -> None:
     root = corpus(tmp_path / "corpus", "yes", "no", name="{speaker}/{take}.wav")
     for command in (
-        ["evaluate", tiny_model_path, root],
-        ["evaluate", tiny_model_path, root, "--stream", "--hours", "0.01"],
+        ["evaluate", root, "-m", tiny_model_path],
+        ["evaluate", root, "-m", tiny_model_path, "--stream", "--hours", "0.01"],
         ["data", "info", root],
-        ["report", tiny_model_path, root, "-o", tmp_path / "page.html"],
+        ["report", root, "-m", tiny_model_path, "-o", tmp_path / "page.html"],
     ):
         with case(*command):
             result = sayso(*command, "--layout", "word/speaker", "--speaker", "/([a-d])/")

@@ -52,7 +52,7 @@ def server(tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileS
 
 
 def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> None:
-    facts = {fact["name"]: fact for fact in json.loads(sayso("data", "list", "--json").out)}
+    facts = {fact["name"]: fact for fact in json.loads(sayso("data", "list", "--format", "json").out)}
     assert list(facts) == ["speech-commands", "speech-commands-v1", "speech-commands-test", "mini-speech-commands"]
     full = facts["speech-commands"]
     assert full["url"] == "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
@@ -61,11 +61,12 @@ def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> 
     assert not any(fact["folder"] for fact in facts.values())
     (home / "speech-commands").mkdir(parents=True)
     (home / "speech-commands" / catalogue.MARKER).touch()
-    header, first, second, *_ = sayso("data", "list").out.splitlines()
-    assert header.split() == ["name", "content", "folder", "download", "unpacked"]
+    header, first, rest = sayso("data", "list").out.split("\n", 2)
+    assert header.split() == ["name", "content", "state", "download", "unpacked"]
     assert "2,429 MB" in first
-    assert str(home / "speech-commands") in first
-    assert "not downloaded" in second
+    assert "  downloaded" in first
+    assert "not downloaded" in rest
+    assert str(home / "speech-commands") in rest
 
 
 def test_a_data_set_is_downloaded_and_used_by_its_name(
@@ -86,12 +87,12 @@ def test_a_data_set_is_downloaded_and_used_by_its_name(
     assert (again.status, again.err) == (0, "speech-commands is already downloaded\n")
     assert len(server.requests) == 1
 
-    assert json.loads(sayso("evaluate", "commands", "speech-commands", "--json").out)["clips"] > 0
+    assert json.loads(sayso("evaluate", "speech-commands", "-m", "commands", "--format", "json").out)["clips"] > 0
     model = tmp_path / "model.safetensors"
     trained = sayso("train", "speech-commands", "-o", model, "--config", "quickstart", "--epochs", 1)
     assert trained.status == 0, trained
     assert "next: sayso evaluate" in trained.out
-    facts = json.loads(sayso("data", "info", "speech-commands", "--json").out)
+    facts = json.loads(sayso("data", "info", "speech-commands", "--format", "json").out)
     assert facts["folder"] == str(home / "speech-commands")
     assert facts["clips"] == 96
 
@@ -106,7 +107,7 @@ def test_version_folder_and_mirror_can_be_chosen(
         == f"next: sayso train {tmp_path / 'here' / 'speech-commands-v1'} -o model.safetensors"
     )
     test = sayso("data", "download", "speech-commands-test", *options)
-    assert test.out.splitlines()[1] == f"next: sayso evaluate commands {tmp_path / 'here' / 'speech-commands-test'}"
+    assert test.out.splitlines()[1] == f"next: sayso evaluate {tmp_path / 'here' / 'speech-commands-test'}"
     assert [address for address, _ in server.requests] == [
         "/data/speech_commands_v0.01.tar.gz", "/data/speech_commands_test_set_v0.02.tar.gz",
     ]  # fmt: skip
@@ -114,7 +115,7 @@ def test_version_folder_and_mirror_can_be_chosen(
 
 def test_unknown_data_sets_and_versions_are_wrong_usage(sayso: Callable[..., Result]) -> None:
     for arguments, message in (
-        (["nonsense"], "no data set nonsense; choose one of speech-commands, speech-commands-v1"),
+        (["nonsense"], "no data set nonsense; the data sets are: speech-commands, speech-commands-v1"),
         (["mini-speech-commands", "--version", "1"], "--version is only for speech-commands"),
         (["speech-commands", "--version", "3"], "1<=x<=2"),
     ):
@@ -151,7 +152,7 @@ def test_a_missing_data_set_is_reported_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     incomplete = home / "speech-commands" / "yes"
-    for command in (["train", "speech-commands", "-o", "x"], ["evaluate", "commands", "speech-commands"]):
+    for command in (["train", "speech-commands", "-o", "x"], ["evaluate", "speech-commands", "-m", "commands"]):
         shutil.rmtree(home, ignore_errors=True)
         for exists in (False, True):
             # A part of a data set, without the sign that it is complete, does not count.
@@ -162,7 +163,7 @@ def test_a_missing_data_set_is_reported_in_one_line(
                 assert result.status == 1
                 assert result.err == (
                     "error: the data set speech-commands is not on this machine; "
-                    "run: sayso data download speech-commands\n"
+                    "run `sayso data download speech-commands`\n"
                 )
 
 
@@ -207,7 +208,7 @@ def test_info_reports_what_a_corpus_contains(sayso: Callable[..., Result], tiny_
     quiet = next((corpus / "up").iterdir())
     soundfile.write(quiet, sounds.hiss(sounds.RATE, np.random.default_rng(0), 3e-4), sounds.RATE)
 
-    facts = json.loads(sayso("data", "info", corpus, "--json").out)
+    facts = json.loads(sayso("data", "info", corpus, "--format", "json").out)
     assert facts["clips"] == 97
     assert facts["hours"] == pytest.approx(96.5 / 3600)
     assert (facts["speakers"], facts["without_speaker"]) == (12, 1)
@@ -236,7 +237,7 @@ def test_info_reports_what_a_corpus_contains(sayso: Callable[..., Result], tiny_
     # A recording of silence needs no speech.
     (corpus / "_silence_").mkdir()
     quiet.rename(corpus / "_silence_" / quiet.name)
-    assert json.loads(sayso("data", "info", corpus, "--json").out)["faint"] == []
+    assert json.loads(sayso("data", "info", corpus, "--format", "json").out)["faint"] == []
     assert [line.split() for line in result.out.splitlines()[-5:-3]] == [
         ["word", "clips", "training", "validation", "testing"], ["no", "24", "16", "4", "4"],
     ]  # fmt: skip
@@ -276,7 +277,7 @@ def test_file_names_that_are_not_valid_text_are_reported(
     some_clip = next((corpus / "yes").iterdir())
     for name, content in ((b"/yes/\xff.wav", b"this is no sound"), (b"/yes/\xfe.wav", some_clip.read_bytes())):
         Path(os.fsdecode(bytes(corpus) + name)).write_bytes(content)
-    facts = json.loads(sayso("data", "info", corpus, "--json").out)
+    facts = json.loads(sayso("data", "info", corpus, "--format", "json").out)
     assert facts["clips"] == 97
     assert len(facts["broken"]) == 1
     assert "broken        1 file\n" in sayso("data", "info", corpus).out

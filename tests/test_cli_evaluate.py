@@ -19,14 +19,14 @@ def test_every_clip_of_a_test_archive_is_used(
     sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     archive = tmp_path / "archive"
-    labels = json.loads(sayso("info", tiny_model_path, "--json").out)["labels"]
+    labels = json.loads(sayso("info", "-m", tiny_model_path, "--format", "json").out)["labels"]
     other = next(word for word in scan(tiny_corpus).words if word not in labels)
     for label, word in {"yes": "yes", "_unknown_": other, "_silence_": "_background_noise_"}.items():
         source = tiny_corpus / word
         (archive / label).mkdir(parents=True)
         for file in sorted(source.iterdir())[:2]:
             shutil.copy(file, archive / label)
-    scores = json.loads(sayso("evaluate", tiny_model_path, archive, "--json").out)
+    scores = json.loads(sayso("evaluate", archive, "-m", tiny_model_path, "--format", "json").out)
     assert {label: score["clips"] for label, score in scores["words"].items() if score["clips"]} == {
         "yes": 2, "_unknown_": 2, "_silence_": 2,
     }  # fmt: skip
@@ -40,7 +40,7 @@ def test_noise_gives_an_accuracy_for_each_ratio(
     hum = np.random.default_rng(1).normal(0, 0.1, 3 * sounds.RATE)
     soundfile.write(noise / "deep" / "hum.wav", hum, sounds.RATE)
     (noise / "bad.wav").write_bytes(b"this is no sound")
-    command = ["evaluate", tiny_model_path, tiny_corpus, "--noise", noise]
+    command = ["evaluate", tiny_corpus, "-m", tiny_model_path, "--noise", noise]
 
     result = sayso(*command, "--snr", "40, -5,-40")
     assert result.status == 0, result
@@ -51,18 +51,19 @@ def test_noise_gives_an_accuracy_for_each_ratio(
         assert line.startswith(ratio)
         assert "95 % interval" in line
 
-    facts = json.loads(sayso(*command, "--json").out)
+    facts = json.loads(sayso(*command, "--format", "json").out)
     assert tuple(facts["noise"]) == ("20", "10", "5", "0")
     for scores in facts["noise"].values():
         assert scores["clips"] == facts["clips"]
         assert scores["labels"] == facts["labels"]
-    fractions = json.loads(sayso(*command[:-1], noise / "deep" / "hum.wav", "--snr", "2.5,-40", "--json").out)["noise"]
+    given = sayso(*command[:-1], noise / "deep" / "hum.wav", "--snr", "2.5,-40", "--format", "json")
+    fractions = json.loads(given.out)["noise"]
     assert tuple(fractions) == ("2.5", "-40")
     assert fractions["-40"]["accuracy"] < facts["accuracy"]
 
     # Without noise there is nothing about it.
     assert "SNR" not in sayso(*command[:3]).out
-    assert "noise" not in json.loads(sayso(*command[:3], "--json").out)
+    assert "noise" not in json.loads(sayso(*command[:4], "--format", "json").out)
 
 
 def test_ratios_that_are_not_decibels_are_wrong_usage(
@@ -70,7 +71,7 @@ def test_ratios_that_are_not_decibels_are_wrong_usage(
 ) -> None:
     for ratios in ("loud", "10,", "", "10;5", "nan", "0,101", "-101"):
         with case(repr(ratios)):
-            result = sayso("evaluate", tiny_model_path, tiny_corpus, "--noise", tiny_corpus, f"--snr={ratios}")
+            result = sayso("evaluate", tiny_corpus, "-m", tiny_model_path, "--noise", tiny_corpus, f"--snr={ratios}")
             assert result.status == 2
             assert f"{ratios!r} is not a list of decibels from -100 to 100, such as 20,10,5,0" in result.err
             assert "--snr" in result.err
@@ -81,7 +82,7 @@ def test_a_missing_or_empty_noise_folder_is_reported_in_one_line(
     sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
-        error = one_line_error(sayso("evaluate", tiny_model_path, tiny_corpus, "--noise", folder))
+        error = one_line_error(sayso("evaluate", tiny_corpus, "-m", tiny_model_path, "--noise", folder))
         assert f"no sound in {folder}: expected a sound file or a folder of them" in error
 
 
@@ -89,26 +90,27 @@ def test_a_corpus_without_the_words_of_the_model_is_reported_in_one_line(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     assert "no usable testing clip" in one_line_error(
-        sayso("evaluate", tiny_model_path, write_words(tmp_path / "corpus", other=1))
+        sayso("evaluate", write_words(tmp_path / "corpus", other=1), "-m", tiny_model_path)
     )
 
 
 def test_a_stream_is_measured(
     sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
-    plot = tmp_path / "trade-off.png"
-    built = ("evaluate", tiny_model_path, tiny_corpus, "--stream", "--hours", "0.05")
-    result = sayso(*built, "--plot", plot)
+    plots = tmp_path / "plots"
+    built = ("evaluate", tiny_corpus, "-m", tiny_model_path, "--stream", "--hours", "0.05")
+    result = sayso(*built, "--plots", plots)
     assert result.status == 0
     for fact in ("0.05 h", "missed", "wrong word", "false alarms", "from the end of the word"):
         assert fact in result.out
-    assert plot.read_bytes().startswith(b"\x89PNG")
-    facts = json.loads(sayso(*built, "--json").out)
+    assert sorted(path.name for path in plots.iterdir()) == ["stream.png", "stream.svg"]
+    assert (plots / "stream.png").read_bytes().startswith(b"\x89PNG")
+    facts = json.loads(sayso(*built, "--format", "json").out)
     assert facts["words"] > 5
     assert facts["miss_rate"] < 0.3
     thresholds = [point["threshold"] for point in facts["trade_off"]]
     assert thresholds == sorted(thresholds)
-    noisy = sayso(*built, "--json", "--noise", tiny_corpus / "_background_noise_", "--snr", "-20")
+    noisy = sayso(*built, "--format", "json", "--noise", tiny_corpus / "_background_noise_", "--snr", "-20")
     assert json.loads(noisy.out)["miss_rate"] > facts["miss_rate"]
 
 
@@ -120,10 +122,10 @@ def test_a_recording_with_repeated_errors_is_listed(
     # All recordings of "zero" are in the folder of "up".
     shutil.rmtree(corpus / "up")
     (corpus / "zero").rename(corpus / "up")
-    built = ("evaluate", tiny_model_path, corpus, "--stream", "--hours", "0.1")
+    built = ("evaluate", corpus, "-m", tiny_model_path, "--stream", "--hours", "0.1")
     shown = sayso(*built).out
     assert "repeated error: listen to it" in shown
-    worst = json.loads(sayso(*built, "--json").out)["faults"][0]
+    worst = json.loads(sayso(*built, "--format", "json").out)["faults"][0]
     assert worst["what"] == "missed"
     assert worst["word"] == "up"
     assert Path(worst["recording"]).parent == corpus / "up"
@@ -138,8 +140,9 @@ def test_a_labelled_recording_is_measured(sayso: Callable[..., Result], tiny_mod
     # The "up" is labelled as unknown speech, so that its detection is a false alarm.
     words = zip(middles, ("yes", "no", "something"), strict=True)
     (tmp_path / "r.txt").write_text("".join(f"{at - half}\t{at + half}\t{word}\n" for at, word in words))
+    listing = tmp_path / "r.txt"
     result = sayso(
-        "evaluate", tiny_model_path, tmp_path / "r.wav", "--stream", "--labels", tmp_path / "r.txt", "--json"
+        "evaluate", tmp_path / "r.wav", "-m", tiny_model_path, "--stream", "--labels", listing, "--format", "json"
     )
     facts = json.loads(result.out)
     assert (facts["words"], facts["hits"], facts["false_alarms"], facts["false_alarms_in_speech"]) == (2, 2, 1, 1)
@@ -151,8 +154,8 @@ def test_thresholds_are_chosen_and_saved(
     model = tmp_path / "model.safetensors"
     shutil.copy(tiny_model_path, model)
     before = model_file.load(model)
-    stream = ("evaluate", model, tiny_corpus, "--stream", "--hours", "0.03", "--choose-threshold")
-    result = sayso(*stream, "--false-alarms-per-hour", "0", "--json")
+    stream = ("evaluate", tiny_corpus, "-m", model, "--stream", "--hours", "0.03", "--choose-threshold")
+    result = sayso(*stream, "--false-alarms-per-hour", "0", "--format", "json")
     assert result.status == 0, result.err
     facts, after = json.loads(result.out), model_file.load(model)
     assert facts["false_alarms"] == 0
@@ -177,12 +180,12 @@ def test_stream_options_that_exclude_each_other_are_wrong_usage(
     ]
     for arguments, message in cases:
         with case(arguments):
-            result = sayso("evaluate", tiny_model_path, tiny_corpus, *arguments)
+            result = sayso("evaluate", tiny_corpus, "-m", tiny_model_path, *arguments)
             assert result.status == 2
             assert message in result.err
 
 
 def test_the_thresholds_of_a_shipped_model_are_never_changed(sayso: Callable[..., Result], tiny_corpus: Path) -> None:
-    result = sayso("evaluate", "commands", tiny_corpus, "--stream", "--choose-threshold")
+    result = sayso("evaluate", tiny_corpus, "-m", "commands", "--stream", "--choose-threshold")
     assert result.status == 2
     assert "comes with sayso and is never changed; copy" in result.err

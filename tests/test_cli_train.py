@@ -18,25 +18,25 @@ from sayso.corpus.corpus import scan
 def test_a_trained_model_can_be_evaluated_described_and_used(
     sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
 ) -> None:
-    model, plot = tmp_path / "deep" / "model.safetensors", tmp_path / "confusion.png"
+    model, plots = tmp_path / "deep" / "model.safetensors", tmp_path / "plots"
     trained = sayso("train", tiny_corpus, "-o", model, "--config", "quickstart", "--epochs", 12, "--batch-size", 16)
     assert trained.status == 0, trained
     assert "validation accuracy" in trained.out
     assert [path.name for path in model.parent.iterdir()] == ["model.safetensors"]
 
-    evaluated = sayso("evaluate", model, tiny_corpus, "--json", "--plot", plot)
+    evaluated = sayso("evaluate", tiny_corpus, "-m", model, "--format", "json", "--plots", plots)
     scores = json.loads(evaluated.out)
     assert scores["accuracy"] > 0.8
     assert scores["interval"][0] < scores["accuracy"] <= scores["interval"][1]
     assert sum(map(sum, scores["confusion"])) == scores["clips"]
-    assert plot.read_bytes().startswith(b"\x89PNG")
-    text = sayso("evaluate", model, tiny_corpus).out
+    assert (plots / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    text = sayso("evaluate", tiny_corpus, "-m", model).out
     assert "95 % interval" in text
     assert "precision" in text
 
-    described = sayso("info", model).out
+    described = sayso("info", "-m", model).out
     assert "parameters" in described
-    facts = json.loads(sayso("info", model, "--json").out)
+    facts = json.loads(sayso("info", "-m", model, "--format", "json").out)
     assert facts["training"]["settings"]["training"]["batch_size"] == 16
     assert facts["multiply_adds"] > 0
 
@@ -58,7 +58,7 @@ def test_train_reports_doubtful_recordings_and_suggests_teach_for_few(
     (line,) = (line.split() for line in trained.out.splitlines() if str(mislabelled) in line)
     assert line[1:3] == ["no", "yes"]
     assert "recordings of 'yes': from so few, adding words" in trained.err
-    assert f"(sayso teach {corpus} -o MODEL)" in trained.err
+    assert f"(`sayso teach {corpus} -o MODEL`)" in trained.err
 
 
 def test_negatives_are_learned_as_unknown_speech(
@@ -73,7 +73,7 @@ def test_negatives_are_learned_as_unknown_speech(
     assert result.status == 0, result
     assert "bad.wav is not a sound file" in result.err
     assert "no other words" not in result.err
-    facts = json.loads(sayso("info", model, "--json").out)
+    facts = json.loads(sayso("info", "-m", model, "--format", "json").out)
     assert facts["labels"] == ["yes", "no", "up", "zero", "_unknown_", "_silence_"]
     assert facts["training"]["data"]["clips"]["training"]["_unknown_"] == 4
 
@@ -134,7 +134,7 @@ def test_teach_adds_a_word_from_a_few_recordings(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     folder, model = write_words(tmp_path / "words", hiss=5), tmp_path / "taught.safetensors"
-    result = sayso("teach", folder, "-o", model, "--from", tiny_model_path)
+    result = sayso("teach", folder, "-o", model, "-m", tiny_model_path)
     assert result.status == 0, result.err
     assert "learned hiss from 5 recordings" in result.out
     assert "held-out examples of the known labels" in result.out
@@ -143,5 +143,5 @@ def test_teach_adds_a_word_from_a_few_recordings(
         json.loads(sayso("classify", folder, "-m", model, "--format", "jsonl").out.splitlines()[0])["label"] == "hiss"
     )
     assert "the word 'hiss' has 2 usable" in one_line_error(
-        sayso("teach", write_words(tmp_path / "few", hiss=2), "-o", model, "--from", tiny_model_path)
+        sayso("teach", write_words(tmp_path / "few", hiss=2), "-o", model, "-m", tiny_model_path)
     )

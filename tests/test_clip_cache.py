@@ -3,6 +3,7 @@
 import io
 import os
 import pwd
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,42 @@ def test_without_a_home_folder_there_is_no_cache_and_data_sets_say_what_to_do(mo
     assert clip_cache.default_folder() is None
     with pytest.raises(DownloadError, match="set HOME or XDG_DATA_HOME to a folder, or give one with --dir"):
         catalogue.find(Path("speech-commands"))
+
+
+def array_header(text: str, version: bytes = b"\x01\x00") -> bytes:
+    return b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text.encode()
+
+
+def test_whatever_the_damage_raises_the_recordings_are_read_again(corpus: Path, load: Load, tmp_path: Path) -> None:
+    load()
+    (path,) = (tmp_path / "cache").iterdir()
+    with zipfile.ZipFile(path) as file:
+        good = {name: file.read(name) for name in file.namelist()}
+    shape = "{'descr': '<i2', 'fortran_order': False, 'shape': "
+    for part, content in (
+        ("samples.npy", array_header(shape + "(")),
+        ("samples.npy", array_header(shape + "(" + "9" * 30 + ", 4000)}")),
+        ("samples.npy", array_header(shape + "(-1, 4000)}")),
+        ("samples.npy", array_header(shape + "f()}")),
+        ("samples.npy", array_header('"""')),
+        ("samples.npy", array_header(shape.replace("<i2", "x") + "(1,)}")),
+        ("samples.npy", array_header(shape + "(1,)}", b"\x09\x09")),
+        ("index.npy", b"[" * 100_000),
+        ("index.npy", b"[" + b"9" * 5_000 + b"]"),
+        ("index.npy", b"3"),
+        ("index.npy", b'[["a", 1e999, 1]]'),
+    ):
+        load()
+        described = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(content)},)}}"
+        bad = array_header(described) + content if part == "index.npy" else content
+        with zipfile.ZipFile(path, "w") as file:
+            for name, intact in good.items():
+                file.writestr(name, bad if name == part else intact)
+        with case(part, content[:60]):
+            clips, warning = load()
+            assert same(clips, corpus)
+            assert "damaged" in warning
+            assert not load()[1]
 
 
 def test_a_cache_that_cannot_be_written_gives_a_warning_and_loses_nothing(corpus: Path, tmp_path: Path) -> None:

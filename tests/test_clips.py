@@ -17,6 +17,7 @@ from sayso.corpus.clips import Clips, labelled, load_clips, load_negatives, load
 from sayso.corpus.corpus import Clip, scan
 from sayso.corpus.skipped import Skipped
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
 
 FEATURES = FeatureSettings()
@@ -34,11 +35,11 @@ def test_16_bit_samples_are_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(window, fitted, atol=0.51 / 32_767)
 
 
-def test_samples_beyond_full_scale_are_clipped_not_wrapped(tmp_path: Path) -> None:
+def test_floats_beyond_full_scale_are_neither_clipped_nor_wrapped(tmp_path: Path) -> None:
     loud = np.concatenate([np.full(8_000, 2.0), np.full(8_000, -2.0)])
     soundfile.write(tmp_path / "loud.wav", loud, 16_000, subtype="FLOAT")
     (window,) = load_clips([row(tmp_path / "loud.wav")], FEATURES, workers=1).windows(np.array([0]))
-    np.testing.assert_array_equal(window, np.sign(loud))
+    np.testing.assert_array_equal(window, loud)
 
 
 def test_bad_files_are_listed_with_the_reason_and_the_rest_is_used(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_negatives_that_cannot_be_read_are_listed_and_the_rest_is_used(tmp_path:
 def test_negatives_of_any_rate_and_loudness_become_windows(tmp_path: Path) -> None:
     assert cut(speech(tmp_path / "a.wav", (2, 0.1), rate=44_100)).samples.shape == (2, 16_000)
     soundfile.write(tmp_path / "loud.wav", np.full(16_000, 2.0), 16_000, subtype="FLOAT")
-    np.testing.assert_array_equal(cut(tmp_path / "loud.wav").samples, np.full((1, 16_000), 32_767))
+    np.testing.assert_array_equal(cut(tmp_path / "loud.wav").windows(np.array([0])), np.full((1, 16_000), 2.0))
 
 
 def test_words_without_a_label_of_their_own_are_unknown() -> None:
@@ -203,3 +204,19 @@ def test_rows_are_those_that_were_given(tiny_corpus: Path) -> None:
     assert loaded.rows == rows
     assert loaded.samples.shape == (len(rows), 8_000)
     assert loaded.skipped == ()
+
+
+def test_training_and_use_hear_the_same_at_every_level_and_with_a_high_pass(tmp_path: Path) -> None:
+    clip = sounds.clip("yes") + np.float32(0.05)
+    for high_pass in (0.0, 60.0):
+        features = dataclasses.replace(FEATURES, high_pass=high_pass)
+        for gain in (0.01, 1.0, 2.5, 12.0, 32_768.0):
+            with case(high_pass, gain):
+                path = tmp_path / "clip.wav"
+                soundfile.write(path, clip * gain, 16_000, subtype="FLOAT")
+                whole = high_passed_clip(audio.load(path, 16_000), high_pass, 16_000)
+                fitted, _ = fit_window(whole, 16_000)
+                (window,) = load_clips([row(path)], features, workers=1).windows(np.array([0]))
+                np.testing.assert_allclose(window, fitted, atol=0.51 * np.abs(fitted).max(initial=1.0) / 32_767)
+                (negative,) = load_negatives([path], features, 1).windows(np.array([0]))
+                np.testing.assert_allclose(negative, whole, atol=0.51 * np.abs(whole).max(initial=1.0) / 32_767)

@@ -42,6 +42,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (FeatureSettings, "mel_bands", 513, "between 1 and 512"),
     (FeatureSettings, "coefficients", -1, "between 0 and mel_bands"),
     (FeatureSettings, "coefficients", 41, "between 0 and mel_bands"),
+    (FeatureSettings, "high_pass", -1.0, "between 0 and 1000 Hz"),
+    (FeatureSettings, "high_pass", 1_001.0, "between 0 and 1000 Hz"),
     (FeatureSettings, "floor", 9e-31, "at least 1e-30"),
     (FeatureSettings, "floor", 1.0, "below 1"),
     (AugmentationSettings, "shift", -0.1, "between 0 and 1 second"),
@@ -106,6 +108,8 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (DecisionSettings, "rearm", 0.7, "at most the threshold"),
     (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),
     (DecisionSettings, "refractory", 61.0, "between 0 and 60 seconds"),
+    (DecisionSettings, "newest", -0.1, "between 0 and 60 seconds"),
+    (DecisionSettings, "newest", 61.0, "between 0 and 60 seconds"),
 ]
 
 KINDS: dict[str, type] = {
@@ -262,7 +266,7 @@ def test_settings_survive_a_round_trip_through_plain_values_and_toml(tmp_path: P
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     repeated, huge, deep = b"[training]\nepochs = 3\nepochs = 4", b"epochs = 1" + 5_000 * b"0", 9_999 * b"a=["
-    for content in (b"epochs = = 3", b"\xff\xfe", repeated, huge, deep):
+    for content in (b"epochs = = 3", b"\xff\x00", repeated, huge, deep):
         path.write_bytes(content)
         with case(content[:40]), pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML"):
             Settings.from_toml(path)
@@ -306,3 +310,35 @@ def test_a_network_is_found_by_name() -> None:
     assert config.network_named("dense") == DenseArchitecture()
     with pytest.raises(SettingsError, match=r"network\.name is 'tiny'; known networks are dense"):
         config.network_named("tiny")
+
+
+def test_absurd_values_give_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for content, message in (
+        ("[training]\nepochs = 0x" + "f" * 5_000, "training: epochs is a int too large to show; expected between"),
+        ("[training]\nlearning_rate = 0x" + "f" * 5_000, "learning_rate is a int too large to show"),
+        ("[training]\nseed = 0b" + "1" * 20_000, "training: seed is a int too large"),
+        ("[decision]\nwords = {yes = 0o" + "7" * 9_000 + "}", "words.yes is a int too large"),
+        ("[network]\nname = 0x" + "f" * 5_000, "network.name is a int too large"),
+        ("[network]\nname = 'tdnn'\nstem = 0x" + "f" * 5_000, "network"),
+        ("training = '" + "x" * 9_000 + "'", "training is 'xxx"),
+        ("[training]\noptimizer = [" + "1," * 9_000 + "]", r"training.optimizer is \[1, 1"),
+        ("[training]\nepochs = " + "9" * 5_000, "is not valid TOML"),
+        ("[training]\nepochs = " + "[" * 9_000, "is not valid TOML: it is nested too deeply"),
+    ):
+        path.write_text(content)
+        with case(content[:30]), pytest.raises(SettingsError, match=message) as caught:
+            Settings.from_toml(path)
+        assert len(str(caught.value)) < 600
+        assert "\n" not in str(caught.value)
+
+
+def test_settings_of_any_editor_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path.write_text("# für später\n[training]\nepochs = 7\n", encoding)
+        with case(encoding):
+            assert Settings.from_toml(path).training.epochs == 7
+    path.write_text("[training]\nepochs = 7\n", "utf-16-le")  # without a mark
+    with pytest.raises(SettingsError, match="is not valid TOML"):
+        Settings.from_toml(path)

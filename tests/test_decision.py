@@ -152,6 +152,70 @@ def test_the_runners_up_never_include_the_word_itself() -> None:
         assert "a" not in [label for label, _ in detection.runners_up]
 
 
+def breath(*words: tuple[str, int, int], length: int = 40) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what the whole of a window of 10 steps and its newest 4 steps say, of words from a step up to another."""
+    looks = []
+    for now in range(length):
+        both = []
+        for seen in (10, 4):
+            # A word is known once two steps of it are in the window; of two, the one of which there is more.
+            parts = {}
+            for word, start, end in words:
+                part = min(now, end) - max(now - seen, start)
+                parts[word] = max(part, parts.get(word, 0))
+            known = {word: part for word, part in parts.items() if part >= 2}
+            both.append(scores(**{max(known, key=lambda word: known[word]): 0.9}) if known else scores())
+        looks.append((both[0], both[1]))
+    return looks
+
+
+def said(looks: list[tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Return the detected words of such looks."""
+    decision = Decision(DecisionSettings(), LABELS, RATE, 1.0)
+    found = [decision.update(whole, STEP * number, newest) for number, (whole, newest) in enumerate(looks)]
+    ends = [detection.end for detection in found if detection]
+    assert ends == sorted(ends)
+    return [detection.label for detection in found if detection]
+
+
+def test_a_word_said_several_times_in_one_breath_fires_as_often() -> None:
+    for pause, times in itertools.product((3, 4, 6, 12), (1, 2, 3, 5)):
+        with case(pause, times):
+            words = [("yes", 2 + number * (4 + pause), 6 + number * (4 + pause)) for number in range(times)]
+            assert said(breath(*words, length=words[-1][2] + 30)) == ["yes"] * times
+
+
+def test_different_words_in_one_breath_fire_in_order() -> None:
+    for words in (
+        [("yes", 2, 6), ("no", 7, 11)],
+        [("yes", 2, 6), ("no", 7, 11), ("yes", 12, 16)],
+        [("no", 2, 8), ("yes", 9, 12)],
+    ):
+        with case(words):
+            assert said(breath(*words)) == [word for word, _, _ in words]
+
+
+def test_a_held_word_fires_once_though_its_newest_part_alone_is_not_understood() -> None:
+    for length in (6, 12, 25):
+        with case(length):
+            assert said(breath(("yes", 2, 2 + length))) == ["yes"]
+            # Its vowel, held, is no word.
+            looks = breath(("yes", 2, 2 + length))
+            held = [
+                (whole, scores(unknown=0.9) if number > 8 else newest) for number, (whole, newest) in enumerate(looks)
+            ]
+            assert said(held) == ["yes"]
+
+
+def test_a_brief_word_alone_is_not_enough_but_beside_another_it_is() -> None:
+    brief = [(scores(), scores())] * 5 + [(scores(yes=0.9), scores(yes=0.9))] * 2
+    nothing, no = (scores(), scores()), (scores(no=0.9), scores(no=0.9))
+    assert said([*brief, *[nothing] * 20]) == []
+    assert said([*brief, *[no] * 8, *[nothing] * 20]) == ["yes", "no"]
+    # Too long before it.
+    assert said([*brief, *[nothing] * 20, *[no] * 8, *[nothing] * 20]) == ["no"]
+
+
 def test_a_ranking_is_in_descending_order_and_keeps_the_order_of_ties() -> None:
     assert ranking("abc", np.array([0.2, 0.5, 0.3])) == [("b", 0.5), ("c", 0.3), ("a", 0.2)]
     assert ranking("abc", np.array([0.25, 0.5, 0.25]), 2) == [("b", 0.5), ("a", 0.25)]

@@ -133,9 +133,9 @@ def test_another_file_is_deleted_and_nothing_unpacked(server: FileServer, tmp_pa
     assert visible(tmp_path) == []
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -248,3 +248,24 @@ def test_two_processes_do_not_interfere(server: FileServer, tmp_path: Path) -> N
         assert process.returncode == 0
     assert get(server, tmp_path) == Report([], [])
     assert server.ranges_asked() == [None]
+
+
+def test_a_damaged_archive_is_deleted_so_that_the_next_run_mends_it(server: FileServer, tmp_path: Path) -> None:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+        folder = tmp_path / str(method)
+        content = zipped(FILES | {"no/2.wav": bytes(range(256)) * 40}, method)
+        mini = replace(named(content, "mini.zip"), sha256=None)
+        spot = content.index(b"no/2.wav") + 40
+        for damage in (content[:spot] + bytes(99) + content[spot + 99 :], content[:spot] + bytes(len(content) - spot)):
+            server.files["mini.zip"] = damage
+            with case(method), pytest.raises(DownloadError, match=r"damaged or not an archive: .*; download it again"):
+                get(server, folder, mini)
+            assert visible(folder) == []
+        server.files["mini.zip"] = content
+        path = download.download(mini, folder, server.address, lambda *step: None, lambda line: None)
+        assert contents(path).keys() == {*FILES, "no/2.wav"}
+
+
+def test_what_an_unpacking_left_behind_is_removed_however_deep(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / ".tiny.unpacking" / "/".join("a" * 300)).mkdir(parents=True)
+    get(server, tmp_path)

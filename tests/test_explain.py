@@ -1,9 +1,12 @@
 """`sayso explain`: the pages in a browser, and errors for bad input."""
 
+import copy
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,10 +15,11 @@ import soundfile
 import browser as browsing
 import sounds
 from cases import case
-from command_line import Result
+from command_line import Result, one_line_error
 from sayso.cli import main as cli_main
 from sayso.explanation.clip import explain_clip
 from sayso.model import model_file, shipped
+from sayso.model.model_file import Model
 from sayso.report import page
 from sayso.report.explanation_page import explanation_page
 
@@ -121,7 +125,19 @@ def test_the_page_steps_through_the_forward_and_the_backward_pass(browser: "Brow
         assert walk.get_by_role("button", name="step").is_disabled()
 
 
-def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", training_page: Path) -> None:
+def test_formulas_and_texts_of_plots_fit(browser: "Browser", clip_page: Path) -> None:
+    for width in (browsing.DESKTOP, browsing.PHONE):
+        with case(width), browsing.opened(browser, clip_page, width) as view:
+            view.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+            wide = """all => all.filter(one => one.scrollWidth > one.clientWidth)
+                               .map(one => one.querySelector("math").getAttribute("alttext"))"""
+            assert view.locator(".formula").evaluate_all(wide) == []
+            assert view.evaluate(browsing.OVERLAPPING) == []
+
+
+def test_the_training_page_opens_before_the_training_and_shows_the_chosen_epoch(
+    browser: "Browser", training_page: Path
+) -> None:
     state = """() => ({
       epoch: document.getElementById("number").textContent,
       accuracy: document.getElementById("training-accuracy").textContent,
@@ -133,9 +149,11 @@ def test_the_slider_changes_points_map_weights_and_mark(browser: "Browser", trai
     with browsing.opened(browser, training_page) as view:
         view.clock.install()
         slider = view.locator("#epoch")
+        first = view.evaluate(state)
+        slider.press("End")
         last = view.evaluate(state)
         slider.press("Home")
-        first = view.evaluate(state)
+        assert view.evaluate(state) == first
         assert (first["epoch"], last["epoch"]) == ("0", "60")
         assert all(first[name] != last[name] for name in first)
         assert first["mark"] < last["mark"]
@@ -205,3 +223,29 @@ def test_wrong_usage_is_reported(sayso: Sayso) -> None:
             result = sayso("explain", *arguments)
             assert result.status == 2
             assert "Usage: " in result.err
+
+
+def test_a_model_with_odd_labels_or_absurd_weights_gives_a_page_or_one_clear_line(
+    sayso: Sayso, clip: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    path, output = tmp_path / "odd.safetensors", tmp_path / "odd.html"
+    labels = ("$\\frac$", "font-family: z", "</script><b>", *tiny_model.labels[3:])
+    replace(tiny_model, labels=labels).save(path)
+    result = sayso("explain", clip, "-m", path, "--label", labels[2], "--animate", "-o", output)
+    assert result.status == 0, result
+    assert "</script><b>" not in output.read_text()
+    for plot in re.findall("<svg.*?</svg>", output.read_text(), re.DOTALL):
+        ElementTree.fromstring(plot)
+    for factor in (1e-38, 3e37):
+        output.unlink(missing_ok=True)
+        odd = copy.deepcopy(tiny_model)
+        odd.network.parameters.vector[:] = np.clip(np.float64(odd.network.parameters.vector) * factor, -3e38, 3e38)
+        for name in odd.network.parameters.named():
+            if name.endswith("variance"):
+                odd.network.parameters.named()[name][:] = 1.0
+        odd.save(path)
+        with case(factor):
+            result = sayso("explain", clip, "-m", path, "-o", output)
+            assert result.status == 0 or "numbers overflow on this clip" in one_line_error(result)
+            assert result.status == 0 or not output.exists()
+            assert "Warning" not in result.err

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cases import case
-from sayso.sound import folder
+from sayso.batch.inputs import sound_files
+from sayso.errors import AudioError
+from sayso.sound import audio, folder
 
 links = pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
 
@@ -76,11 +78,15 @@ def test_broken_and_circular_links_are_yielded_so_that_reading_reports_them(tmp_
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_pipes_are_ignored_as_opening_one_would_wait_for_ever(tmp_path: Path) -> None:
+def test_pipes_are_named_and_refused_without_opening_them(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav")
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "link.wav").symlink_to("pipe.wav")
-    assert walked(tmp_path) == ["a.wav"]
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert walked(tmp_path) == ["a.wav", "link.wav", "pipe.wav"]
+    for name in ("link.wav", "pipe.wav"):
+        with case(name), pytest.raises(AudioError, match=f"{name} is a pipe or a device, not a regular file; save"):
+            audio.load(tmp_path / name, 16_000, only_files=True)
     for entry in folder.entries(tmp_path)[1:]:
         assert folder.fault(entry) == "not a regular file, or a broken link", entry.name
 
@@ -138,3 +144,10 @@ def test_depth_is_limited_only_by_the_length_of_a_path(tmp_path: Path) -> None:
                     # The system reads no path of more than 4,096 bytes: the first folder beyond is yielded itself.
                     assert found.endswith("/a/a")
                     assert len(found) > 4_000
+
+
+@pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="needs paths relative to an open folder")
+def test_a_pattern_finds_what_lies_a_thousand_folders_deep(tmp_path: Path) -> None:
+    with nested(tmp_path, 1_200):
+        (found,) = sound_files([f"{tmp_path}/**/*.wav"])
+        assert Path(found) == Path(tmp_path, *["a"] * 1_200, "x.wav")

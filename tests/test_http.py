@@ -1,5 +1,7 @@
 """Downloads from a real server: what is interrupted is resumed, and parts of different files are never joined."""
 
+import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,3 +231,41 @@ def test_a_full_disk_keeps_what_was_downloaded(server: FileServer, part: Path) -
     assert part.read_bytes() == CONTENT[: part.stat().st_size]
     fetch(server, part)
     assert server.ranges_asked() == [None, "bytes=1000000-"]
+
+
+def test_headers_that_are_not_what_they_should_be_do_no_harm(server: FileServer, tmp_path: Path) -> None:
+    # Superscripts are digits to Python, and it converts no number of thousands of digits.
+    lengths = ("\xb2", "\xb9\xb2", "9" * 5_000, "-1", "1e9", "", "0x10", "\xbd")
+    for number, length in enumerate(lengths):
+        server.faults = [(200, {"Content-Length": length})]
+        with case("Content-Length", length[:10]), contextlib.suppress(DownloadError):
+            fetch(server, tmp_path / str(number))
+    leave_part(server, tmp_path / "part")
+    for bounds in (f"bytes {'9' * 5_000}-1/2", "bytes \xb2-1/2", f"bytes 0-1/{'9' * 5_000}", "bytes 900000-/2000000"):
+        server.faults = [(206, {"Content-Range": bounds})]
+        with case("Content-Range", bounds[:10]), pytest.raises(DownloadError, match="another part of the file"):
+            fetch(server, tmp_path / "part")
+    for place in (
+        "http://[",
+        "http://[::1",
+        "http://\xb2",
+        "http://a\xffb:x/",
+        "http://" + "a" * 300,
+        "//:99999999999/",
+    ):
+        server.faults = [(302, {"Location": place})] * 9
+        with case("Location", place[:20]), pytest.raises(DownloadError) as caught:
+            fetch(server, tmp_path / "part")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_version_that_no_request_can_repeat_is_not_sent(server: FileServer, part: Path) -> None:
+    deep = b"[" * 100_000
+    address = f"{server.address}/{NAME}"
+    for version in ("caf\xe9", "\u0142", "a\nb", "\ud800", "x" * 5_000, 3, 10**400, ["a"], None, deep):
+        with case(str(version)[:20]):
+            leave_part(server, part)
+            record = json.dumps({"url": address, "validator": version}).encode() if version is not deep else deep
+            part.with_name(f"{part.name}.json").write_bytes(record)
+            fetch(server, part)
+            http.discard(part)

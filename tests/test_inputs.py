@@ -90,6 +90,15 @@ def test_a_list_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(all_files(["a.wav"], "list.txt")) == ["a.wav", *names]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     assert list(all_files([], "-")) == names
+    marked = ["a b.wav", "später.wav", "./-"]
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        Path("list.txt").write_text("a b.wav\r\n\r\nspäter.wav\r\n-", encoding, newline="")
+        assert list(all_files([], "list.txt")) == marked, encoding
+    Path("list.txt").write_bytes(b"\xef\xbb\xbf\xff.wav\n")
+    assert list(all_files([], "list.txt")) == [os.fsdecode(b"\xff.wav")]
+    Path("list.txt").write_bytes(b"\xff\xfex")
+    with pytest.raises(AudioError, match=r"the list is damaged: .*truncated data; expected one path per line"):
+        list(all_files([], "list.txt"))
     with pytest.raises(AudioError, match=r"cannot read the list nothere: No such file"):
         list(all_files([], "nothere"))
 
@@ -102,3 +111,24 @@ def test_addresses_of_folders_and_patterns_are_expanded() -> None:
     assert sound_files([f"{root}/in/*.wav", f"{root}/no.wav"]) == [f"{root}/in/a.wav", f"{root}/no.wav"]
     with pytest.raises(AudioError, match="cannot list nothing://x/"):
         sound_files(["nothing://x/"])
+
+
+def test_patterns_over_links_in_circles_and_deep_folders_end() -> None:
+    touch(Path("in"), "a.wav", "deep/b.wav", "deep/er/c.wav", "deep/notes.txt", ".hidden/d.wav")
+    for name in ("up", "self", "deep/up"):
+        (Path("in") / name).symlink_to(Path("in").resolve(), target_is_directory=True)
+    for pattern, found in (
+        ("in/**/*.wav", ["in/a.wav", "in/deep/b.wav", "in/deep/er/c.wav"]),
+        ("**/deep/*.wav", ["in/deep/b.wav"]),
+        ("in/**/er/**/?.wav", ["in/deep/er/c.wav"]),
+        (f"{Path.cwd()}/in/d*/**/*.wav", [str(Path.cwd() / "in/deep/b.wav"), str(Path.cwd() / "in/deep/er/c.wav")]),
+        ("in/**", ["in/a.wav", "in/deep/b.wav", "in/deep/er/c.wav", "in/deep/notes.txt"]),
+        ("in/d*", ["in/deep/b.wav", "in/deep/er/c.wav"]),
+    ):
+        assert sound_files([pattern]) == found, pattern
+    deep = Path("in")
+    for _ in range(30):
+        deep = deep / ("d" * 100)
+        deep.mkdir()
+    (deep / "x.wav").touch()
+    assert sound_files(["in/**/x.wav"]) == [str(deep / "x.wav")]

@@ -174,8 +174,10 @@ def test_a_damaged_side_file_is_told_in_one_line(
         return hashlib.sha256(content.encode()).hexdigest()[:16].encode() + b" " + content.encode() + b"\n"
 
     numbers = '{"number": 1, "identity": {}, "length": %s, "digest": "", "tally": {"files": %s, "seconds": %s}}'
+    good = numbers % ("1", "1", "0")
     for content in (
-        b"", b"\0" * 200_000, b"\xff\xfe", signed("{"), signed("[" * 20_000), signed("null"), signed("9" * 5_000),
+        b"0123456789abcdef " + good.encode() + b"\n", signed(good).rstrip(), b"",
+        b"\0" * 200_000, b"\xff\xfe", signed("{"), signed("[" * 20_000), signed("null"), signed("9" * 5_000),
         signed(numbers % ("-1", "1", "0")), signed(numbers % ("1", "1" + "0" * 400, "0")),
         signed(numbers % ("1", "1", "NaN")), signed(numbers % ("1", '"a"', "0")),
     ):  # fmt: skip

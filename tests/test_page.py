@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import jinja2
 import numpy as np
@@ -117,3 +118,41 @@ def test_the_contrast_check_finds_pale_text(browser: "Browser", tmp_path: Path) 
     path.write_text('<body style="background: white"><p style="color: #888">pale</p><p>plain</p>')
     with browsing.opened(browser, path) as view:
         assert view.evaluate(browsing.CONTRAST) == {"seen": 2, "bad": ["pale: 3.54"]}
+
+
+def test_the_text_of_a_plot_may_look_like_anything() -> None:
+    texts = (
+        "$\\frac$", "$x", "font-family: z", 'font: 9px z" id="x"', "url(#a)", 'href="#a"', page.INK, "</text><script>",
+        "]]>", "&lt;", "<!-- x -->", "{x}", "\\",
+    )  # fmt: skip
+    figure = Figure(figsize=(page.WIDTH, 4))
+    with page.style():
+        axes = figure.subplots()
+        axes.barh(range(len(texts)), np.arange(len(texts)))
+        page.name_ticks(axes.yaxis, texts)
+        picture = page.svg(figure, 'font-family: z" onload="x')
+    root = ElementTree.fromstring(picture)
+    shown = {element.text for element in root.iter() if element.tag.endswith("text")}
+    assert {text if len(text) <= page.LONGEST_TICK else text[:19] + "…" for text in texts} <= shown
+    assert root.get("aria-label") == 'font-family: z" onload="x'
+    assert not [element for element in root.iter() if "onload" in element.attrib or element.tag.endswith("script")]
+
+
+def test_the_numbers_of_a_logarithmic_axis_are_no_formulas() -> None:
+    for scale, values in {"log": [1e-7, 1, 300], "symlog": [0, 1, 3_000], "narrow": [2, 3, 4]}.items():
+        figure = Figure(figsize=(page.WIDTH, 2))
+        with page.style():
+            axes = figure.subplots()
+            axes.plot([0, 1, 2], values)
+            axes.set_yscale("log" if scale == "narrow" else scale)
+            page.plain_powers(axes.yaxis)
+            assert "$" not in page.svg(figure, ""), scale
+
+
+def test_long_labels_leave_room_for_the_plot() -> None:
+    figure = Figure(figsize=(page.WIDTH, 2))
+    with page.style():
+        axes = figure.subplots()
+        page.name_ticks(axes.yaxis, ["W" * 64, "語" * 64])
+        page.svg(figure, "")
+        assert axes.get_window_extent().width > 0.2 * figure.bbox.width

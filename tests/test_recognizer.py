@@ -22,8 +22,9 @@ from sayso.errors import AudioError, ModelError
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import TOGETHER, Recognizer, reblock
+from sayso.recognition.recognizer import TOGETHER, Recognizer
 from sayso.sound import audio
+from sayso.sound.stream import reblock
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]
@@ -97,8 +98,9 @@ def test_a_constant_signal_is_not_a_word(tiny_recognizer: Recognizer) -> None:
 
 def test_arrays_that_cannot_be_classified_are_refused(tiny_recognizer: Recognizer) -> None:
     clip = sounds.clip("yes")
-    with pytest.raises(TypeError, match=r"an array of samples needs its sample_rate, as in classify\(samples, 16000\)"):
-        tiny_recognizer.classify(clip)
+    for rate in (None, "16000"):
+        with pytest.raises(TypeError, match=r"samples need their sample_rate in Hz, as in classify\(samples, 16000\)"):
+            tiny_recognizer.classify(clip, rate)
     clip[7] = np.nan
     with pytest.raises(AudioError, match="NaN"):
         tiny_recognizer.classify(clip, sounds.RATE)
@@ -325,3 +327,22 @@ def test_a_model_of_absurdly_large_numbers_is_refused_when_it_is_used(
     with pytest.raises(ModelError, match="grow beyond all bounds"):
         Recognizer(dataclasses.replace(tiny_model, network=network)).classify(sounds.clip("yes"), sounds.RATE)
     assert not recwarn.list
+
+
+def test_a_high_pass_in_the_features_removes_an_offset_from_clips_and_streams_alike(tiny_model: Model) -> None:
+    filtered = Recognizer(
+        dataclasses.replace(tiny_model, features=dataclasses.replace(tiny_model.features, high_pass=60.0))
+    )
+    samples = sounds.stream(["yes", "no"])[0]
+    for offset in (0.02, -0.3):
+        with case(offset):
+            moved = samples + np.float32(offset)
+            plain = np.array([window.probabilities for window in filtered.scores([samples])])
+            for size in (700, 16_000):
+                chunks = [moved[start : start + size] for start in range(0, len(moved), size)]
+                scores = np.array([window.probabilities for window in filtered.scores(chunks)])
+                np.testing.assert_allclose(scores, plain, atol=0.02)
+            clip = sounds.clip("yes")
+            for classify in (lambda c: filtered.classify(c, sounds.RATE), lambda c: filtered.classify_clips([c])[0]):
+                found, expected = classify(clip + np.float32(offset)), classify(clip)
+                assert (found.label, found.confidence) == (expected.label, pytest.approx(expected.confidence, abs=0.02))

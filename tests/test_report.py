@@ -1,11 +1,14 @@
 """The report on a model: its content, its display in a browser, and errors."""
 
 import json
+import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from cases import case
 from command_line import Result
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
+from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.measure import CHOSEN_BY, RATIOS, measure
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import Model
@@ -25,7 +29,7 @@ from sayso.report import live as live_module
 from sayso.report import page
 from sayso.report.live import LiveReport
 from sayso.report.model_page import Subject, draw, render
-from sayso.report.plots import save
+from sayso.report.plots import confusion, save, save_all
 from sayso.report.training_plots import short_name, training_plots
 from sayso.training.preparation import prepare
 from sayso.training.training import Training
@@ -96,9 +100,9 @@ def test_the_accuracy_is_that_of_evaluate(
     for path in moved:
         shutil.move(path, root / "no" / f"{path.stem}x.wav")
     output, plots = tmp_path / "deep" / "report.html", tmp_path / "plots"
-    result = sayso("report", tiny_model_path, root, "-o", output, "--plots", plots)
+    result = sayso("report", root, "-m", tiny_model_path, "-o", output, "--plots", plots)
     assert result.status == 0, result
-    scores = json.loads(sayso("evaluate", tiny_model_path, root, "--json").out)
+    scores = json.loads(sayso("evaluate", root, "-m", tiny_model_path, "--format", "json").out)
     accuracy = f"{100 * scores['accuracy']:.1f} %"
     assert scores["accuracy"] < 1
     assert accuracy in result.out
@@ -119,11 +123,11 @@ def test_the_accuracy_is_that_of_evaluate(
 
 def test_a_report_needs_no_recordings(sayso: Callable[..., Result], browser: "Browser", tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert sayso("report", "commands", "-o", path).status == 0
+    assert sayso("report", "-m", "commands", "-o", path).status == 0
     with browsing.opened(browser, path, browsing.PHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
         shown = view.locator("body").inner_text()
-    for text in ("102,898", "96.5 %", "sayso report commands DIR", "Model card"):
+    for text in ("102,898", "96.5 %", "sayso report DIR -m commands", "Model card"):
         assert text in shown, text
 
 
@@ -151,22 +155,20 @@ def test_hostile_names_are_escaped(tiny_model: Model, tiny_corpus: Path, browser
 
 
 def test_bad_input_gives_an_error_of_one_line(
-    sayso: Callable[..., Result], tiny_model: Model, tiny_model_path: Path, tmp_path: Path
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
-    page_path, damaged = tmp_path / "report.html", tmp_path / "damaged.safetensors"
+    page_path = tmp_path / "report.html"
     (tmp_path / "empty").mkdir()
-    replace(tiny_model, scores={"test": {"accuracy": "much"}}).save(damaged)
     for message, arguments in {
-        "no model nothing": ("nothing", "-o", page_path),
-        "no word folders": (tiny_model_path, tmp_path / "empty", "-o", page_path),
-        "cannot read the corpus": (tiny_model_path, tmp_path / "none", "-o", page_path),
-        "it is a folder": (tiny_model_path, "-o", tmp_path),
-        "is damaged": (damaged, "-o", page_path),
+        "no model nothing": ("-m", "nothing", "-o", page_path),
+        "no word folders": (tmp_path / "empty", "-o", page_path),
+        "cannot read the corpus": (tmp_path / "none", "-m", tiny_model_path, "-o", page_path),
+        "it is a folder": ("-m", tiny_model_path, "-o", tmp_path),
     }.items():
         with case(message):
             assert message in error_of(sayso("report", *arguments))
             assert not page_path.exists()
-    result = sayso("report", tiny_model_path, "-o", page_path, "--noise", tmp_path)
+    result = sayso("report", "-m", tiny_model_path, "-o", page_path, "--noise", tmp_path)
     assert result.status == 2
     assert "--noise needs DIRECTORY" in result.err
 
@@ -175,7 +177,7 @@ def test_a_file_in_place_of_the_folder_of_plots_is_refused(
     sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    result = sayso("report", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
+    result = sayso("report", "-m", tiny_model_path, "-o", tmp_path / "report.html", "--plots", tmp_path / "file")
     assert "cannot write" in error_of(result)
     assert not (tmp_path / "report.html").exists()
 
@@ -266,3 +268,110 @@ def test_one_epoch_is_drawn_as_a_dot(tmp_path: Path) -> None:
         plots = training_plots([row], 1, ())
         assert plots[0].figure.axes[0].lines[0].get_marker() == "o"
         save(plots[0].figure, tmp_path / "loss.png")
+
+
+def test_whatever_the_file_tells_of_its_training_gives_a_page(
+    sayso: Callable[..., Result], tiny_model: Model, tmp_path: Path
+) -> None:
+    good = tiny_model.training
+    first, *others = good["history"]
+    score = {"accuracy": 0.5, "interval": [0.4, 0.6], "clips": 10}
+    noisy = {f"test, noise at {number} dB": score for number in range(-10_000, 10_000)}
+    odd: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+        "huge numbers, nothing, 20,000 scores": (
+            {"best_epoch": 10**400, "data": None, "validation_accuracy": None},
+            {"test": score, **noisy},
+        ),
+        "formulas, odd clips, not a number": (
+            {
+                "layers": ["$\\frac$"] * len(good["layers"]),
+                "data": {**good["data"], "clips": {"training": {"yes": [1]}, "\x1b[2J": None}},
+                "validation_accuracy": float("nan"),
+                "validation_clips": "many",
+            },
+            {"test": score, "test, noise at 1.2.3 dB": score, "test, noise at \xb2 dB": score},
+        ),
+        "markup, no table of settings, null": (
+            {"layers": ["</text>font-family: z\x1b\ud800"] * len(good["layers"]), "settings": [1]},
+            {"test": None, "test, noise at 5 dB": None},
+        ),
+        "a layer without a name, settings of anything, wrong types": (
+            {"layers": [3], "settings": {"training": {"seed": 10**400, "\ud800": {"a": {"b": [None]}}}}},
+            {"test": {"accuracy": 10**400, "interval": [10**400] * 2, "clips": 0.5}, "test, noise at 5 dB": 3},
+        ),
+        "huge losses, long names": (
+            {"history": [{**first, "loss": 1e308}, {**first, "epoch": 10**4_000}]},
+            {"x" * 100_000: score, "</script>$\\frac$": score},
+        ),
+        "constant losses": (
+            {"history": [{**row, "layer_gradient_norms": [0.0] * 3, "loss": 1e30} for row in others]},
+            {"test": score, "test, noise at -999.999 dB": score},
+        ),
+    }
+    path, output = tmp_path / "odd.safetensors", tmp_path / "odd.html"
+    for name, (change, scores) in odd.items():
+        replace(tiny_model, training={**good, **change}, scores=scores).save(path)
+        with case(name):
+            start = time.process_time()
+            for arguments in (("report", "-m", path, "-o", output), ("info", "-m", path)):
+                result = sayso(*arguments)
+                assert result.status == 0, result
+                assert not result.err
+                assert result.out.replace("\n", "").isprintable()
+            assert time.process_time() - start < 15
+            assert output.stat().st_size < MOST_BYTES
+
+
+def test_labels_that_are_formulas_markup_or_long_are_drawn(
+    tiny_model: Model, tiny_corpus: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    labels = ("$\\frac$", "font-family: z", "語" * 64, *tiny_model.labels[3:])
+    odd = replace(tiny_model, labels=labels, training={})
+    measured = measure(Recognizer(tiny_model), scan(tiny_corpus), "testing")
+    measured = replace(measured, predictions=replace(measured.predictions, labels=labels), in_noise={})
+    with page.style():
+        drawn = draw(Subject("odd", odd, measured=measured))
+    save_all(drawn, tmp_path)
+    text = written(Subject("odd", odd, measured=measured), tmp_path / "odd.html").read_text()
+    for plot in re.findall("<svg.*?</svg>", text, re.DOTALL):
+        ElementTree.fromstring(plot)
+    assert not [warning for warning in recwarn.list if "mathtext" in str(warning.message)]
+
+
+def test_a_model_card_may_be_long_or_no_text(
+    tiny_model_path: Path, sayso: Callable[..., Result], tmp_path: Path
+) -> None:
+    shutil.copy(tiny_model_path, tmp_path / "tiny.safetensors")
+    (tmp_path / "tiny.md").write_bytes(b"\xff\x00<b>" * 1_000_000)
+    assert sayso("report", "-m", tmp_path / "tiny.safetensors", "-o", tmp_path / "tiny.html").status == 0
+    assert (tmp_path / "tiny.html").stat().st_size < MOST_BYTES
+
+
+def test_no_text_of_a_confusion_matrix_is_cut(tmp_path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for labels in (
+        ("one",),
+        ("yes", "no"),
+        tuple("abcde"),
+        ("a rather long label", "x", "y"),
+        tuple(map(str, range(30))),
+    ):
+        with case(len(labels)), page.style():
+            truth = np.arange(200) % len(labels)
+            figure = confusion(Evaluation.of(labels, truth, np.roll(truth, 3))).figure
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            texts = [figure._suptitle, *figure.axes[0].get_xticklabels(), *figure.axes[0].get_yticklabels()]
+            for text in texts:
+                box = text.get_window_extent(canvas.get_renderer())
+                assert 0 <= box.x0 < box.x1 <= figure.bbox.width, text
+                assert 0 <= box.y0 < box.y1 <= figure.bbox.height, text
+
+
+def test_correct_clips_are_not_shown_as_wrong(tiny_page: Path, browser: "Browser") -> None:
+    with browsing.opened(browser, tiny_page) as view:
+        section = view.locator("section[aria-labelledby=mistakes]")
+        # The tiny model makes no mistake on the tiny corpus.
+        assert section.locator("h3").all_inner_texts() == ["Correct, but least certain"]
+        assert not any("→" in title for title in section.locator("h4").all_inner_texts())

@@ -152,11 +152,11 @@ def test_a_resumed_batch_scores_every_file_in_the_same_group(
 
 
 # In a process that has loaded everything, forks a child for each kill, which is killed at the given number of steps:
-# calls that open, rename, link, delete, lock or flush a file, or make a folder.
+# calls that open, rename, link, delete, lock or flush a file, or make a folder, and the middle of a write.
 FORKED = """
 import os, signal, sys
 from pathlib import Path
-from sayso.batch import classify, journal
+from sayso.batch import classify, journal, side_file
 from sayso.cli.main import main
 from sayso.recognition import recognizer
 
@@ -174,11 +174,20 @@ def step(event, arguments=()):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+write_all = side_file.write_all
+
+def write_halves(file, content):
+    step("open")
+    write_all(file, content[:len(content) // 2])
+    step("open")
+    write_all(file, content[len(content) // 2:])
+
+side_file.write_all = journal.write_all = write_halves
+
 def child(output, *options, kill=0):
     if process := os.fork():
         return os.waitpid(process, 0)[1]
     global left
-    read, write = None, None
     left = kill
     sys.argv = [*COMMAND, "-o", output, *options]
     sys.stderr = open(output + ".log", "w")
@@ -204,8 +213,9 @@ child("whole" + suffix)
 steps = int(Path("whole" + suffix + ".steps").read_text())
 whole = Path("whole" + suffix).read_bytes()
 print(steps, "steps")
-for number in range(kills):
-    place = 1 + round(number * (steps - 1) / (kills - 1))
+# Evenly from the first step to the last, or the last ones, in which the output gets its name.
+evenly = [1 + round(number * (steps - 1) / (kills - 1)) for number in range(kills)]
+for number, place in enumerate(evenly if suffix == ".csv" else range(steps - kills + 1, steps + 1)):
     for path in Path().glob("rows" + suffix + "*"):
         path.unlink()
     # With an older output, which the batch may replace.
@@ -229,7 +239,7 @@ def test_a_batch_killed_at_any_step_is_resumed_with_success(archive: Path, tiny_
     Path("forked.py").write_text(FORKED)
     for path in archive.glob("1*.wav"):
         path.unlink()
-    for kills, suffix in ((20, ".csv"), (4, ".parquet"), (2, ".table")):
+    for kills, suffix in ((20, ".csv"), (7, ".parquet"), (4, ".table")):
         if suffix == ".parquet":
             pytest.importorskip("pyarrow")
         with case(suffix):

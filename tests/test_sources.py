@@ -119,7 +119,7 @@ def test_sound_is_read_from_addresses(server: FileServer, tmp_path: Path) -> Non
 def test_temporary_copies_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    content = written(tmp_path / "a.wav").read_bytes()
+    content = written(tmp_path / "a.flac").read_bytes()
     chunks = audio.read_chunks(Pipe(content), sounds.RATE, 0.1)
     next(chunks)
     assert len(list((tmp_path / "temporary").iterdir())) == 1

@@ -73,7 +73,9 @@ def test_each_other_word_is_drawn_equally_often(tiny_corpus: Path, monkeypatch: 
     clips = [rare, *(clip for clip in clips if clip.word != "up")]
     read: list[str] = []
     load = streams.audio.load
-    monkeypatch.setattr(streams.audio, "load", lambda path, rate: read.append(path.parent.name) or load(path, rate))
+    monkeypatch.setattr(
+        streams.audio, "load", lambda path, rate, **_: read.append(path.parent.name) or load(path, rate)
+    )
     StreamMaker(clips, [], [], 0.0, ("yes", "no", UNKNOWN), sounds.RATE).part(0, 1_500)
     for word in ("up", "zero", "yes", "no"):
         assert read.count(word) / len(read) == pytest.approx(0.25, abs=0.1), word
@@ -100,8 +102,11 @@ def test_a_recording_without_speech_is_left_out(tiny_corpus: Path, tmp_path: Pat
 
 def test_a_label_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
-    path.write_text("\ufeff2.5\t3.0\tno\n\\\t100\t200\n0.5\t1.0\tyes\n\n4\t4.5\tbanana\n5\t6\t_silence_\n", "utf-8")
-    assert read_labels(path, LABELS) == (Spoken("yes", 0.5, 1.0), Spoken("no", 2.5, 3.0), Spoken(UNKNOWN, 4.0, 4.5))
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        path.write_text("2.5\t3.0\tno\n\\\t100\t200\n0.5\t1.0\tyes\n\n4\t4.5\tbanana\n5\t6\t_silence_\n", encoding)
+        with case(encoding):
+            spoken = (Spoken("yes", 0.5, 1.0), Spoken("no", 2.5, 3.0), Spoken(UNKNOWN, 4.0, 4.5))
+            assert read_labels(path, LABELS) == spoken
 
 
 def test_a_label_file_with_another_form_of_line_is_refused(tmp_path: Path) -> None:
@@ -132,3 +137,22 @@ def test_fading_leaves_the_middle_and_the_original_alone() -> None:
     assert np.all(result[10:90] == 1)
     assert ones.all()
     assert len(streams.faded(ones[:3], 10)) == 3
+
+
+def test_broken_recordings_are_left_out_and_named(tiny_corpus: Path, tmp_path: Path) -> None:
+    clips = scan(tiny_corpus).by_split("testing")
+    broken = {}
+    for name, content in (
+        ("text.wav", b"no sound"),
+        ("empty.flac", b""),
+        ("cut.wav", clips[0].path.read_bytes()[:-900]),
+    ):
+        broken[tmp_path / name] = content
+        (tmp_path / name).write_bytes(content)
+    rows = [*clips, *(Clip(path, "yes", None, "testing") for path in broken)]
+    made = StreamMaker(rows, list(broken), [], 0.0, LABELS, sounds.RATE).part(0, 600)
+    assert {path for path, _ in made.broken} == set(broken)
+    assert all(path.name in reason for path, reason in made.broken)
+    assert len(made.truth) > 50
+    with pytest.raises(CorpusError, match=r"no recording of a word of the model can be used, such as .*text\.wav"):
+        StreamMaker([Clip(tmp_path / "text.wav", "yes", None, "testing")], [], [], 0.0, LABELS, sounds.RATE).part(0, 60)

@@ -1,5 +1,6 @@
 """A sweep trains every combination once, keeps the best model, and continues after an interruption."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,11 @@ def test_impossible_settings_and_values_are_refused() -> None:
         "nothing.epochs=1": r"unknown table \[nothing\]",
         "training.epochs=0": "epochs is 0; expected between 1 and 10000",
         "training.epochs=many": "training.epochs is 'many'; expected a value of type int",
+        "training.seed=" + "9" * 5_000: "has impossible values: .*; correct them",
+        "training.seed=0x" + "f" * 5_000: "seed is a int too large to show",
+        "training.seed=" + "[" * 5_000: "has impossible values: it is nested too deeply",
+        "training.seed=\x00": "training.seed is ",
+        "training.epochs=1979-05-27": "training.epochs is datetime.date",
     }.items():
         with case(text), pytest.raises(SettingsError, match=message):
             grid(Settings(), dict([values_of(text)]), Path())
@@ -120,3 +126,24 @@ def test_a_sweep_without_settings_or_seeds_is_wrong_usage(
     sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path
 ) -> None:
     assert sayso("sweep", tiny_corpus, "-o", tmp_path).status == 2
+
+
+def test_lines_of_results_that_are_none_are_done_again(tmp_path: Path) -> None:
+    row = {
+        "values": {"training.seed": 1}, "settings": {}, "data": {}, "validation_accuracy": 0.5, "best_epoch": 3,
+        "seconds": 1.5,
+    }  # fmt: skip
+    good = json.dumps(row).encode()
+    odd = (None, "x", [], {}, True, float("nan"), 10**400, -1)
+    changed = [
+        json.dumps({**row, name: value}).encode()
+        for name in ("validation_accuracy", "best_epoch", "seconds") for value in odd
+    ]  # fmt: skip
+    path = tmp_path / "runs.jsonl"
+    for line in (
+        b"", b"{", b"null", b"[]", b"1" * 5_000, b"[" * 100_000, b"\xff", b"\xef\xbb\xbf{}", good[:-1], b"{}", *changed,
+        json.dumps({**row, "values": [1]}).encode(), json.dumps({**row, "more": 1}).encode(),
+    ):  # fmt: skip
+        path.write_bytes(b"\n".join((line, good, line)))
+        with case(line[:60]):
+            assert list(sweep.finished(path)) == [sweep.Row(**row)]

@@ -11,7 +11,7 @@ import sounds
 from cases import case
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.live.takes import TakeFiles, check_name, trimmed
+from sayso.live.takes import TakeFiles, check_name, speaker_named, trimmed
 
 SECONDS = 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5)
@@ -90,7 +90,18 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_names_of_letters_and_digits_are_accepted() -> None:
-    for name in ("lamp", "two-words", "Größe", "a", "r2d2", "turn_on"):
+    for name in (
+        "lamp",
+        "two-words",
+        "Größe",
+        "a",
+        "r2d2",
+        "turn_on",
+        "हाँ",
+        "ภาษา",
+        "\u0645\u06cc\u200c\u062e\u0648\u0645",
+        "தமிழ்",
+    ):
         with case(name):
             assert check_name("word", name) == name
 
@@ -99,3 +110,19 @@ def test_names_that_cannot_be_file_names_are_refused() -> None:
     for name in ("", "../lamp", "a/b", "_silence_", ".hidden", "two words", "-x", "con:", "a\0"):
         with case(repr(name)), pytest.raises(SettingsError, match=r"the word .* cannot name a file"):
             check_name("word", name)
+
+
+def test_a_decomposed_name_is_composed_and_a_long_one_refused() -> None:
+    assert check_name("word", "Cafe\u0301") == "Café"
+    with pytest.raises(SettingsError, match="has 300 bytes; give a name of at most 150"):
+        check_name("word", "ö" * 150)
+
+
+def test_any_user_name_becomes_a_speaker_that_is_accepted() -> None:
+    for user, speaker in (
+        ("anna", "anna"), ("Anna Maria", "Anna-Maria"), ("CORP\\max.muster", "CORP-max-muster"),
+        ("max@example.org", "max-example-org"), ("_apt", "apt"), ("-", "speaker"), ("", "speaker"), ("../x", "x"),
+        ("Зоя Петровна", "Зоя-Петровна"), ("x" * 400, "x" * 150), ("a_b$", "a-b"),
+    ):  # fmt: skip
+        with case(user):
+            assert speaker_named(user) == speaker == check_name("speaker", speaker)

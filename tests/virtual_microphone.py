@@ -22,6 +22,7 @@ ALSA = """
 </usr/share/alsa/alsa.conf>
 pcm.!default {{ type pulse device "{default}.monitor" hint {{ show on description "default" }} }}
 {others}
+pcm.still {{ type null hint {{ show on description "still" }} }}
 """
 OTHER = 'pcm.{name} {{ type pulse device "{name}.monitor" hint {{ show on description "{name}" }} }}'
 
@@ -49,7 +50,10 @@ def wait_until(condition: object, what: str, seconds: float = 20.0) -> None:
 
 
 class VirtualMicrophones:
-    """A private sound server with a microphone for each of `RATES`; the first is the default."""
+    """A private sound server with a microphone for each of `RATES`; the first is the default.
+
+    Another device, "still", is independent of the server.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._server = folder, None

@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "report.html"
         where = [arguments.directory] if arguments.directory else []
-        command = ["report", arguments.model, *where, "--split", arguments.split, "-o", str(path)]
+        command = ["report", *where, "-m", arguments.model, "--split", arguments.split, "-o", str(path)]
         subprocess.run([sys.executable, "-m", "sayso", *command], check=True)
         print(f"size: {path.stat().st_size / 1e6:.2f} MB (at most {MOST_MEGABYTES:g})")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])

@@ -2,9 +2,10 @@
 
 Example: python scripts/robustness/fuzz.py --count 20000
 
-Sound files, models, checkpoints, settings, label lists, names and archives are damaged at random, each with the seed
-of its number, and given to every command that reads them, in a sandbox. A fault can be reproduced with: python
-scripts/robustness/fuzz.py --first NUMBER --count 1. The exit status is 1 if there was any.
+Sound files, models, what they tell of themselves, checkpoints, results of sweeps, settings, label lists, names and
+archives are damaged at random, each with the seed of its number, and given to every command that reads them, in a
+sandbox. A fault can be reproduced with: python scripts/robustness/fuzz.py --first NUMBER --count 1. The exit status is
+1 if there was any.
 """
 
 import argparse
@@ -25,12 +26,13 @@ PATIENCE = 12
 def work(folder: Path, numbers: range, kind: str | None, limits: tuple[float, float], pipe: Connection) -> None:
     """Run cases, and send through the pipe when each begins, and its kind and faults when it ends."""
     import fuzz_cases
+    from fuzz_material import Material
     from fuzz_sandbox import Sandbox
 
     sandbox = Sandbox(folder, *limits)
     sandbox.seconds = 120  # the first time, while modules are imported
     (folder / "material").mkdir()
-    cases = fuzz_cases.Cases(fuzz_cases.Material.make(folder / "material"), sandbox.work)
+    cases = fuzz_cases.Cases(Material.make(folder / "material"), sandbox.work)
     warm_up(sandbox, cases)
     sandbox.seconds = limits[0]
     for number in numbers:
@@ -67,7 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000, help="number of inputs (default: 20000)")
     parser.add_argument("--first", type=int, default=0, help="number of the first input (default: 0)")
-    parser.add_argument("--kind", help="only this kind: audio, model, checkpoint, config, labels or archive")
+    parser.add_argument(
+        "--kind", help="only this kind: audio, model, page, sweep, checkpoint, config, labels or archive"
+    )
     parser.add_argument("--seconds", type=float, default=5.0, help="time limit of a command (default: 5)")
     parser.add_argument("--megabytes", type=float, default=500.0, help="memory limit of a command (default: 500)")
     parser.add_argument("--json", type=Path, help="also write the faults into this file")

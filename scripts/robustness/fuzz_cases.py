@@ -1,76 +1,25 @@
 """The inputs of `fuzz.py`: for each number a command of sayso, and damaged files for it."""
 
-import io
-import itertools
 import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
 import fuzz_mutations as mutations
+from fuzz_material import TOML, Material
 from fuzz_mutations import Rng, pick
-from sayso.config import AugmentationSettings, FeatureSettings, Settings, TrainingSettings
-from sayso.corpus.corpus import scan
-from sayso.corpus.splits import official_split
 from sayso.download.catalogue import KNOWN, DataSet
-from sayso.model import shipped
-from sayso.nn.architectures import Architecture, DenseArchitecture, TdnnArchitecture
-from sayso.training.preparation import prepare
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-import sounds
 from file_server import FileServer
 
-WORDS = ("yes", "no", "up")
-# Formats of libsndfile: a container, and how samples are written in it.
-FORMATS = (
-    ("WAV", "PCM_16"), ("WAV", "PCM_U8"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"), ("WAV", "ULAW"),
-    ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAVEX", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"),
-    ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"), ("AU", "PCM_16"),
-    ("CAF", "ALAC_16"), ("W64", "PCM_16"), ("RF64", "PCM_16"),
-)  # fmt: skip
+# Options of commands that print a result.
+STYLES: tuple[list[str], ...] = ([], ["--format", "json"])
 SUFFIXES = (".wav", ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".caf", ".w64", ".opus", ".raw", "")
-TOML = """[features]
-clip = 0.5
-window = 0.03
-hop = 0.02
-fft_size = 512
-mel_bands = 12
-coefficients = 8
-[augmentation]
-shift = 0.05
-speed = 0.1
-renewal = 2
-reverberation_probability = 0.1
-noise_snr = [0.0, 30.0]
-time_masks = 1
-[network]
-name = "tdnn"
-stem = 8
-channels = [8]
-kernels = [5]
-strides = [2]
-dropout = 0.1
-[training]
-batch_size = 4
-shard_size = 2
-optimizer = "adamw"
-learning_rate = 0.01
-schedule = "cosine"
-warmup = 0.1
-average_decay = 0.9
-[decision]
-step = 0.1
-smoothing = 3
-threshold = 0.6
-rearm = 0.3
-"""
 
 
 class Case(NamedTuple):
@@ -78,82 +27,6 @@ class Case(NamedTuple):
 
     arguments: list[str]
     stdin: bytes = b""
-
-
-@dataclass(frozen=True)
-class Material:
-    """The intact files that are damaged.
-
-    Attributes
-    ----------
-    sounds : tuple of (str, bytes)
-        Suffix and content of sound files.
-    models : tuple of bytes
-        Model files.
-    checkpoint : bytes
-        A checkpoint of a training on the corpus.
-    corpus : Path
-        A folder of words and background noise.
-    """
-
-    sounds: tuple[tuple[str, bytes], ...]
-    models: tuple[bytes, ...]
-    checkpoint: bytes
-    corpus: Path
-
-    @classmethod
-    def make(cls, folder: Path) -> "Material":
-        """Make everything in a folder: recordings of tones, and models trained on them for two epochs."""
-        clip = sounds.clip("yes")[:12_000]
-        files = []
-        for container, subtype in FORMATS:
-            rate, channels = (16_000, 1) if container != "AIFF" else (44_100, 2)
-            packed = io.BytesIO()
-            soundfile.write(packed, np.column_stack([clip] * channels), rate, subtype, format=container)
-            files.append((f".{container.lower()}", packed.getvalue()))
-        corpus = make_corpus(folder / "corpus")
-        features = FeatureSettings(clip=0.5, mel_bands=12, coefficients=8)
-        networks: tuple[Architecture, ...] = (
-            TdnnArchitecture((4,), (3,), (2,), stem=8, stem_kernel=3, channels=(8,), kernels=(5,), strides=(2,)),
-            DenseArchitecture((8,)),
-        )  # fmt: skip
-        models = []
-        for network in networks:
-            settings = Settings(
-                features, network, AugmentationSettings(reverberation_probability=0.0),
-                TrainingSettings(epochs=2, batch_size=8, learning_rate=0.01),
-            )  # fmt: skip
-            training = prepare(scan(corpus), settings, WORDS, checkpoint=folder / "checkpoint").training
-            for _ in training.epochs():
-                pass
-            path = folder / f"{network.name}.safetensors"
-            training.model().save(path)
-            models.append(path.read_bytes())
-        models.append(shipped.models()["commands-tiny"].read_bytes())
-        # A checkpoint that `sayso train` can resume from: settings as in TOML, after one of two epochs.
-        (folder / "tiny.toml").write_text(TOML)
-        settings = Settings.from_toml(folder / "tiny.toml")
-        settings = replace(settings, training=replace(settings.training, epochs=2))
-        training = prepare(scan(corpus), settings, (), checkpoint=folder / "checkpoint").training
-        next(training.epochs())
-        return cls(tuple(files), tuple(models), (folder / "checkpoint").read_bytes(), corpus)
-
-
-def make_corpus(root: Path) -> Path:
-    """Write a few clips of four words, by a speaker of each split, and a noise."""
-    voices: dict[str, str] = {}
-    for number in itertools.count():
-        voices.setdefault(official_split(f"{number:04x}"), f"{number:04x}")
-        if len(voices) == 3:
-            break
-    seeds = itertools.count()
-    for word, voice, take in itertools.product(sounds.TONES, voices.values(), range(2)):
-        (root / word).mkdir(parents=True, exist_ok=True)
-        soundfile.write(root / word / f"{voice}_nohash_{take}.wav", sounds.clip(word, next(seeds)), sounds.RATE)
-    (root / "_background_noise_").mkdir()
-    hiss = sounds.hiss(2 * sounds.RATE, np.random.default_rng(0), 0.02)
-    soundfile.write(root / "_background_noise_" / "white.wav", hiss, sounds.RATE)
-    return root
 
 
 class Cases:
@@ -223,28 +96,28 @@ class Cases:
         if way < 0.7:
             sound = self._write(f"a{suffix}", content)
             labels = self._write("labels.txt", "0.1\t0.4\tyes\n")
-            return Case(["evaluate", model, sound, "--stream", "--labels", labels])
+            return Case(["evaluate", sound, "-m", model, "--stream", "--labels", labels])
         corpus = self._corpus_folder()
         if way < 0.8:
             self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
-            return Case(["data", "info", str(corpus), *pick(rng, ([], ["--json"]))])
+            return Case(["data", "info", str(corpus), *pick(rng, STYLES)])
         if way < 0.88:
             self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
-            return Case(["evaluate", model, str(corpus), "--split", "training", *pick(rng, ([], ["--json"]))])
+            return Case(["evaluate", str(corpus), "-m", model, "--split", "training", *pick(rng, STYLES)])
         noise = self._write(f"noise{suffix}", content)
         if way < 0.92:
-            return Case(["evaluate", model, str(corpus), "--noise", noise, "--snr", "5"])
+            return Case(["evaluate", str(corpus), "-m", model, "--noise", noise, "--snr", "5"])
         if way < 0.94:
-            return Case(["evaluate", model, str(corpus), "--stream", "--noise", noise, "--hours", "0.01"])
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--noise", noise, "--hours", "0.01"])
         if way < 0.96:
-            return Case(["evaluate", model, str(corpus), "--stream", "--negatives", noise, "--hours", "0.01"])
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--negatives", noise, "--hours", "0.01"])
         self._write(f"corpus/yes/bad{suffix or '.wav'}", content)
         option = pick(rng, ("--noise", "--negatives"))
         if way < 0.99:
             return Case([*self._train(corpus), "--epochs", "1", option, noise])
         shutil.rmtree(corpus / "up")
         shutil.rmtree(corpus / "no")
-        return Case(["teach", str(corpus), "-o", "taught", "--from", model, option, noise])
+        return Case(["teach", str(corpus), "-o", "taught", "-m", model, option, noise])
 
     def _train(self, corpus: Path) -> list[str]:
         return ["train", str(corpus), "-o", "new.safetensors", "--config", self._write("tiny.toml", TOML)]
@@ -255,7 +128,7 @@ class Cases:
         model = self._write("bad.safetensors", mutations.safetensors(rng, base))
         way = float(rng.random())
         if way < 0.2:
-            return Case(["info", model, *pick(rng, ([], ["--json"]))])
+            return Case(["info", "-m", model, *pick(rng, STYLES)])
         if way < 0.25:
             return Case(["doctor", "-m", model])
         clip = self._write("a.wav", self._material.sounds[0][1])
@@ -265,20 +138,44 @@ class Cases:
             return Case(["listen", "--input", clip, "-m", model, "--exec", "nothing=true"][: pick(rng, (5, 7))])
         corpus = self._corpus_folder()
         if way < 0.9:
-            return Case(["evaluate", model, str(corpus), *pick(rng, ([], ["--noise", clip, "--snr", "0"]))])
+            return Case(["evaluate", str(corpus), "-m", model, *pick(rng, ([], ["--noise", clip, "--snr", "0"]))])
         if way < 0.97:
-            return Case(
-                [
-                    "evaluate",
-                    model,
-                    str(corpus),
-                    "--stream",
-                    "--hours",
-                    "0.01",
-                    *pick(rng, ([], ["--choose-threshold"])),
-                ]
-            )
-        return Case(["teach", str(corpus), "-o", "taught", "--from", model])
+            choose = pick(rng, ([], ["--choose-threshold"]))
+            return Case(["evaluate", str(corpus), "-m", model, "--stream", "--hours", "0.01", *choose])
+        return Case(["teach", str(corpus), "-o", "taught", "-m", model])
+
+    def page(self, rng: Rng) -> Case:
+        """Write a report or an explanation, or describe a model, whose file tells odd things of itself."""
+        base = self._material.models[pick(rng, (0, 0, 1, 1, 2))]
+        damage = mutations.metadata if rng.random() < 0.8 else mutations.safetensors
+        model = self._write("bad.safetensors", damage(rng, base))
+        way = float(rng.random())
+        if way < 0.15:
+            return Case(["info", "-m", model, *pick(rng, STYLES)])
+        if way < 0.6:
+            if rng.random() < 0.2:
+                self._write("bad.md", mutations.text_lines(rng, ("# Card", *mutations.TEXTS)))
+            plots = pick(rng, ([], [], ["--plots", "plots"]))
+            corpus = [str(self._corpus_folder()), "--split", "training"] if rng.random() < 0.1 else []
+            return Case(["report", *corpus, "-m", model, "-o", "page.html", *plots])
+        suffix, content = self._sound(rng) if rng.random() < 0.2 else self._material.sounds[0]
+        folder = pick(rng, ("", "yes/", "no/"))
+        clip = self._write(f"{folder}a{suffix}", content)
+        label = pick(rng, ([], [], ["--label", pick(rng, mutations.TEXTS[:18])], ["--label", "yes"]))
+        return Case(["explain", clip, "-m", model, "-o", "page.html", *label, *pick(rng, ([], ["--animate"]))])
+
+    def sweep(self, rng: Rng) -> Case:
+        """Go on with a sweep whose results are damaged, or with odd seeds and settings."""
+        corpus = self._corpus_folder()
+        row = {"values": {"training.seed": 1}, "settings": {}, "data": {}, "validation_accuracy": 0.5, "best_epoch": 1,
+               "seconds": 1.0}  # fmt: skip
+        lines = [json.dumps(mutations.tree(rng, dict(row))) for _ in range(int(rng.integers(4)))]
+        self._write("sweep/runs.jsonl", mutations.damaged(rng, "\n".join(lines).encode()))
+        seeds = str(pick(rng, ("1", "1", "", ",", "9" * 5_000, mutations.HUGE, "[" * 5_000, "-1", "1979-05-27", "x")))
+        # A sweep trains in this process if it has one run.
+        config = self._write("tiny.toml", TOML)
+        return Case(["sweep", str(corpus), "-o", "sweep", "--config", config, "--workers", "1", "--seeds", seeds,
+                     "--set", "training.epochs=1"])  # fmt: skip
 
     def checkpoint(self, rng: Rng) -> Case:
         """Resume from a damaged checkpoint."""
@@ -297,7 +194,7 @@ class Cases:
         if way < 0.35:
             labels = self._write("labels.txt", mutations.text_lines(rng, ("0.1\t0.4\tyes", "0.2\t0.3\tno", "\\\t1\t2")))
             sound = self._write("a.wav", self._material.sounds[0][1])
-            return Case(["evaluate", model, sound, "--stream", "--labels", labels, *pick(rng, ([], ["--json"]))])
+            return Case(["evaluate", sound, "-m", model, "--stream", "--labels", labels, *pick(rng, STYLES)])
         text = str(pick(rng, (*mutations.NAMES, *mutations.LINES))).replace("\0", "")
         if way < 0.45:
             return Case(["record", text, "-o", "recordings", "--speaker", pick(rng, ("anna", text))])
@@ -308,7 +205,8 @@ class Cases:
         if way < 0.65:
             return Case([*self._train(corpus), "--epochs", "1", "--words", f"yes,{text}"])
         if way < 0.7:
-            return Case(["evaluate", model, str(corpus), "--noise", str(corpus / "_background_noise_"), "--snr", text])
+            noise = str(corpus / "_background_noise_")
+            return Case(["evaluate", str(corpus), "-m", model, "--noise", noise, "--snr", text])
         if way < 0.8:
             for name in (text, f"{text}.wav"):
                 if (
@@ -322,7 +220,7 @@ class Cases:
             names = [f"{path.parent.name}/{path.name}" for path in sorted(corpus.rglob("*.wav"))]
             for split in ("validation", "testing"):
                 self._write(f"corpus/{split}_list.txt", mutations.text_lines(rng, names))
-        command = pick(rng, (["data", "info", str(corpus)], ["evaluate", model, str(corpus)],
+        command = pick(rng, (["data", "info", str(corpus)], ["evaluate", str(corpus), "-m", model],
                              [*self._train(corpus), "--epochs", "1"]))  # fmt: skip
         return Case(command)
 
@@ -340,8 +238,10 @@ class Cases:
 
 
 KINDS: dict[str, tuple[int, Callable[[Cases, Rng], Case]]] = {
-    "audio": (42, Cases.audio),
-    "model": (30, Cases.model),
+    "audio": (31, Cases.audio),
+    "model": (25, Cases.model),
+    "page": (14, Cases.page),
+    "sweep": (2, Cases.sweep),
     "checkpoint": (4, Cases.checkpoint),
     "config": (6, Cases.config),
     "labels": (9, Cases.labels),

@@ -19,6 +19,8 @@ VALUES: tuple[Any, ...] = (
     1e-300, 1e308, float("nan"), float("inf"), -float("inf"), "", "x", "yes", "\x1b[31m", "\ud800", "\u202e",
     "a" * 999, [], {}, [[]], [1, 1], [0.5] * 3, [1] * 300, {"a": 1}, {"kind": "ReLU"}, "../../canary/x", "/",
 )  # fmt: skip
+# A number that Python does not convert back to decimal digits.
+HUGE = "0x" + "f" * 5_000
 LINES = (
     "", "\t", "0\t1\tyes", "1\t0\tyes", "nan\tinf\tyes", "-1\t-0.5\tno", "1e400\t2e400\tyes", "0,5\t1,0\tno", "0\t1",
     "a\tb", "0\t1\t\x1b[2J", "0.2\t0.8\tyes\tmore", "\\\t100\t200", "3\t4\t" + "x" * 5_000, "yes/0.wav", "../canary/x",
@@ -27,6 +29,15 @@ LINES = (
 NAMES = (
     "../canary/x", "/canary/x", "..", ".", "", "/", "a/../../canary/x", "a//b", "./a", "a\\..\\x", "C:x", "a\0b",
     "a\x1b[2J", "x" * 300, "yes/0.wav", "yes", ".sayso.json", "a\nb", "\udcff", "con", "a/" * 200 + "x",
+    "b/" * 1_200 + "x", "y" * 300 + "/x",
+)  # fmt: skip
+
+
+# Texts that could be taken for formulas, markup, styles or control sequences.
+TEXTS = (
+    "$\\frac$", "$x", "$$", "font-family: z", "</script><script>alert(1)</script>", "]]>", "<!--", "&amp;", "url(#a)",
+    "#1b1f24", 'a" onload="x', "{{ 1 }}", "{% x %}", "\x1b[2J", "\ud800", "語" * 64, "W" * 64, "x" * 5_000, "\\", "",
+    " ", "_x", "%s", "\u0301", "\u200d",
 )  # fmt: skip
 
 
@@ -159,6 +170,32 @@ def safetensors(rng: Rng, content: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + body
 
 
+def metadata(rng: Rng, content: bytes) -> bytes:
+    """Change only what a model tells of itself: labels, record of the training, scores and versions."""
+    (size,) = struct.unpack("<Q", content[:8])
+    description, body = json.loads(content[8 : 8 + size]), content[8 + size :]
+    (name,) = description["__metadata__"]
+    header = json.loads(description["__metadata__"][name])
+    for _ in range(int(rng.integers(1, 5))):
+        part = pick(rng, ("training", "training", "training", "scores", "labels", "versions"))
+        if part == "labels":
+            header["labels"][int(rng.integers(len(header["labels"])))] = pick(rng, TEXTS)
+        elif part == "scores" and rng.random() < 0.7:
+            score: Any = {"accuracy": 0.5, "interval": [0.4, 0.6], "clips": 10}
+            count = pick(rng, (1, 3, 30, 20_000))
+            names = [f"{pick(rng, (*TEXTS, 'test'))}, noise at {number - 9} dB" for number in range(count)]
+            header["scores"] = {"test": score, **dict.fromkeys(names, score)}
+            header["scores"][pick(rng, names)] = tree(rng, dict(score)) if rng.random() < 0.7 else pick(rng, VALUES)
+        else:
+            header[part] = tree(rng, header[part])
+    training = header["training"]
+    if isinstance(training, dict) and rng.random() < 0.3:
+        training["layers"] = [pick(rng, TEXTS)] * pick(rng, (1, 3, 5, 1_000))
+    description["__metadata__"][name] = json.dumps(header)
+    text = json.dumps(description).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
 def toml(rng: Rng, content: str) -> str:
     """Damage a file of settings: a value, a line, or a few characters."""
     lines = content.splitlines()
@@ -172,19 +209,19 @@ def toml(rng: Rng, content: str) -> str:
                 (0, 1, -1, 2, 3, 17, 512, 4_000, 10**6, 10**12, 10**400, 0.001, 0.5, 0.999, 1.5, 60.0, 1e-9, 1e300,
                  "nan", "inf", "true", '""', '"dense"', '"x"', "[]", "[0]", "[8, 8]", "[3.0, 1.0]", "[1000000]", "{}"),
             )  # fmt: skip
-            lines[place] = f"{name} = {number}"
+            lines[place] = f"{name} = {pick(rng, (number, HUGE)) if rng.random() < 0.1 else number}"
         elif way == 3:
             lines[place] = pick(rng, ("", "[", "[network]", "x = 1", lines[place] * 2, "=", "\x00", "[a]\n[a]"))
         else:
             spot = int(rng.integers(len(lines[place]) + 1))
             lines[place] = lines[place][:spot] + chr(int(rng.integers(1, 300))) + lines[place][spot + 1 :]
-    return "\n".join(lines)
+    return pick(rng, ("", "", "\ufeff")) + "\n".join(lines)
 
 
 def text_lines(rng: Rng, good: Sequence[str]) -> bytes:
     """Write lines, good ones and bad ones, in one encoding or another."""
     lines = [pick(rng, LINES) if rng.random() < 0.3 else pick(rng, good) for _ in range(int(rng.integers(0, 12)))]
-    encoding = pick(rng, ("utf-8", "utf-8", "utf-8", "utf-16", "latin-1"))
+    encoding = pick(rng, ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"))
     content = str(pick(rng, ("\n", "\n", "\r\n", "\r", "\x00"))).join(lines).encode(encoding, "replace")
     return damaged(rng, content) if rng.random() < 0.2 else content
 
@@ -201,6 +238,8 @@ def archive(rng: Rng, clip: bytes) -> bytes:
 def _tar(rng: Rng, names: Sequence[str], clip: bytes) -> bytes:
     packed = io.BytesIO()
     form = pick(rng, (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+    records = {f"key{number}": pick(rng, ("x", "9" * 5_000, "")) for number in range(pick(rng, (0, 0, 3, 3_000)))}
+    records |= {"size": pick(rng, ("-1", "9" * 5_000, "x"))} if rng.random() < 0.1 else {}
     with tarfile.open(fileobj=packed, mode="w:gz", format=form) as file:
         for name in names:
             entry = tarfile.TarInfo(name.replace("\0", ""))
@@ -209,16 +248,22 @@ def _tar(rng: Rng, names: Sequence[str], clip: bytes) -> bytes:
             entry.linkname = pick(rng, ("", "../canary/x", "/etc/passwd"))
             entry.mode = pick(rng, (0o644, 0o4777, 0))
             entry.size = len(clip) if entry.isreg() else 0
+            entry.pax_headers = records
             file.addfile(entry, io.BytesIO(clip))
     return packed.getvalue()
 
 
+METHODS = (
+    zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA,
+)  # fmt: skip
+
+
 def _zip(rng: Rng, names: Sequence[str], clip: bytes) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", pick(rng, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as file:
+    with zipfile.ZipFile(packed, "w") as file:
         for name in names:
             entry = zipfile.ZipInfo(name.encode("utf-8", "replace").decode())
             entry.external_attr = pick(rng, (0, 0, 0o644, 0o120777, 0o060644, 0o040755)) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = pick(rng, METHODS)
             file.writestr(entry, clip)
     return packed.getvalue()

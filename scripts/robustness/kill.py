@@ -115,7 +115,7 @@ def obstruct(root: Path, place: Path, environment: dict[str, str]) -> Iterator[s
         "download": [*server.command(False)[:-1], str(place / "data")],
         "quickstart": [*SAYSO, "quickstart", "-o", str(place / "new")],
         "listen": [*SAYSO, "listen", "--input", clip, "--record", str(place / "session.wav")],
-        "plot": [*SAYSO, "evaluate", "commands-tiny", str(shipped.bundled("demo")), "--plot", str(place / "c.png")],
+        "plot": [*SAYSO, "evaluate", str(shipped.bundled("demo")), "-m", "commands-tiny", "--plots", str(place / "c")],
     }
     before = {path.name: path.read_bytes() for path in place.iterdir()}
     for name, command in commands.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-import fuzz_cases
+import fuzz_material
 from sayso.download.catalogue import MARKER
 from sayso.model import model_file, shipped
 
@@ -90,8 +90,8 @@ class Train(Job):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.corpus = fuzz_cases.make_corpus(folder / "corpus")
-        (folder / "tiny.toml").write_text(fuzz_cases.TOML)
+        self.corpus = fuzz_material.make_corpus(folder / "corpus")
+        (folder / "tiny.toml").write_text(fuzz_material.TOML)
         self.model, self.checkpoint = folder / "m.safetensors", folder / "m.safetensors.checkpoint"
 
     def command(self, again: bool) -> list[str]:

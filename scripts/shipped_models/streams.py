@@ -29,7 +29,8 @@ from sayso.evaluation.streams import StreamMaker
 from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model import model_file, shipped
 from sayso.recognition.recognizer import Recognizer
-from sayso.report.plots import save_trade_off
+from sayso.report.page import style
+from sayso.report.plots import save, stream_trade_off
 from sayso.sound.stream import Samples
 from speech_data import SpeechData
 
@@ -71,7 +72,8 @@ def main() -> None:
         show(f"validation, {name}", posteriors, {"shipped": model.decision, "chosen": chosen[name]}, results)
         if arguments.plots:
             picture = arguments.plots / f"{path.stem}_stream_{len(chosen)}.png"
-            save_trade_off(curve, score(posteriors, chosen[name]), picture)
+            with style():
+                save(stream_trade_off(curve, score(posteriors, chosen[name])).figure, picture)
     if arguments.test:
         for name, posteriors in clean_and_noisy_of(model, data, "testing", arguments.test, arguments.hours).items():
             show(f"test, {name}", posteriors, {"shipped": model.decision, "chosen": chosen[name]}, results)

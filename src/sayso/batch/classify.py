@@ -103,11 +103,17 @@ class Job(NamedTuple):
         Threads for the network within one long file.
     folder : str
         The folder that relative paths start from; if empty, the worker's current folder.
+    named : frozenset of str
+        Paths that may be pipes, as the user named them; those found in folders, patterns and lists may not.
+    channel : int or None
+        The channel to take, counted from 1.
     """
 
     recognizer: Recognizer
     threads: int = 1
     folder: str = ""
+    named: frozenset[str] = frozenset()
+    channel: int | None = None
 
 
 def grouped(files: Iterable[str]) -> Iterator[Group]:
@@ -133,7 +139,12 @@ def _size(file: str) -> int:
 
 @contextlib.contextmanager
 def classifying(
-    recognizer: Recognizer, files: Iterable[str], workers: int, scheduler: str | None = None
+    recognizer: Recognizer,
+    files: Iterable[str],
+    workers: int,
+    scheduler: str | None = None,
+    named: Iterable[str] = (),
+    channel: int | None = None,
 ) -> Iterator[Iterator[list[FileResult]]]:
     """Classify any number of files.
 
@@ -147,6 +158,8 @@ def classifying(
         Number of processes on this machine that share the work, if there is enough of it.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers do the work instead.
+    named, channel
+        As in `Job`.
 
     Yields
     ------
@@ -162,10 +175,10 @@ def classifying(
     first = list(islice(groups, FEW_GROUPS))
     names = (group.files for group in chain(first, groups))
     if scheduler:
-        job, few = Job(recognizer, folder=str(Path.cwd())), 0
+        job, few = Job(recognizer, folder=str(Path.cwd()), channel=channel), 0
     else:
         # One process works on a single file, but with all cores.
-        job = Job(recognizer, threads=max(workers // max(len(first), 1), 1))
+        job = Job(recognizer, max(workers // max(len(first), 1), 1), named=frozenset(named), channel=channel)
         few = 1 if sum(group.size for group in first) >= FEW_BYTES else FEW_GROUPS - 1
     with spread(classify_files, job, names, workers, scheduler, few) as results:
         yield results
@@ -230,7 +243,7 @@ class _Sound:
 
     def __init__(self, name: str, job: Job) -> None:
         self.samples, self.error = 0, ""
-        self._name = name
+        self._name, self._job = name, job
         # Without a folder, the path is left as the user gave it.
         joined = job.folder and not is_remote(name)
         self._path = str(Path(job.folder, name)) if joined else name
@@ -239,7 +252,8 @@ class _Sound:
         """Yield the samples at `rate` samples a second."""
         try:
             # A clip is read in one go.
-            for chunk in read_chunks(self._path, rate, LONGEST_CLIP):
+            only_files = self._name not in self._job.named
+            for chunk in read_chunks(self._path, rate, LONGEST_CLIP, self._job.channel, only_files=only_files):
                 self.samples += len(chunk)
                 yield chunk
         except AudioError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ class Delivery:
         if self.journal:
             self.journal.write(text, group)
         else:
-            sys.stdout.write(text)
+            sys.stdout.write(self._fitted(text))
             sys.stdout.flush()
             self._tally = self._tally.plus(group)
         return self.tally
@@ -96,6 +97,19 @@ class Delivery:
         if self._style == "csv":
             return rows.csv_line(row, self._excel)
         return rows.table_line(row, self._width) if self._style == "table" else rows.jsonl_line(row)
+
+    def _fitted(self, text: str) -> str:
+        """Wrap the lines of a table at spaces if they are wider than the terminal."""
+        if self._style != "table" or not sys.stdout.isatty():
+            return text
+        columns = max(shutil.get_terminal_size().columns, 40)
+        wrapper = textwrap.TextWrapper(
+            columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False, expand_tabs=False
+        )
+        return "".join(
+            line if len(line) <= columns else f"{wrapper.fill(line.rstrip())}\n"
+            for line in text.splitlines(keepends=True)
+        )
 
     def _columns(self, paths: Sequence[str]) -> int:
         """Choose the width of the path column from the first paths, and on a terminal also from its width."""

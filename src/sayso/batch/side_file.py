@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.batch.tally import Tally
-from sayso.errors import StorageError
+from sayso.errors import DamageError, StorageError, untrusted
 from sayso.system.atomic_files import unwritable, write_all
 from sayso.system.locked_file import open_locked
 
@@ -107,9 +107,10 @@ class SideFile:
         if not end or checksum != _checksum(content):
             return -1, None
         try:
-            values = json.loads(content)
-            return _count(values.pop("number")), _state(values)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            with untrusted():
+                values = json.loads(content)
+                return _count(values.pop("number")), _state(values)
+        except DamageError:
             return -1, None
 
     def save(self, state: State) -> None:

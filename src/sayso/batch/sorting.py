@@ -1,14 +1,13 @@
 """Sort files by word: link or copy them into one folder per word, and never overwrite another file."""
 
 import filecmp
-import os
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
 from sayso.batch.names import base_name, candidate_names
 from sayso.errors import StorageError
-from sayso.sound.sources import is_remote, local, on_disk
+from sayso.sound.sources import fetched, is_remote, on_disk
 from sayso.system.atomic_files import TakenError, creating
 
 
@@ -38,7 +37,7 @@ def sort_into(folder: Path, name: str, copy: bool = False) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A path is not read here: what is a pipe was read when it was classified.
-        with local(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
+        with fetched(name) if is_remote(name) else nullcontext(Path(name)) as sound, on_disk(sound) as source:
             for place in candidate_names(folder, base_name(name)):
                 if _put(Path(source), place, copy or is_remote(name)):
                     return place
@@ -55,9 +54,6 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
     """
     if place.exists():
         return place.samefile(source) or filecmp.cmp(source, place, shallow=False)
-    if os.path.lexists(place):
-        # A broken link.
-        return False
     if not copy:
         try:
             place.hardlink_to(source.resolve())
@@ -72,5 +68,6 @@ def _put(source: Path, place: Path, copy: bool) -> bool:
         with source.open("rb") as sound, creating(place) as file:
             shutil.copyfileobj(sound, file)
     except TakenError:
+        # By a broken link, or by another batch at this moment.
         return False
     return True

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sayso.cli.console import note, progress_bar
-from sayso.cli.options import model_option
+from sayso.cli.options import format_option, model_option, scheduler_option
+from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
     from sayso.batch.delivery import Delivery
@@ -27,10 +28,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @model_option
-@click.option(
-    "--format", "style", type=click.Choice(STYLES),
-    help="A table for people, the others for programs. [default: from the suffix of --output, else table]",
-)  # fmt: skip
+@format_option(*STYLES, default="from the suffix of --output, else table")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the rows to a file.")
 @click.option(
     "--files-from", "listing", metavar="FILE|-", help="Read paths from a file or standard input, one per line."
@@ -51,18 +49,20 @@ STYLES = ("table", "csv", "jsonl", "parquet")
     "--textgrid", type=click.Path(path_type=Path), metavar="DIR",
     help="Write a TextGrid for Praat into this folder for each long file.",
 )  # fmt: skip
+@channel_option
 @click.option(
     "--excel", is_flag=True, help="Write CSV for Excel: marked as UTF-8, and with no text taken for a formula."
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted batch with the same --output.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a finished file.")
 @click.option("--workers", type=click.IntRange(1, 1_000), help="Number of processes. [default: one per core]")
-@click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the work, as in tcp://host:8786.")
+@scheduler_option
 @click.pass_context
 def classify(
     context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
     listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
-    textgrid: Path | None, excel: bool, resume: bool, overwrite: bool, workers: int | None, scheduler: str | None,
+    textgrid: Path | None, channel: int | None, excel: bool, resume: bool, overwrite: bool, workers: int | None,
+    scheduler: str | None,
 ) -> None:  # fmt: skip
     """Recognise the words in sound files, in all files below folders, and in files that match a pattern.
 
@@ -111,7 +111,7 @@ def classify(
         if excel and isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")
         delivery = Delivery(style, journal, min_confidence, annotations, places, copy, excel)
-        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler))
+        groups = stack.enter_context(classifying(recognizer, files, workers or cores(), scheduler, paths, channel))
         # Standard input can be read only once.
         total = None if "-" in (*paths, listing) else lambda: sum(1 for _ in own.without(all_files(paths, listing)))
         advance = stack.enter_context(_progress(total, delivery))

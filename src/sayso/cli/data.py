@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sayso.cli.console import LISTED, note, progress_bar, say, warn
-from sayso.cli.options import corpus_options
-from sayso.cli.tables import table
+from sayso.cli.console import detail, listed, note, progress_bar, say, say_next, verbosity, warn
+from sayso.cli.group import Group
+from sayso.cli.options import DATA_SET, DIRECTORY, corpus_options, format_option
+from sayso.cli.tables import facts_table, table
+from sayso.system.suggestions import did_you_mean
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 SPLITS = ("training", "validation", "testing")
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """Download data sets, and report what a corpus contains.
 
@@ -33,8 +35,8 @@ def data() -> None:
 
 
 @data.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_sets(as_json: bool) -> None:
+@format_option("table", "json")
+def list_sets(style: str) -> None:
     """List the data sets that sayso can download, and where those already downloaded are.
 
     Example: sayso data list
@@ -55,24 +57,27 @@ def list_sets(as_json: bool) -> None:
             "unpacked_bytes": known.unpacked,
             "folder": str(folder) if folder and is_complete(folder) else None,
         })  # fmt: skip
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
     rows = [
         (
             fact["name"],
             fact["about"],
-            fact["folder"] or "not downloaded",
+            "downloaded" if fact["folder"] else "not downloaded",
             f"{fact['bytes'] / 1e6:,.0f} MB",
             f"{fact['unpacked_bytes'] / 1e6:,.0f} MB",
         )
         for fact in facts
     ]
-    say(table(("name", "content", "folder", "download", "unpacked"), rows, left=3))
+    say(table(("name", "content", "state", "download", "unpacked"), rows, left=3))
+    folders = {fact["name"]: fact["folder"] for fact in facts if fact["folder"]}
+    if folders:
+        say(f"\n{facts_table(folders)}")
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", type=DATA_SET)
 @click.option("--version", type=click.IntRange(1, 2), help="Version of speech-commands. [default: 2]")
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path),
@@ -94,14 +99,16 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
     if version == 1:
         name = "speech-commands-v1"
     if name not in KNOWN:
-        raise click.UsageError(f"there is no data set {name}; choose one of {', '.join(KNOWN)}")
+        raise click.UsageError(
+            f"there is no data set {name}{did_you_mean(name, KNOWN)}; the data sets are: {', '.join(KNOWN)}"
+        )
     place = _download(KNOWN[name], folder or data_folder(), mirror)
     say(str(place))
     found = place if folder else name
     if name == "speech-commands-test":
-        say(f"next: sayso evaluate commands {found}")
+        say_next(f"evaluate {found}")
     else:
-        say(f"next: sayso train {found} -o model.safetensors")
+        say_next(f"train {found} -o model.safetensors")
 
 
 def _download(known: DataSet, folder: Path, mirror: str | None) -> Path:
@@ -136,7 +143,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.description:<11}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
         TimeRemainingColumn(), TextColumn("left"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=verbosity() < 0 or not console.is_terminal) as bar:
         tasks = {}
 
         def show(stage: str, done: int, total: int) -> None:
@@ -153,15 +160,17 @@ def located(directory: Path) -> Path:
     from sayso.errors import DownloadError
 
     try:
-        return find(directory)
+        place = find(directory)
     except DownloadError as error:
-        known = KNOWN[str(directory)]
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        known = KNOWN.get(str(directory))
+        if not known or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise
         question = f"{known.name} is not on this machine; download it now ({known.size / 1e6:,.0f} MB)?"
         if not click.confirm(question, err=True):
             raise error from None
-        return _download(known, data_folder(), None)
+        place = _download(known, data_folder(), None)
+    detail(f"recordings: {place}")
+    return place
 
 
 def scanned(directory: Path, speaker: str | None, layout: Layout | None) -> Corpus:
@@ -176,10 +185,10 @@ def scanned(directory: Path, speaker: str | None, layout: Layout | None) -> Corp
 
 
 @data.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @corpus_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(directory: Path, speaker: str | None, layout: Layout | None, as_json: bool) -> None:
+@format_option("table", "json")
+def info(directory: Path, speaker: str | None, layout: Layout | None, style: str) -> None:
     """Report what a corpus contains: words, clips, speakers, hours, broken files.
 
     DIRECTORY is a folder with one folder of sound files for each word, or the name of a data set.
@@ -194,7 +203,7 @@ def info(directory: Path, speaker: str | None, layout: Layout | None, as_json: b
     with progress_bar("{task.completed}/{task.total} files") as bar:
         task = bar.add_task("", total=len(corpus.clips) + len(corpus.noises))
         facts = survey(corpus, cores(), lambda: bar.advance(task)).to_dict()
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
     for warning in facts["warnings"]:
@@ -214,14 +223,14 @@ def info(directory: Path, speaker: str | None, layout: Layout | None, as_json: b
         "no speech": [f"{path}: fainter than {FAINTEST:g} dB" for path in facts["faint"]],
     }
     width = max(map(len, [*lines, *problems]))
-    for name, line in lines.items():
-        say(f"{name:<{width}}  {line}")
+    say(facts_table(lines, width))
     for name, found in problems.items():
         say(f"{name:<{width}}  {len(found)} file{'' if len(found) == 1 else 's'}")
-        for line in found[:LISTED]:
+        shown = listed(len(found))
+        for line in found[:shown]:
             say(f"  {printable(line)}")
-        if len(found) > LISTED:
-            say(f"  … and {len(found) - LISTED} more (--json lists them all)")
+        if len(found) > shown:
+            say(f"  … and {len(found) - shown} more (-v lists them all)")
     rows = [
         (word, f"{sum(counts.values()):,}", *(f"{counts.get(split, 0):,}" for split in SPLITS))
         for word, counts in facts["words"].items()

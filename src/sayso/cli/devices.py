@@ -8,12 +8,13 @@ from dataclasses import asdict
 import click
 
 from sayso.cli.console import say
+from sayso.cli.options import format_option
 from sayso.cli.tables import table
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def devices(as_json: bool) -> None:
+@format_option("table", "json")
+def devices(style: str) -> None:
     """List the microphones; the one marked * is used unless --device names another.
 
     Example: sayso devices
@@ -21,7 +22,7 @@ def devices(as_json: bool) -> None:
     from sayso.live import devices as sound
 
     available = sound.devices()
-    if as_json:
+    if style == "json":
         click.echo(json.dumps([asdict(device) for device in available], indent=2))
         return
     # Raises an error with advice if there is no device.

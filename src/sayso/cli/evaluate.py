@@ -10,8 +10,17 @@ import click
 
 from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, negatives_option, noise_option, split_option
-from sayso.cli.tables import accuracy_line, confusion_table, noise_table, word_table
+from sayso.cli.options import (
+    DIRECTORY,
+    corpus_options,
+    format_option,
+    model_option,
+    negatives_option,
+    noise_option,
+    plots_option,
+    split_option,
+)
+from sayso.cli.tables import accuracy_line, confusion_table, filled, noise_table, word_table
 
 if TYPE_CHECKING:
     from sayso.corpus.layouts import Layout
@@ -19,16 +28,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
+@model_option
 @split_option
 @noise_option
 @click.option("--snr", help="Signal-to-noise ratios in decibels for --noise. [default: 20,10,5,0; for a stream 10]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--plot", type=click.Path(path_type=Path),
-    help="Save the confusion matrix as PNG; with --stream, the trade-off between misses and false alarms.",
-)  # fmt: skip
+@format_option("table", "json")
+@plots_option
 @click.option(
     "--stream", is_flag=True,
     help="Measure live recognition on a stream built from the recordings: misses, false alarms per hour, delay.",
@@ -50,23 +56,29 @@ if TYPE_CHECKING:
 )
 @corpus_options
 def evaluate(
-    model: str, directory: Path, split: Split, noise: Path | None, snr: str | None, as_json: bool, plot: Path | None,
-    stream: bool, hours: float | None, negatives: Path | None, labels: Path | None, choose_threshold: bool,
-    alarms: float | None, speaker: str | None, layout: Layout | None,
+    directory: Path, model: str | None, split: Split, noise: Path | None, snr: str | None, style: str,
+    plots: Path | None, stream: bool, hours: float | None, negatives: Path | None, labels: Path | None,
+    choose_threshold: bool, alarms: float | None, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
-    """Measure MODEL (a file or the name of a shipped model) on DIRECTORY (a folder of recordings or a data set's name).
+    """Measure a model on DIRECTORY, a folder of recordings or the name of a data set.
 
     With --noise, the same clips are measured in noise, too; with --stream, the stream has that noise in the background.
 
-    Example: sayso evaluate model.safetensors recordings
+    Example: sayso evaluate recordings -m model.safetensors
 
-    Example: sayso evaluate model.safetensors recordings --stream --noise cafe.wav --snr 10
+    Example: sayso evaluate recordings -m model.safetensors --stream --noise cafe.wav --snr 10
     """
+    from sayso.model.shipped import DEFAULT
+    from sayso.system.atomic_files import check_writable
+
+    model, as_json = model or DEFAULT, style == "json"
+    if plots:
+        check_writable(plots / "plot.png")
     if stream:
         from sayso.cli.evaluate_stream import evaluate_stream
 
         evaluate_stream(
-            model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plot=plot, hours=hours,
+            model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plots=plots, hours=hours,
             negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
             speaker=speaker, layout=layout,
         )  # fmt: skip
@@ -98,18 +110,18 @@ def evaluate(
         note(line)
     for warning in warnings:
         warn(warning)
-    if plot:
-        from sayso.report.plots import save_confusion
+    if plots:
+        from sayso.report.plots import confusion, save_drawn
 
-        save_confusion(evaluation, plot)
-        note(f"saved {plot}")
+        save_drawn(plots, lambda: [confusion(evaluation)])
+        note(f"saved confusion.png and confusion.svg in {plots}")
     if as_json:
         facts = {"model": model, "data": str(corpus.root), **evaluation.to_dict()}
         if noise:
             facts["noise"] = {f"{ratio:g}": score.to_dict() for ratio, score in in_noise.items()}
         click.echo(json.dumps(facts, indent=2))
         return
-    say(f"accuracy {accuracy_line(evaluation)}\n")
+    say(filled(f"accuracy {accuracy_line(evaluation)}") + "\n")
     say(word_table(evaluation))
     say(f"\n{confusion_table(evaluation)}")
     if noise:

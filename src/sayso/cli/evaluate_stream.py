@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import LISTED, note, progress_bar, report_skipped, say, warn
+from sayso.cli.console import listed, note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import scanned
 from sayso.cli.tables import fault_table, stream_table
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def evaluate_stream(
     model: str, directory: Path, *, split: Split, noise: Path | None, snr: str | None, as_json: bool,
-    plot: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
+    plots: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, choose: bool,
     alarms: float | None, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it, and print the result."""
@@ -53,7 +53,7 @@ def evaluate_stream(
         corpus = scanned(directory, speaker, layout)
         parts = _listen_to_built(recognizer, corpus, split, noise, snr, negatives, hours or 1.0)
     settings = recognizer.model.decision
-    curve = trade_off(parts, settings) if plot or choose or as_json else []
+    curve = trade_off(parts, settings) if plots or choose or as_json else []
     if choose:
         most = 1.0 if alarms is None else alarms
         chosen = choose_thresholds(curve, most)
@@ -67,11 +67,11 @@ def evaluate_stream(
             "measure it on another stream, as the figures for this one are too optimistic"
         )
     result = score(parts, settings)
-    if plot:
-        from sayso.report.plots import save_trade_off
+    if plots:
+        from sayso.report.plots import save_drawn, stream_trade_off
 
-        save_trade_off(curve, result, plot)
-        note(f"saved {plot}")
+        save_drawn(plots, lambda: [stream_trade_off(curve, result)])
+        note(f"saved stream.png and stream.svg in {plots}")
     if as_json:
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
         facts = {"model": model, "data": str(directory), "threshold": settings.threshold}
@@ -93,7 +93,7 @@ def evaluate_stream(
         return
     say(stream_table(result, settings))
     if repeated := [(fault, times) for fault, times in result.faults.most_common() if times > 1]:
-        say(f"\n{fault_table(repeated[:LISTED])}")
+        say(f"\n{fault_table(repeated[: listed(len(repeated))])}")
 
 
 def _listen_to_built(
@@ -131,4 +131,6 @@ def _listen_to_built(
         parts = listen_to_parts(recognizer, maker, hours, cores(), lambda done: bar.advance(task, done))
     faint = dict.fromkeys(path for part in parts for path in part.stream.faint)
     report_skipped([Skipped(path, f"contains no speech, as it is fainter than {FAINTEST:g} dB") for path in faint])
+    broken = dict.fromkeys(fault for part in parts for fault in part.stream.broken)
+    report_skipped([Skipped(*fault) for fault in broken])
     return parts

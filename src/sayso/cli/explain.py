@@ -8,7 +8,7 @@ import click
 
 from sayso.cli.console import note, say
 from sayso.cli.options import model_option
-from sayso.cli.tables import percent
+from sayso.cli.tables import facts_table, percent
 
 CLIP_PAGE, TRAINING_PAGE = Path("explanation.html"), Path("training.html")
 
@@ -97,7 +97,5 @@ def _explain_training(output: Path) -> None:
 
 def _print(lines: dict[str, str], output: Path) -> None:
     """Print the main results of a page, and where it is."""
-    width = max(map(len, lines))
-    for name, line in lines.items():
-        say(f"{name:<{width}}  {line}")
+    say(facts_table(lines))
     note(f"saved {output}; open it in a browser")

@@ -1,27 +1,35 @@
 """`sayso info`: describe a model and how it was trained."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sayso.cli.console import say
-from sayso.cli.tables import accuracy, percent
-from sayso.system.text import printable
+from sayso.cli.options import format_option, model_option
+from sayso.cli.tables import accuracy, facts_table, percent
+
+if TYPE_CHECKING:
+    from sayso.model.metadata import TrainingRecord
+
+UNKNOWN = "unknown"
 
 
 @click.command()
-@click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(model: str, as_json: bool) -> None:
-    """Describe MODEL, a file or the name of a shipped model.
+@model_option
+@format_option("table", "json")
+def info(model: str | None, style: str) -> None:
+    """Describe a model: its labels, features, training, scores and layers.
 
-    Example: sayso info commands
+    Example: sayso info -m commands-tiny
     """
     from sayso.cli.tables import layer_table
     from sayso.model import model_file, shipped
+    from sayso.model.metadata import scores_of, training_of, versions_of
 
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     loaded, header = model_file.load(path), model_file.load_header(path)
     network, features = loaded.network, loaded.features
     facts = {
@@ -32,9 +40,11 @@ def info(model: str, as_json: bool) -> None:
         "multiply_adds": network.multiply_adds,
         **{key: header.get(key) for key in ("features", "decision", "training", "scores", "versions")},
     }
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
+    record, scores = training_of(loaded.training), scores_of(loaded.scores)
+    versions = versions_of(header.get("versions"))
     kind = (
         f"{features.coefficients} MFCC of {features.mel_bands} mel bands"
         if features.coefficients
@@ -46,55 +56,32 @@ def info(model: str, as_json: bool) -> None:
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
-        "trained on": _training_data(loaded.training),
-        **_taught(loaded.training),
-        **_validation(loaded.training),
-        **{f"score, {name}": accuracy(score) for name, score in loaded.scores.items()},
-        "made with": _versions(header.get("versions")),
+        "trained on": _training_data(record),
+        **_taught(record),
+        "validation before that" if record.taught else "validation": _validation(record),
+        **{f"score {number}": f"{accuracy(score)} on {name}" for number, (name, score) in enumerate(scores.items(), 1)},
+        "made with": ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN,
     }
-    rows = [(printable(name), printable(line)) for name, line in lines.items()]
-    width = max(len(name) for name, _ in rows)
-    for name, line in rows:
-        say(f"{name:<{width}}  {line}")
+    say(facts_table(lines))
+    if left_out := len(loaded.scores) - len(scores):
+        say(f"(and {left_out} more scores)")
     say(f"\n{layer_table(network)}")
 
 
-# The record of the training is for people to read; it is not validated, and may be missing or malformed.
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+def _training_data(record: TrainingRecord) -> str:
+    if record.corpus is None:
+        return UNKNOWN
+    counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in record.clips.items())
+    return f"{record.corpus} ({counts or UNKNOWN} clips), seed {UNKNOWN if record.seed is None else record.seed}"
 
 
-def _training_data(training: dict[str, Any]) -> str:
-    try:
-        data, seed = training["data"], training["settings"]["training"]["seed"]
-        counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in data["clips"].items())
-        return f"{data['corpus']} ({counts} clips), seed {seed}"
-    except _MALFORMED:
-        return "unknown"
-
-
-def _taught(training: dict[str, Any]) -> dict[str, str]:
+def _taught(record: TrainingRecord) -> dict[str, str]:
     """Describe the words that were added later, if there are any."""
-    try:
-        words = [(word, count) for source in training.get("taught", ()) for word, count in source["clips"].items()]
-    except _MALFORMED:
-        return {"taught": "unknown"}
-    return {"taught": ", ".join(f"{word} from {count} recordings" for word, count in words)} if words else {}
+    words = [f"{word} from {count} recordings" for word, count in record.taught]
+    return {"taught": ", ".join(words)} if words else {}
 
 
-def _validation(training: dict[str, Any]) -> dict[str, str]:
-    """Describe the validation; of a model that was taught, that of the model before, which has other labels."""
-    name, record = "validation", training
-    if training.get("taught"):
-        name, record = "validation before that", training.get("before_teaching", training)
-    try:
-        accuracy, clips = percent(record["validation_accuracy"]), record["validation_clips"]
-        return {name: f"{accuracy} of {clips} clips, epoch {record['best_epoch']}"}
-    except _MALFORMED:
-        return {name: "unknown"}
-
-
-def _versions(versions: Any) -> str:
-    try:
-        return ", ".join(f"{name} {version}" for name, version in versions.items())
-    except _MALFORMED:
-        return "unknown"
+def _validation(record: TrainingRecord) -> str:
+    if record.validation_accuracy is None or not record.validated:
+        return UNKNOWN
+    return f"{percent(record.validation_accuracy)} of {record.validation_clips} clips, epoch {record.best_epoch}"

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import json
-import signal
+import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, warn
-from sayso.cli.options import device_option, model_option
+from sayso.cli.console import can_draw, note, warn
+from sayso.cli.options import device_option, format_option, model_option
+from sayso.cli.sound_options import KINDS, channel_option, raw_layout
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
     from sayso.recognition.recognizer import WindowScores
+    from sayso.sound.headers import Layout
     from sayso.sound.stream import Samples
 
 # Seconds between two lines of --stats.
 STATS_EVERY = 10.0
+# Seconds of sound per read, so that a pipe is heard as it comes.
+INPUT_BLOCK = 0.05
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are in no range and beyond none."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
+    return value
 
 
 @click.command()
@@ -34,66 +44,85 @@ STATS_EVERY = 10.0
 @device_option
 @click.option(
     "--input", "source", metavar="FILE|-",
-    help="Read a file, or standard input: WAV, or raw 16-bit mono at the model's rate.",
+    help="Read a file, a named pipe, or standard input, in any format of sound.",
 )  # fmt: skip
-@click.option(
-    "--format", "style", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
-    help="For people: a display on a terminal, otherwise a line per word. For programs: JSON lines.",
-)  # fmt: skip
+@click.option("--rate", type=click.IntRange(1), metavar="HZ", help="The --input is raw samples, so many a second.")
+@click.option("--channels", type=click.IntRange(1), metavar="N", help="Channels of raw samples. [default: 1]")
+@click.option("--sample-format", "kind", type=click.Choice(KINDS), help="Form of raw samples. [default: s16le]")
+@channel_option
+@format_option("text", "jsonl")
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
     help="Start a command when a word is detected. Its environment holds SAYSO_WORD, SAYSO_CONFIDENCE, SAYSO_START and "
     "SAYSO_END.",
+)  # fmt: skip
+@click.option(
+    "--exec-timeout", "exec_timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, show_default=True,
+    callback=_finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
 )  # fmt: skip
 @click.option("--shell", is_flag=True, help="Run the commands of --exec in a shell.")
 @click.option(
     "--record", type=click.Path(path_type=Path),
     help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
+@click.option(
+    "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=_finite,
+    help="Amplify the sound by this many decibels, if it is very quiet.",
+)  # fmt: skip
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
-    model: str | None, device: str | None, source: str | None, style: str, actions: tuple[str, ...], shell: bool,
-    record: Path | None, stats: bool,
+    model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
+    kind: str | None, channel: int | None, style: str, actions: tuple[str, ...], exec_timeout: float, shell: bool,
+    record: Path | None, gain: float, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
     Example: sayso listen --exec 'left=xdotool key Left'
     """
+    from rich.console import Console
+
+    from sayso.cli.live_display import Display
     from sayso.live.actions import Actions, parse
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
-    from sayso.live.pipe import piped_chunks
     from sayso.live.session import SessionRecorder
     from sayso.model.shipped import DEFAULT
     from sayso.recognition.recognizer import load
-    from sayso.sound.audio import read_chunks
     from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
 
     if source is not None and device is not None:
         raise click.UsageError("--device and --input exclude each other: give only one of them")
+    raw = raw_layout(rate, channels, kind)
+    if raw and source is None:
+        raise click.UsageError("--rate says that the --input is raw samples; give it, too")
     if shell and not actions:
         raise click.UsageError("--shell says how to read --exec; give --exec, too")
     keep_freed_memory()
     name = model or DEFAULT
     recognizer = load(name)
-    rate = recognizer.model.features.sample_rate
-    commands = Actions(parse(actions, recognizer.labels), shell, warn)
-    # SIGTERM ends the program as Ctrl-C does, with all files closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    model_rate = recognizer.model.features.sample_rate
+    display: Display | None = None
+
+    def tell(text: str) -> None:
+        (display.print if display else note)(text)
+
+    def complain(text: str) -> None:
+        tell(f"warning: {text}")
+
+    commands = Actions(parse(actions, recognizer.labels), shell, complain, tell, exec_timeout)
+    end_as_ctrl_c()
     with ExitStack() as stack:
-        session = stack.enter_context(SessionRecorder(record, rate)) if record else None
+        stack.enter_context(commands)
+        session = stack.enter_context(SessionRecorder(record, model_rate)) if record else None
         microphone, title = None, f"sayso · {name} · {source}"
         if source is None:
-            microphone = stack.enter_context(Microphone(device, rate, warn))
+            microphone = stack.enter_context(Microphone(device, model_rate, complain, channel))
             chunks: Iterable[Samples] = microphone.chunks()
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
-            chunks = (
-                piped_chunks(cast(BufferedReader, sys.stdin.buffer), rate)
-                if source == "-"
-                else read_chunks(source, rate)
-            )
-        listening = Listening(recognizer, chunks, session.write_chunk if session else None)
+            chunks = _input_chunks(source, model_rate, channel, raw)
+        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain)
 
         def statistics() -> str:
             return statistics_line(listening, microphone)
@@ -101,14 +130,10 @@ def listen(
         # Registered before the display, so that it is printed after it, below its last picture.
         stack.callback(lambda: note(statistics()) if listening.pace.steps else None)
         show: Callable[[WindowScores], None]
-        if style == "text" and sys.stdout.isatty():
-            from rich.console import Console
-
-            from sayso.cli.live_display import Display
-
-            show = stack.enter_context(
-                Display(title, recognizer.labels, listening, statistics if stats else lambda: "", Console())
-            ).show
+        console = Console()
+        if style == "text" and can_draw(console):
+            display = Display(title, recognizer.labels, listening, statistics if stats else lambda: "", console)
+            show = stack.enter_context(display).show
         else:
             note(title)
             show = _line_printer(style, listening, statistics if stats else None)
@@ -119,8 +144,21 @@ def listen(
                     if session:
                         session.write_detection(window.detection)
                 show(window)
+            # The sound has ended, and not the user's patience.
+            commands.wait()
         except KeyboardInterrupt:
             pass
+
+
+def _input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layout | None) -> Iterator[Samples]:
+    """Read a file or a pipe; what has no known format is never played as noise."""
+    from sayso.errors import FormatError
+    from sayso.sound.audio import read_chunks
+
+    try:
+        yield from read_chunks(source, sample_rate, INPUT_BLOCK, channel, raw)
+    except FormatError as error:
+        raise FormatError(f"{error}; raw samples need --rate, --channels and --sample-format") from error
 
 
 def _line_printer(

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sayso.cli.console import can_draw
 from sayso.cli.tables import percent
+from sayso.system.invocation import in_form_of_call
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
@@ -71,6 +73,12 @@ class Display:
         """Stop drawing; the last state stays on the screen."""
         self._live.__exit__(None, None, None)
 
+    def print(self, text: str) -> None:
+        """Print a line above the display; may be called from any thread."""
+        from rich.text import Text
+
+        self._live.console.print(Text(printable(text)))
+
     def show(self, window: WindowScores) -> None:
         """Update the display if the last update is old enough, or if a word was detected."""
         if window.detection:
@@ -89,7 +97,7 @@ class Display:
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
-        text.append(f"{level.problem}\n\n", "bold red")
+        text.append(f"{in_form_of_call(level.problem)}\n\n", "bold red")
         for label, probability in ranking(self._labels, window.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
             text.append(
@@ -126,7 +134,7 @@ class LevelMeter:
 
     def show(self, chunk: Samples) -> None:
         """Draw the level of a chunk."""
-        if self._console.is_terminal:
+        if can_draw(self._console):
             self._level.update(chunk, sample_rate=1)
             self._live.update(_level_line(self._level, self._console.width), refresh=True)
 

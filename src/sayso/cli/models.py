@@ -6,17 +6,19 @@ from typing import Any
 import click
 
 from sayso.cli.console import say
-from sayso.cli.tables import accuracy, table
+from sayso.cli.options import format_option
+from sayso.cli.tables import accuracy, filled, table
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def models(as_json: bool) -> None:
+@format_option("table", "json")
+def models(style: str) -> None:
     """List the models that come with sayso; each is used by its name.
 
     Example: sayso models
     """
     from sayso.model import model_file, shipped
+    from sayso.model.metadata import scores_of
 
     facts: list[dict[str, Any]] = []
     for name, path in shipped.models().items():
@@ -31,7 +33,7 @@ def models(as_json: bool) -> None:
             "multiply_adds": model.network.multiply_adds,
             "scores": model.scores,
         })  # fmt: skip
-    if as_json:
+    if style == "json":
         click.echo(json.dumps(facts, indent=2))
         return
     rows = [
@@ -41,9 +43,13 @@ def models(as_json: bool) -> None:
             f"{fact['multiply_adds'] / 1e6:.1f} M",
             f"{fact['bytes'] / 1e6:.1f} MB",
             # The first score is on the test set without added noise; those with noise follow.
-            next(map(accuracy, fact["scores"].values()), "unknown"),
-            ", ".join(fact["labels"]),
+            next(map(accuracy, scores_of(fact["scores"]).values()), "unknown"),
         )
         for fact in facts
     ]
-    say(table(("name", "parameters", "multiply-adds", "file", "accuracy", "labels"), rows))
+    say(table(("name", "parameters", "multiply-adds", "file", "accuracy"), rows))
+    by_labels: dict[tuple[str, ...], list[str]] = {}
+    for fact in facts:
+        by_labels.setdefault(tuple(fact["labels"]), []).append(fact["name"])
+    for labels, names in by_labels.items():
+        say("\n" + filled(f"labels of {', '.join(names)}: {', '.join(labels)}"))

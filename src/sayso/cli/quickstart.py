@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from sayso.cli.console import note, say
-from sayso.cli.tables import accuracy_line, percent, table
+from sayso.cli.options import seed_option
+from sayso.cli.tables import accuracy_line, filled, percent, table
 
 
 @click.command()
@@ -13,9 +14,7 @@ from sayso.cli.tables import accuracy_line, percent, table
     "-o", "--output", type=click.Path(path_type=Path), default=Path("quickstart"), show_default=True,
     help="Folder for the model and the pictures.",
 )  # fmt: skip
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."
-)
+@seed_option
 def quickstart(output: Path, seed: int) -> None:
     """Train a model on the bundled corpus of synthetic speech, evaluate it, and use it.
 
@@ -33,6 +32,7 @@ def quickstart(output: Path, seed: int) -> None:
     from sayso.report.plots import save_confusion
     from sayso.report.training_plots import save_learning_curve
     from sayso.system.atomic_files import check_writable
+    from sayso.system.invocation import called_as
     from sayso.training.preparation import prepare
 
     demo = bundled("demo")
@@ -57,7 +57,7 @@ def quickstart(output: Path, seed: int) -> None:
     save_learning_curve(training.history, training.best_epoch, curve)
     save_confusion(evaluation, confusion)
 
-    say(f"accuracy on unseen speakers: {accuracy_line(evaluation)}\n")
+    say(filled(f"accuracy on unseen speakers: {accuracy_line(evaluation)}") + "\n")
     rows = []
     clips = [clip for clip in corpus.by_split("testing") if clip.word in COMMANDS]
     for clip in clips[::23]:  # coprime to the number of speakers, so that words and speakers both change
@@ -65,10 +65,11 @@ def quickstart(output: Path, seed: int) -> None:
         name = f"{clip.word}/{clip.path.name}"
         rows.append((name, clip.word, detection.label, percent(detection.confidence)))
     say(table(("clip", "true", "predicted", "confidence"), rows, left=3))
+    sayso = called_as()
     say(
         f"\nsaved {model_path}, {curve}, {confusion}\n\n"
         "what next:\n"
-        f"  sayso classify YOUR.wav -m {model_path}     recognise words in files (it knows only synthetic voices)\n"
-        "  sayso train DIRECTORY -o my.safetensors     train on your own recordings or a data set\n"
-        f"  sayso info {model_path}                     describe the model"
+        f"  {sayso} classify YOUR.wav -m {model_path}\n    recognise words in files (it knows only synthetic voices)\n"
+        f"  {sayso} train DIRECTORY -o my.safetensors\n    train on your own recordings or a data set\n"
+        f"  {sayso} info -m {model_path}\n    describe the model"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import sys
 import time
 from contextlib import ExitStack
 from datetime import datetime
@@ -13,6 +15,7 @@ import click
 
 from sayso.cli.console import note
 from sayso.cli.options import device_option
+from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
@@ -31,7 +34,10 @@ KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this w
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Recordings of each word.")
 @click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
 @device_option
-def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None) -> None:
+@channel_option
+def record(
+    words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None, channel: int | None
+) -> None:
     """Record each WORD several times, to train or teach a model.
 
     Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. Let several people
@@ -40,13 +46,14 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
     Example: sayso record lamp music -o recordings --count 20 --speaker anna
     """
     from sayso.live.microphone import Microphone
-    from sayso.live.takes import TakeFiles, check_name
+    from sayso.live.takes import TakeFiles, check_name, speaker_named
 
     names = [check_name("word", word) for word in words]
-    speaker = check_name("speaker", _user() if speaker is None else speaker)
+    speaker = speaker_named(_user()) if speaker is None else check_name("speaker", speaker)
+    _check_terminal()
     files = TakeFiles(output, speaker, RATE, datetime.now())
     with ExitStack() as stack:
-        microphone = stack.enter_context(Microphone(device, RATE, note))
+        microphone = stack.enter_context(Microphone(device, RATE, note, channel))
         note(f"recording {', '.join(names)} with {microphone.device.name} as {speaker}; {KEYS}")
         dialogue = Dialogue(microphone, files)
         try:
@@ -61,11 +68,24 @@ def record(words: tuple[str, ...], output: Path, count: int, speaker: str | None
 
 
 def _user() -> str:
-    """Return the user's name, or "speaker" if the system does not know it, as in some containers."""
+    """Return the user's name; it is empty if the system does not know it, as in some containers."""
     try:
-        return getpass.getuser().replace(".", "-")
+        return getpass.getuser()
     except (KeyError, OSError, ImportError):
-        return "speaker"
+        return ""
+
+
+def _check_terminal() -> None:
+    """Refuse to start where no key can be pressed; the keys are read from the terminal, not from standard input."""
+    if sys.stdin.isatty() or os.name == "nt":
+        return
+    try:
+        Path("/dev/tty").open("rb").close()
+    except OSError as error:
+        raise click.UsageError(
+            "`sayso record` waits for keys, and there is no terminal; run it in one (with ssh or docker run, give -t), "
+            "or record with `sayso listen --record FILE`"
+        ) from error
 
 
 def _confirmed(question: str) -> bool:

@@ -9,8 +9,9 @@ import click
 
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, noise_option, split_option
-from sayso.cli.tables import accuracy_line
+from sayso.cli.options import DIRECTORY, corpus_options, model_option, noise_option, plots_option, split_option
+from sayso.cli.tables import accuracy_line, filled
+from sayso.system.text import decoded
 
 if TYPE_CHECKING:
     from sayso.corpus.corpus import Corpus
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from sayso.evaluation.measure import Measured
     from sayso.recognition.recognizer import Recognizer
 
+# Bytes of a model card that a report shows.
+LONGEST_CARD = 100_000
+
 
 @click.command()
-@click.argument("model")
-@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.argument("directory", type=DIRECTORY, required=False)
+@model_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
     help="Where to save the page.",
@@ -30,21 +34,18 @@ if TYPE_CHECKING:
 @split_option
 @noise_option
 @corpus_options
-@click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+@plots_option
 def report(
-    model: str, directory: Path | None, output: Path, split: Split, noise: Path | None, plots: Path | None,
+    directory: Path | None, model: str | None, output: Path, split: Split, noise: Path | None, plots: Path | None,
     speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
-    """Write a report on MODEL, a file or the name of a shipped model: one HTML file that works offline.
+    """Write a report on a model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
     the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
 
-    Example: sayso report model.safetensors recordings -o report.html
+    Example: sayso report recordings -m model.safetensors -o report.html
     """
-    from sayso.errors import ModelError
     from sayso.evaluation.measure import seconds_per_clip
     from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import Recognizer
@@ -55,35 +56,37 @@ def report(
 
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
-    path = shipped.find(model)
+    path = shipped.find(model or shipped.DEFAULT)
     recognizer = Recognizer(model_file.load(path))
     for place in (output, plots / "loss.png") if plots else (output,):
         check_writable(place)
     measured = _measure(recognizer, scanned(directory, speaker, layout), split, noise) if directory else None
-    card = path.with_suffix(".md")
     subject = Subject(
         name=path.stem,
         model=recognizer.model,
         bytes=path.stat().st_size,
         measured=measured,
         seconds=seconds_per_clip(recognizer),
-        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        card=_card(path.with_suffix(".md")),
     )
-    try:
-        with page.style():
-            drawn = draw(subject)
-            text = render(subject, drawn)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{path}: its record of the training is damaged ({error}); train or download the model again"
-        ) from error
+    with page.style():
+        drawn = draw(subject)
+        text = render(subject, drawn)
     page.save(text, output)
     if plots:
         save_all(drawn, plots)
         note(f"saved {len(drawn)} plots as PNG and SVG in {plots}")
     if measured:
-        say(f"accuracy {accuracy_line(measured.predictions.evaluation)}")
+        say(filled(f"accuracy {accuracy_line(measured.predictions.evaluation)}"))
     say(f"{output}: open it in a browser")
+
+
+def _card(path: Path) -> str | None:
+    """Read a model card, or the beginning of a long file that has its name."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return decoded(file.read(LONGEST_CARD), "replace")
 
 
 def _measure(recognizer: Recognizer, corpus: Corpus, split: Split, noise: Path | None) -> Measured:

@@ -9,7 +9,15 @@ import click
 
 from sayso.cli.console import note, progress_bar, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, negatives_option, noise_option, words_option
+from sayso.cli.options import (
+    DIRECTORY,
+    RECIPE,
+    corpus_options,
+    negatives_option,
+    noise_option,
+    scheduler_option,
+    words_option,
+)
 from sayso.cli.tables import percent, table
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="A folder for the results, runs.jsonl, and the best model, best.safetensors.",
@@ -33,13 +41,13 @@ if TYPE_CHECKING:
 @negatives_option
 @corpus_options
 @click.option(
-    "--config", default="commands", show_default=True,
+    "--config", type=RECIPE, default="commands", show_default=True,
     help="All other settings: a TOML file or the name of a recipe.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1, 1_000), help="Number of trainings at the same time. [default: half the cores]"
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, as in tcp://host:8786.")
+@scheduler_option
 @click.pass_context
 def sweep(
     context: click.Context, directory: Path, output: Path, seeds: str | None, variations: tuple[str, ...],
@@ -53,6 +61,7 @@ def sweep(
     Example: sayso sweep recordings -o sweep --seeds 0,1,2 --set training.learning_rate=0.001,0.003
     """
     from contextlib import ExitStack
+    from dataclasses import replace
 
     from sayso.config import Settings, recipe
     from sayso.corpus.corpus import files_below
@@ -80,7 +89,7 @@ def sweep(
     for warning in corpus.warnings:
         warn(warning)
     known = list(finished(results))
-    rows = [row for run in runs for row in known if is_row_of(row, data, run)]
+    rows = [replace(row, values=run.values) for run in runs for row in known if is_row_of(row, data, run)]
     left = [run for run in runs if not any(is_row_of(row, data, run) for row in rows)]
     if rows:
         note(f"{len(rows)} of {len(runs)} runs are already done, see {results}")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sayso.cli import layout
 from sayso.system.text import printable
 
 if TYPE_CHECKING:
     from sayso.config import DecisionSettings
     from sayso.evaluation.accuracy import Doubtful, Evaluation
     from sayso.evaluation.stream_scores import Fault, StreamScore
+    from sayso.model.metadata import Score
     from sayso.nn import Network
+
+# Columns for which tables are laid out on a terminal that is narrower still.
+LEAST = 40
 
 
 def percent(share: float) -> str:
@@ -28,25 +34,33 @@ def accuracy_line(evaluation: Evaluation) -> str:
     )
 
 
-def accuracy(score: Any) -> str:
-    """Format the accuracy in a score from a model file, which may be any value."""
-    try:
-        return percent(float(score["accuracy"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return "unknown"
+def accuracy(score: Score) -> str:
+    """Format the accuracy in a score from a model file, which may be missing."""
+    return "unknown" if score.accuracy is None else percent(score.accuracy)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Lay out rows in columns: the first `left` of them aligned left, the others right."""
-    lines = [list(map(printable, row)) for row in (header, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    """Lay out rows in columns that fit the terminal: the first `left` of them aligned left, the others right.
+
+    Cells that are too wide are wrapped at spaces. Columns that still do not fit follow below, behind the first one.
+    """
+    return layout.table([list(map(printable, row)) for row in (header, *rows)], left, columns())
+
+
+def facts_table(facts: Mapping[str, str], least: int = 0) -> str:
+    """Lay out names, in a column of at least this width, and what they stand for."""
+    lines = [[printable(name).ljust(least), printable(fact)] for name, fact in facts.items()]
+    return layout.table(lines, 2, columns())
+
+
+def filled(text: str) -> str:
+    """Wrap a text at spaces, so that it fits the terminal; further lines are indented."""
+    return "\n".join(layout.wrapped(printable(text), columns()))
+
+
+def columns() -> int:
+    """Return the width of the terminal, or COLUMNS if that is set; without a terminal it is 80."""
+    return max(shutil.get_terminal_size().columns, LEAST)
 
 
 def doubtful_table(recordings: Sequence[Doubtful]) -> str:
@@ -62,11 +76,12 @@ def noise_table(in_noise: Mapping[float, Evaluation]) -> str:
 
 
 def word_table(evaluation: Evaluation) -> str:
-    """Lay out precision, recall and F1 of each label."""
-    rows = [
-        (label, percent(score.precision), percent(score.recall), percent(score.f1), str(score.clips))
-        for label, score in evaluation.words.items()
-    ]
+    """Lay out precision, recall and F1 of each label; a dash stands for what clips of the label would be needed for."""
+    rows = []
+    for label, score in evaluation.words.items():
+        precision = percent(score.precision) if score.clips and score.predicted else "–"
+        recall, f1 = (percent(value) if score.clips else "–" for value in (score.recall, score.f1))
+        rows.append((label, precision, recall, f1, str(score.clips)))
     return table(("word", "precision", "recall", "F1", "clips"), rows)
 
 

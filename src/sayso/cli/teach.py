@@ -9,7 +9,14 @@ import click
 
 from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, negatives_option, noise_option
+from sayso.cli.options import (
+    DIRECTORY,
+    corpus_options,
+    model_option,
+    negatives_option,
+    noise_option,
+    seed_option,
+)
 from sayso.cli.tables import accuracy_line, doubtful_table, percent, table
 
 if TYPE_CHECKING:
@@ -22,15 +29,15 @@ MANY = 200
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
-@click.option("--from", "base", default=None, help="The model to add to. [default: commands]")
+@model_option
 @noise_option
 @negatives_option
 @corpus_options
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
+@seed_option
 def teach(
-    directory: Path, output: Path, base: str | None, noise: Path | None, negatives: Path | None, seed: int,
+    directory: Path, output: Path, model: str | None, noise: Path | None, negatives: Path | None, seed: int,
     speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Add the words in DIRECTORY, one folder of recordings for each, to a model.
@@ -51,9 +58,8 @@ def teach(
     if not noises and not corpus.noises:
         # The noise that comes with sayso is better than none.
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    base = base or shipped.DEFAULT
-    model = model_file.load(shipped.find(base))
-    taught = add_words(model, corpus, noises, files_below(negatives), cores(), seed)
+    base = model or shipped.DEFAULT
+    taught = add_words(model_file.load(shipped.find(base)), corpus, noises, files_below(negatives), cores(), seed)
     taught.model.save(output)
     report_skipped(taught.skipped)
     for warning in (*taught.warnings, *_warnings(taught, base)):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, say, warn
+from sayso.cli.console import note, say, say_next, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import corpus_options, negatives_option, noise_option, words_option
+from sayso.cli.options import DIRECTORY, RECIPE, corpus_options, negatives_option, noise_option, words_option
 from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
@@ -25,7 +25,7 @@ MISTAKES = 8
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
 @words_option
 @click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
@@ -38,9 +38,9 @@ MISTAKES = 8
 @negatives_option
 @corpus_options
 @click.option(
-    "--config",
+    "--config", type=RECIPE,
     help="Settings: a TOML file or the name of a recipe; the options above override it. [default: commands, or dense]",
-)
+)  # fmt: skip
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="PAGE",
     help="Write a report on the training, updated while it runs: one HTML file to open in a browser.",
@@ -138,7 +138,8 @@ def train(
         say("\n" + doubtful_table(doubtful))
     if report:
         say(f"\n{report}: open it in a browser")
-    say(f"\nnext: sayso evaluate {output} {directory}")
+    say("")
+    say_next(f"evaluate {directory} -m {output}")
 
 
 def _advice(labels: Sequence[str], counts: Mapping[str, int], directory: Path) -> list[str]:
@@ -163,5 +164,5 @@ def _advice(labels: Sequence[str], counts: Mapping[str, int], directory: Path) -
     except_known = f", without the folders of {', '.join(known)}, which it knows already" if known else ""
     return [
         f"{told}from so few, adding {', '.join(new)} to a model that comes with sayso gives better results "
-        f"(sayso teach {directory} -o MODEL{except_known})"
+        f"(`sayso teach {directory} -o MODEL`{except_known})"
     ]

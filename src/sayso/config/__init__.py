@@ -7,7 +7,7 @@ dataclass is one table, and an unknown key is an error.
 from sayso.config.bounds import MOST_PARAMETERS, check_network
 from sayso.config.labels import COMMANDS, LONGEST_LABEL, MOST_LABELS, SILENCE, UNKNOWN, check_labels
 from sayso.config.reading import build
-from sayso.config.settings import Settings, network_named, recipe
+from sayso.config.settings import Settings, network_named, recipe, recipes
 from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "check_network",
     "network_named",
     "recipe",
+    "recipes",
 ]

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
-from sayso.errors import SettingsError
+from sayso.errors import SettingsError, shown
+from sayso.system.suggestions import did_you_mean
 
 
 def build(kind: type, table: Any, name: str) -> Any:
@@ -28,11 +29,14 @@ def build(kind: type, table: Any, name: str) -> Any:
         If a key is unknown, a value has the wrong type, or the dataclass refuses it.
     """
     if not isinstance(table, Mapping):
-        raise SettingsError(f"{name} is {table!r}; expected a table of settings")
+        raise SettingsError(f"{name} is {shown(table)}; expected a table of settings")
     hints = typing.get_type_hints(kind)
     known = [part.name for part in fields(kind)]
     if unknown := set(table) - set(known):
-        raise SettingsError(f"unknown setting {name}.{min(unknown)}; known are {', '.join(known)}")
+        raise SettingsError(
+            f"unknown setting {name}.{min(map(str, unknown))}; known are {', '.join(known)}"
+            f"{did_you_mean(min(map(str, unknown)), known)}"
+        )
     values = {key: _typed(value, hints[key], f"{name}.{key}") for key, value in table.items()}
     try:
         return kind(**values)
@@ -45,7 +49,7 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
     if typing.get_origin(hint) is Literal:
         if value in typing.get_args(hint):
             return value
-        raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(map(repr, typing.get_args(hint)))}")
+        raise SettingsError(f"{name} is {shown(value)}; expected one of {', '.join(map(repr, typing.get_args(hint)))}")
     if typing.get_origin(hint) is tuple:
         items = typing.get_args(hint)
         if isinstance(value, list | tuple) and (items[-1] is Ellipsis or len(value) == len(items)):
@@ -61,4 +65,4 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
     elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     expected = getattr(hint, "__name__", str(hint))
-    raise SettingsError(f"{name} is {value!r}; expected a value of type {expected}")
+    raise SettingsError(f"{name} is {shown(value)}; expected a value of type {expected}")

@@ -10,10 +10,12 @@ from typing import Any, Self
 from sayso.config.bounds import check_network
 from sayso.config.reading import build
 from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
-from sayso.errors import SettingsError
+from sayso.errors import SettingsError, shown, untrusted
 from sayso.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
 from sayso.nn.chain import Chain
 from sayso.nn.spectrum import Spectrum
+from sayso.system.suggestions import did_you_mean
+from sayso.system.text import decoded
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,15 @@ class Settings:
             value.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            with untrusted(lambda reason: SettingsError(f"{path} is not valid TOML: {reason}; correct it")):
+                content = tomllib.loads(decoded(path.read_bytes()))
         except OSError as error:
             raise SettingsError(
                 f"cannot read settings from {path}: {error.strerror}; give a readable TOML file"
             ) from error
-        except (ValueError, RecursionError) as error:
-            raise SettingsError(f"{path} is not valid TOML: {error}; correct it") from error
         try:
-            return cls.from_dict(content)
+            with untrusted(SettingsError):
+                return cls.from_dict(content)
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from error
 
@@ -67,8 +69,10 @@ class Settings:
             "training": TrainingSettings,
             "decision": DecisionSettings,
         }
-        if unknown := set(content) - set(kinds) - {"network"}:
-            raise SettingsError(f"unknown table [{min(unknown)}]; known are {', '.join([*kinds, 'network'])}")
+        tables = [*kinds, "network"]
+        if unknown := set(content) - set(tables):
+            hint = did_you_mean(min(map(str, unknown)), tables)
+            raise SettingsError(f"unknown table [{min(map(str, unknown))}]; known are {', '.join(tables)}{hint}")
         parts = {name: build(kind, content.get(name, {}), name) for name, kind in kinds.items()}
         return cls(network=_network_from_dict(content.get("network", {})), **parts)
 
@@ -79,6 +83,11 @@ class Settings:
         return parts
 
 
+def recipes() -> dict[str, Path]:
+    """Return the recipes that come with sayso, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))}
+
+
 def recipe(name: str) -> Path:
     """Return the TOML file with that path, or the recipe of that name that comes with sayso.
 
@@ -87,15 +96,16 @@ def recipe(name: str) -> Path:
     SettingsError
         If there is neither.
     """
-    folder = Path(__file__).parents[1] / "recipes"
-    known = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    known = recipes()
     try:
         if Path(name).is_file() or (Path(name).exists() and name not in known):
             return Path(name)
     except OSError as error:
         raise SettingsError(f"cannot read settings from {name}: {error.strerror}; give a readable TOML file") from error
     if name not in known:
-        raise SettingsError(f"no settings {name}: no such file; the recipes are: {', '.join(known)}")
+        raise SettingsError(
+            f"no settings {name}: no such file{did_you_mean(name, known)}; the recipes are: {', '.join(known)}"
+        )
     return known[name]
 
 
@@ -112,10 +122,13 @@ def network_named(name: str) -> Architecture:
 
 def _network_from_dict(table: Any) -> Architecture:
     if not isinstance(table, Mapping):
-        raise SettingsError(f"network is {table!r}; expected a table of settings")
+        raise SettingsError(f"network is {shown(table)}; expected a table of settings")
     name = table.get("name", DenseArchitecture.name)
     if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise SettingsError(f"network.name is {name!r}; known networks are {', '.join(ARCHITECTURES)}")
+        raise SettingsError(
+            f"network.name is {shown(name)}; known networks are {', '.join(ARCHITECTURES)}"
+            f"{did_you_mean(str(name), ARCHITECTURES)}"
+        )
     return typing.cast(
         Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network")
     )

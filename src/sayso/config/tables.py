@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sayso.errors import SettingsError
+from sayso.errors import SettingsError, shown
 
 # Samples in the overlapping frames of one clip, before the Fourier transform.
 MOST_FRAMED = 2**22
@@ -29,6 +29,9 @@ class FeatureSettings:
         Number of mel filters.
     coefficients : int
         Number of cepstral coefficients (MFCC); 0 uses the log-mel energies themselves.
+    high_pass : float
+        Frequency in hertz below which an offset, hum and rumble are removed from every sound before anything else is
+        done with it, in training and use alike; 0 leaves them.
     floor : float
         Energies below this are raised to it before the logarithm. It is absolute, not relative to a clip, so that a
         stream and a file give the same features.
@@ -44,6 +47,7 @@ class FeatureSettings:
     mel_bands: int = 40
     coefficients: int = 40
     floor: float = 1e-10
+    high_pass: float = 0.0
 
     def __post_init__(self) -> None:
         _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
@@ -69,6 +73,7 @@ class FeatureSettings:
         _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
         _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
         _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
+        _require(0 <= self.high_pass <= 1_000, self, "high_pass", "between 0 and 1000 Hz")
         # Much smaller numbers do not exist in single precision.
         _require(1e-30 <= self.floor < 1, self, "floor", "at least 1e-30 and below 1")
 
@@ -257,7 +262,10 @@ class DecisionSettings:
         A detected word can be detected again only after its average fell below this; for a word with its own threshold
         it is scaled in proportion.
     refractory : float
-        Seconds after a detection without another one.
+        Seconds after a detection in which the same word is not detected again, and without `newest` no word.
+    newest : float
+        Seconds of the newest part of the window that is also scored on its own, to separate a word from the next; 0
+        disables this.
     """
 
     step: float = 0.1
@@ -267,6 +275,7 @@ class DecisionSettings:
     words: dict[str, float] = field(default_factory=dict)
     rearm: float = 0.4
     refractory: float = 0.5
+    newest: float = 0.4
 
     def __post_init__(self) -> None:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
@@ -276,9 +285,10 @@ class DecisionSettings:
         _require(all(0 < own <= 1 for own in self.words.values()), self, "words", "thresholds above 0 and at most 1")
         _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
+        _require(0 <= self.newest <= 60, self, "newest", "between 0 and 60 seconds")
 
 
 def _require(condition: bool, settings: object, name: str, expected: str) -> None:
     """Raise SettingsError unless `condition` holds; NaN fails every comparison and is refused with the rest."""
     if not condition:
-        raise SettingsError(f"{name} is {getattr(settings, name)!r}; expected {expected}")
+        raise SettingsError(f"{name} is {shown(getattr(settings, name))}; expected {expected}")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sayso.config import FeatureSettings
 from sayso.corpus.clips import Clips, load_clips
 from sayso.corpus.corpus import Clip
-from sayso.errors import StorageError
+from sayso.errors import DamageError, StorageError, untrusted
 from sayso.system.atomic_files import replacing
 from sayso.system.user_folders import user_folder
 
@@ -30,7 +30,7 @@ FEWEST = 1_000
 # Bytes that the cache may take; the files that were used last are kept.
 MOST_BYTES = 4 * 10**9
 # To be raised whenever the same recording would give a different clip.
-_VERSION = 1
+_VERSION = 2
 
 
 def default_folder() -> Path | None:
@@ -41,7 +41,7 @@ def default_folder() -> Path | None:
 
 @dataclass(frozen=True)
 class ClipCache:
-    """The cached clips of one corpus at one sample rate and length.
+    """The cached clips of one corpus at one sample rate, length and high-pass.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class ClipCache:
     corpus : Path
         The folder of the corpus.
     features : FeatureSettings
-        Sample rate and length of the window.
+        Sample rate, length of the window, and high-pass.
     """
 
     folder: Path
@@ -59,8 +59,9 @@ class ClipCache:
 
     @property
     def path(self) -> Path:
-        """The file, which differs for each corpus, sample rate and length."""
-        key = [_VERSION, str(self.corpus.resolve()), self.features.sample_rate, self.features.clip_samples]
+        """The file, which differs for each corpus, sample rate, length and high-pass."""
+        features = self.features
+        key = [_VERSION, str(self.corpus.resolve()), features.sample_rate, features.clip_samples, features.high_pass]
         return self.folder / (hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + SUFFIX)
 
     def load(self, rows: Sequence[Clip], workers: int) -> tuple[Clips, str]:
@@ -83,7 +84,7 @@ class ClipCache:
         if len(rows) < FEWEST:
             return load_clips(rows, self.features, workers), ""
         states = [_state(row.path) for row in rows]
-        cached, samples, warning = self._read()
+        cached, samples, peaks, warning = self._read()
         entries = [cached.get(self._name(row)) for row in rows]
         known = np.array(
             [
@@ -94,12 +95,13 @@ class ClipCache:
         unknown = [row for row, position in zip(rows, known, strict=True) if position < 0]
         if not unknown:
             # If nothing has changed they are in order and need not be copied.
-            inside = samples if np.array_equal(known, np.arange(len(samples))) else samples[known]
+            in_order = np.array_equal(known, np.arange(len(samples)))
+            inside = (samples, peaks) if in_order else (samples[known], peaks[known])
             with contextlib.suppress(OSError):
                 os.utime(self.path)
-            return Clips(inside, tuple(rows), ()), warning
+            return Clips(inside[0], tuple(rows), (), inside[1]), warning
         fresh = load_clips(unknown, self.features, workers)
-        clips = _merged(rows, samples, known, fresh)
+        clips = _merged(rows, samples, peaks, known, fresh)
         by_path = dict(zip((row.path for row in rows), states, strict=True))
         unwritten = self._write(clips, [by_path[row.path] for row in clips.rows])
         return clips, "; ".join(filter(None, (warning, unwritten)))
@@ -109,31 +111,33 @@ class ClipCache:
         inside = row.path.is_relative_to(self.corpus)
         return (row.path.relative_to(self.corpus) if inside else row.path.absolute()).as_posix()
 
-    def _read(self) -> tuple[dict[str, tuple[int, int, int]], NDArray[np.int16], str]:
-        """Return position, size and modification time of each cached recording, their clips, and a warning."""
-        nothing = np.empty((0, self.features.clip_samples), np.int16)
+    def _read(self) -> tuple[dict[str, tuple[int, int, int]], NDArray[np.int16], NDArray[np.float32], str]:
+        """Return position, size and modification time of each cached recording, clips, their peaks, and a warning."""
+        nothing = np.empty((0, self.features.clip_samples), np.int16), np.empty(0, np.float32)
         try:
             # Opening a pipe would wait for ever.
             if not self.path.is_file() and self.path.exists():
-                raise ValueError("it is not a regular file")
-            with np.load(self.path, allow_pickle=False) as file:
-                # A damaged number could claim any amount of memory.
-                if sum(entry.file_size for entry in file.zip.infolist()) > self.path.stat().st_size:
-                    raise ValueError("it claims to hold more than it does")
-                index = json.loads(file["index"].tobytes())
-                samples = file["samples"]
-            if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
-                raise ValueError("its parts do not match")
-            cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
+                return {}, *nothing, self._deleted("it is not a regular file")
+            with untrusted():
+                with np.load(self.path, allow_pickle=False) as file:
+                    # A damaged number could claim any amount of memory.
+                    if sum(entry.file_size for entry in file.zip.infolist()) > self.path.stat().st_size:
+                        raise ValueError("it claims to hold more than it does")
+                    index = json.loads(file["index"].tobytes())
+                    samples, peaks = file["samples"], file["peaks"]
+                if samples.dtype != np.int16 or samples.shape != (len(index), self.features.clip_samples):
+                    raise ValueError("its parts do not match")
+                if peaks.dtype != np.float32 or peaks.shape != (len(index),):
+                    raise ValueError("its parts do not match")
+                cached = {str(name): (number, int(size), int(time)) for number, (name, size, time) in enumerate(index)}
         except (FileNotFoundError, NotADirectoryError):
-            return {}, nothing, ""
-        except Exception as error:
-            return {}, nothing, self._deleted(error)
-        return cached, samples, ""
+            return {}, *nothing, ""
+        except (OSError, DamageError) as error:
+            return {}, *nothing, self._deleted(str(error) or type(error).__name__)
+        return cached, samples, peaks, ""
 
-    def _deleted(self, error: Exception) -> str:
+    def _deleted(self, reason: str) -> str:
         """Delete a cache that cannot be read, and return a warning."""
-        reason = str(error) or type(error).__name__
         try:
             if self.path.is_dir() and not self.path.is_symlink():
                 shutil.rmtree(self.path)
@@ -153,7 +157,12 @@ class ClipCache:
             if shutil.disk_usage(self.folder).free < 4 * clips.samples.nbytes:
                 return f"there is too little space in {self.folder} to cache the clips for the next start"
             with replacing(self.path) as file:
-                np.savez(file, index=np.frombuffer(index.encode(), np.uint8), samples=clips.samples)
+                np.savez(
+                    file,
+                    index=np.frombuffer(index.encode(), np.uint8),
+                    samples=clips.samples,
+                    peaks=clips.all_peaks,
+                )
         except (OSError, StorageError) as error:
             return f"the clips were not cached for the next start: {error}"
         self._tidy()
@@ -179,14 +188,24 @@ def _state(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _merged(rows: Sequence[Clip], samples: NDArray[np.int16], known: NDArray[np.int64], fresh: Clips) -> Clips:
+def _merged(
+    rows: Sequence[Clip],
+    samples: NDArray[np.int16],
+    peaks: NDArray[np.float32],
+    known: NDArray[np.int64],
+    fresh: Clips,
+) -> Clips:
     """Return cached clips, at the positions `known`, and fresh ones in the order of `rows`."""
     if not (known >= 0).any():
         return fresh
     positions = dict(zip((row.path for row in fresh.rows), range(len(fresh.rows)), strict=True))
     usable = [number for number, row in enumerate(rows) if known[number] >= 0 or row.path in positions]
     merged = np.empty((len(usable), samples.shape[1]), np.int16)
+    merged_peaks = np.empty(len(usable), np.float32)
     for target, number in enumerate(usable):
-        cached = known[number] >= 0
-        merged[target] = samples[known[number]] if cached else fresh.samples[positions[rows[number].path]]
-    return Clips(merged, tuple(rows[number] for number in usable), fresh.skipped)
+        if known[number] >= 0:
+            merged[target], merged_peaks[target] = samples[known[number]], peaks[known[number]]
+        else:
+            place = positions[rows[number].path]
+            merged[target], merged_peaks[target] = fresh.samples[place], fresh.all_peaks[place]
+    return Clips(merged, tuple(rows[number] for number in usable), fresh.skipped, merged_peaks)

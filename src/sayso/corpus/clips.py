@@ -1,6 +1,7 @@
 """Clips in memory, each fitted to the window that the network sees."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,9 @@ from sayso.corpus.corpus import Clip
 from sayso.corpus.skipped import Skipped
 from sayso.errors import AudioError
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
+from sayso.sound.stream import Samples
 from sayso.system.workers import spread
 
 FloatArray = NDArray[np.float32]
@@ -41,16 +44,22 @@ class Clips(NamedTuple):
         Where each clip comes from.
     skipped : tuple of Skipped
         Files that could not be used, and why.
+    peaks : ndarray of float32, shape (clips,), or None
+        What full scale of each clip's integers stands for: 1, or the largest magnitude of floats that exceed it. None
+        if it is 1 for all.
     """
 
     samples: NDArray[np.int16]
     rows: tuple[Clip, ...]
     skipped: tuple[Skipped, ...]
+    peaks: FloatArray | None = None
 
     def windows(self, positions: Labels) -> FloatArray:
-        """Return the clips at some positions as numbers from -1 to 1, shape (len(positions), samples)."""
+        """Return the clips at some positions as they were read, shape (len(positions), samples)."""
         windows = self.samples[positions].astype(np.float32)
         windows /= FULL_SCALE
+        if self.peaks is not None:
+            windows *= self.peaks[positions][:, None]
         return windows
 
     def chosen(self, which: NDArray[np.bool_]) -> "Clips":
@@ -59,12 +68,19 @@ class Clips(NamedTuple):
 
     def between(self, start: int, stop: int) -> "Clips":
         """Return the clips from `start` to before `stop`; they are not copied."""
-        return Clips(self.samples[start:stop], self.rows[start:stop], ())
+        peaks = None if self.peaks is None else self.peaks[start:stop]
+        return Clips(self.samples[start:stop], self.rows[start:stop], (), peaks)
 
     def joined(self, other: "Clips") -> "Clips":
         """Return these clips followed by others."""
         samples = np.concatenate([self.samples, other.samples])
-        return Clips(samples, self.rows + other.rows, self.skipped + other.skipped)
+        peaks = np.concatenate([self.all_peaks, other.all_peaks])
+        return Clips(samples, self.rows + other.rows, self.skipped + other.skipped, peaks)
+
+    @property
+    def all_peaks(self) -> FloatArray:
+        """The peaks, of ones if there are none."""
+        return np.ones(len(self.rows), np.float32) if self.peaks is None else self.peaks
 
 
 def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) -> Clips:
@@ -80,33 +96,41 @@ def load_clips(rows: Sequence[Clip], features: FeatureSettings, workers: int) ->
         Number of processes that share the work; the result does not depend on it.
     """
     samples = np.empty((len(rows), features.clip_samples), np.int16)
+    peaks = np.ones(len(rows), np.float32)
     reasons: list[str | None] = []
     paths = [row.path for row in rows]
     groups = [paths[start : start + GROUP] for start in range(0, len(paths), GROUP)]
     with spread(_read, features, groups, workers, few=FEW_GROUPS) as parts:
-        for part, part_reasons in parts:
-            samples[len(reasons) : len(reasons) + len(part)] = part
+        for part, part_peaks, part_reasons in parts:
+            place = slice(len(reasons), len(reasons) + len(part))
+            samples[place], peaks[place] = part, part_peaks
             reasons += part_reasons
     good = [position for position, reason in enumerate(reasons) if reason is None]
     skipped = tuple(Skipped(row.path, reason) for row, reason in zip(rows, reasons, strict=True) if reason is not None)
     if skipped:
-        samples = samples[good]
-    return Clips(samples, tuple(rows[position] for position in good), skipped)
+        samples, peaks = samples[good], peaks[good]
+    return Clips(samples, tuple(rows[position] for position in good), skipped, peaks)
 
 
-def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.int16], list[str | None]]:
-    """Read some clips; return each fitted to one window, and the reason if it cannot be used, else None."""
-    samples = np.zeros((len(paths), features.clip_samples), np.int16)
+def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.int16], FloatArray, list[str | None]]:
+    """Read some clips; return each fitted to one window, its peak, and the reason if it cannot be used, else None."""
+    samples, peaks = np.zeros((len(paths), features.clip_samples), np.int16), np.ones(len(paths), np.float32)
     reasons: list[str | None] = []
-    for window, path in zip(samples, paths, strict=True):
+    for number, path in enumerate(paths):
         try:
-            clip, _ = fit_window(audio.load(path, features.sample_rate, LONGEST), features.clip_samples)
+            clip, _ = fit_window(_sound(path, features, LONGEST), features.clip_samples)
         except AudioError as error:
             reasons.append(str(error))
             continue
-        window[:] = _to_int16(clip)
+        samples[number], peaks[number] = _to_int16(clip)
         reasons.append(None)
-    return samples, reasons
+    return samples, peaks, reasons
+
+
+def _sound(path: Path, features: FeatureSettings, longest: float = math.inf) -> Samples:
+    """Read a whole sound as the features want it."""
+    samples = audio.load(path, features.sample_rate, longest, only_files=True)
+    return high_passed_clip(samples, features.high_pass, features.sample_rate)
 
 
 def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: int) -> Clips:
@@ -117,9 +141,9 @@ def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: in
     """
     length = features.clip_samples
 
-    def read(path: Path) -> NDArray[np.int16] | Skipped:
+    def read(path: Path) -> list[tuple[NDArray[np.int16], float]] | Skipped:
         try:
-            speech = audio.load(path, features.sample_rate)
+            speech = _sound(path, features)
         except AudioError as error:
             return Skipped(path, str(error))
         count = max((len(speech) + length // 2) // length, 1)
@@ -129,18 +153,23 @@ def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: in
         powers = np.square(windows).mean(axis=1)
         if not powers.any():
             return Skipped(path, "holds nothing but silence")
-        return _to_int16(windows[powers > 0.01 * np.percentile(powers, 90)])
+        return [_to_int16(window) for window in windows[powers > 0.01 * np.percentile(powers, 90)]]
 
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(read, paths))
     pairs = [(path, cut) for path, cut in zip(paths, results, strict=True) if not isinstance(cut, Skipped)]
     rows = tuple(Clip(path, UNKNOWN, None, "training") for path, cut in pairs for _ in cut)
-    samples = np.concatenate([np.empty((0, length), np.int16), *(cut for _, cut in pairs)])
-    return Clips(samples, rows, tuple(cut for cut in results if isinstance(cut, Skipped)))
+    cuts = [window for _, cut in pairs for window in cut]
+    samples = np.array([window for window, _ in cuts], np.int16).reshape(-1, length)
+    peaks = np.array([peak for _, peak in cuts], np.float32)
+    return Clips(samples, rows, tuple(cut for cut in results if isinstance(cut, Skipped)), peaks)
 
 
-def _to_int16(samples: FloatArray) -> NDArray[np.int16]:
-    return np.clip(samples * FULL_SCALE, -FULL_SCALE, FULL_SCALE).round().astype(np.int16)
+def _to_int16(samples: FloatArray) -> tuple[NDArray[np.int16], float]:
+    """Return a clip as integers, and what their full scale stands for: floats beyond 1 are not cut off."""
+    peak = max(float(samples.max()), -float(samples.min()), 1.0)
+    scaled = samples if peak == 1 else samples / np.float32(peak)
+    return np.clip(scaled * FULL_SCALE, -FULL_SCALE, FULL_SCALE).round().astype(np.int16), peak
 
 
 def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[FloatArray], list[Skipped]]:
@@ -148,7 +177,7 @@ def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[
     noises, skipped = [], []
     for path in paths:
         try:
-            noise = audio.load(path, features.sample_rate)
+            noise = _sound(path, features)
         except AudioError as error:
             skipped.append(Skipped(path, str(error)))
             continue

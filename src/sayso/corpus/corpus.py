@@ -222,7 +222,7 @@ def files_below(place: Path | None) -> list[Path]:
     """
     if place is None:
         return []
-    if place.is_file():
+    if place.exists() and not place.is_dir():
         return [place]
     files = [Path(path) for path in folders.walk(str(place))] if place.is_dir() else []
     if not files:

@@ -20,14 +20,14 @@ class Skipped:
     reason: str
 
 
-def summary(skipped: Sequence[Skipped]) -> list[str]:
+def summary(skipped: Sequence[Skipped], most: int = LISTED) -> list[str]:
     """Return lines that list what was skipped, the first few by name; none if nothing was."""
     if not skipped:
         return []
     lines = ["1 file was skipped:" if len(skipped) == 1 else f"{len(skipped)} files were skipped:"]
-    lines += [f"  {printable(f'{item.path}: {item.reason}')}" for item in skipped[:LISTED]]
-    if len(skipped) > LISTED:
-        lines.append(f"  … and {len(skipped) - LISTED} more")
+    lines += [f"  {printable(f'{item.path}: {item.reason}')}" for item in skipped[:most]]
+    if len(skipped) > most:
+        lines.append(f"  … and {len(skipped) - most} more (-v lists them all)")
     return lines
 
 

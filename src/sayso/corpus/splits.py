@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from sayso.config import SILENCE, UNKNOWN
 from sayso.config.labels import nfc
 from sayso.errors import CorpusError
+from sayso.system.text import decoded
 
 Split = Literal["training", "validation", "testing"]
 JUDGING: tuple[Split, ...] = ("validation", "testing")
@@ -218,8 +219,10 @@ def _read_lists(root: Path, warnings: list[str]) -> tuple[dict[str, Split], set[
     found: set[Split] = set()
     for split in JUDGING:
         path = root / f"{split}_list.txt"
+        if path.exists() and not path.is_file():
+            raise CorpusError(f"cannot read {path}: it is not a regular file; expected lines like word/file.wav")
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = decoded(path.read_bytes()).splitlines()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:

@@ -119,7 +119,7 @@ def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skippe
     found: list[_Found | Skipped] = []
     for path, spoken in jobs:
         try:
-            seconds, rate = audio.info(path)
+            seconds, rate = audio.info(path, only_files=True)
             if not seconds:
                 found.append(Skipped(path, "holds no samples"))
             elif not spoken or seconds > LONGEST:
@@ -134,6 +134,6 @@ def _examine(_: None, jobs: Sequence[tuple[Path, bool]]) -> list[_Found | Skippe
 def _heard(path: Path) -> tuple[bool, int]:
     """Return whether the speech in a clip is audible, and its digest."""
     # At the rate of the model; at that of some files a minute would fill the memory.
-    clip = audio.load(path, FeatureSettings.sample_rate)
+    clip = audio.load(path, FeatureSettings.sample_rate, only_files=True)
     start, end = speech_bounds(clip, FeatureSettings.sample_rate)
     return is_audible(clip[start:end]), digest_of(clip.tobytes()) if clip.any() else 0

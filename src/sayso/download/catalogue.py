@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sayso.errors import DownloadError
+from sayso.system.suggestions import did_you_mean, nearest
 from sayso.system.user_folders import user_folder
 
 # A data set that is complete holds this hidden file, which records the archive it comes from.
@@ -114,12 +115,16 @@ def find(place: Path) -> Path:
     Raises
     ------
     DownloadError
-        If it is the name of a data set that is not on this machine.
+        If it is the name of a data set that is not on this machine, or almost the name of one.
     """
     name = str(place)
-    if name not in KNOWN or place.exists():
+    if place.exists() or (name not in KNOWN and len(place.parts) > 1):
+        return place
+    if name not in KNOWN:
+        if nearest(name, KNOWN):
+            raise DownloadError(f"there is neither a folder nor a data set {name}{did_you_mean(name, KNOWN)}")
         return place
     folder = data_folder() / name
     if not is_complete(folder):
-        raise DownloadError(f"the data set {name} is not on this machine; run: sayso data download {name}")
+        raise DownloadError(f"the data set {name} is not on this machine; run `sayso data download {name}`")
     return folder

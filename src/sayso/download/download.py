@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from sayso.download.archive import unpack
+from sayso.download.archive import remove, unpack
 from sayso.download.catalogue import MARKER, DataSet, is_complete
 from sayso.download.http import Report, discard, fetch, size_of, verify
 from sayso.errors import DownloadError, StorageError
@@ -78,7 +78,7 @@ def _download(data_set: DataSet, target: Path, address: str, progress: StagedPro
     part = target.with_name(f"{data_set.archive}.part")
     unpacked = target.with_name(f".{data_set.name}.unpacking")
     if unpacked.exists():  # left by a process that was killed
-        shutil.rmtree(unpacked)
+        remove(unpacked)
     check_space(target.parent, max(data_set.size - size_of(part), 0) + data_set.unpacked)
     fetch(f"{address}/{data_set.archive}", part, data_set.size, partial(progress, "downloading"), report)
     if data_set.sha256:
@@ -97,7 +97,8 @@ def _download(data_set: DataSet, target: Path, address: str, progress: StagedPro
             os.sync()
         root.rename(target)
     finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove(unpacked)
     discard(part)
 
 
@@ -105,7 +106,7 @@ def tidy(data_set: DataSet, folder: Path) -> None:
     """Delete what a process left that was killed after its data set was complete, but before it had cleaned up."""
     with contextlib.suppress(OSError):
         discard(folder / f"{data_set.archive}.part")
-    shutil.rmtree(folder / f".{data_set.name}.unpacking", ignore_errors=True)
+        remove(folder / f".{data_set.name}.unpacking")
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sayso.errors import DownloadError, StorageError
+from sayso.errors import DamageError, DownloadError, StorageError, untrusted
 from sayso.system.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ PAUSES = (0.0, 1.0, 2.0, 4.0)
 # HTTP status codes after which a retry may succeed.
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 
-_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+|\*)")
+# Numbers that a server may send: Python's own idea of digits includes superscripts, and has no limit of their number.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(rf"bytes (?P<start>{_NUMBER.pattern})-[0-9]+/(?P<total>{_NUMBER.pattern}|\*)")
+# The version of a file, as a request can repeat it.
+_VALIDATOR = re.compile(r"[ -~]{1,1000}")
 
 
 def fetch(url: str, path: Path, size: int, progress: Progress, report: Report) -> None:
@@ -59,13 +63,18 @@ def fetch(url: str, path: Path, size: int, progress: Progress, report: Report) -
     import requests
     import urllib3
 
+    handled = (OSError, urllib3.exceptions.HTTPError, StorageError)
     if size_of(path) > size:
         discard(path)
     furthest, failures = size_of(path), 0
     with requests.Session() as session:
         while size_of(path) != size:
             try:
-                _fetch_rest(session, url, path, size, progress, report)
+                with untrusted(
+                    lambda reason: DownloadError(f"{url} answers what cannot be understood: {reason}; use a mirror"),
+                    *handled,
+                ):
+                    _fetch_rest(session, url, path, size, progress, report)
                 reason = "the server closed the connection"
             except urllib3.exceptions.ProtocolError:
                 reason = "the connection was interrupted"
@@ -135,7 +144,7 @@ def _start(response: "Response", url: str, done: int, size: int) -> int:
         if not found or int(found["start"]) != done:
             raise DownloadError(f"{url} answers with another part of the file than requested; use a mirror")
         start, total = done, found["total"]
-    if total.isdigit() and int(total) != size:
+    if _NUMBER.fullmatch(total) and int(total) != size:
         raise _wrong_size(url, f"{int(total):,}", size)
     return start
 
@@ -194,9 +203,11 @@ def _saved_validator(path: Path, url: str) -> str:
     A mirror counts versions in its own way. Where there is no version to compare, only size and hash are checked.
     """
     try:
-        saved = json.loads(_sidecar(path).read_bytes())
-        return str(saved["validator"]) if saved["url"] == url else ""
-    except (OSError, ValueError, LookupError, TypeError):
+        with untrusted():
+            saved = json.loads(_sidecar(path).read_bytes())
+            validator = str(saved["validator"])
+            return validator if saved["url"] == url and _VALIDATOR.fullmatch(validator) else ""
+    except (OSError, DamageError):
         return ""
 
 

@@ -26,12 +26,15 @@ class WordScore:
         Harmonic mean of the two.
     clips : int
         Number of clips with this label.
+    predicted : int
+        Number of clips predicted as this label.
     """
 
     precision: float
     recall: float
     f1: float
     clips: int
+    predicted: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Evaluation:
             clips, predicted = int(self.confusion[position].sum()), int(self.confusion[:, position].sum())
             precision, recall = correct / max(predicted, 1), correct / max(clips, 1)
             f1 = 2 * precision * recall / (precision + recall) if correct else 0.0
-            scores[label] = WordScore(precision, recall, f1, clips)
+            scores[label] = WordScore(precision, recall, f1, clips, predicted)
         return scores
 
     @property

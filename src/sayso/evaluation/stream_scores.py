@@ -183,6 +183,8 @@ class StreamPosteriors:
         The feature settings of the model.
     probabilities : ndarray of float32, shape (steps, labels)
         Probability of each label at each step.
+    newest : ndarray of float32, shape (steps, labels), or None
+        The same for the newest part of the window of each step.
     ends : ndarray of int, shape (steps,)
         The sample before which the window of each step ends.
     """
@@ -191,12 +193,15 @@ class StreamPosteriors:
     labels: tuple[str, ...]
     features: FeatureSettings
     probabilities: NDArray[np.float32]
+    newest: NDArray[np.float32] | None
     ends: NDArray[np.int64]
 
     def score(self, settings: DecisionSettings) -> StreamScore:
         """Compare the detections that these settings give with the truth."""
         decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
-        decided = (decision.update(row, int(end)) for row, end in zip(self.probabilities, self.ends, strict=True))
+        newest = [None] * len(self.ends) if self.newest is None else self.newest
+        looks = zip(self.probabilities, self.ends.tolist(), newest, strict=True)
+        decided = (decision.update(*look) for look in looks)
         return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
 
 
@@ -209,6 +214,7 @@ def listen_to(recognizer: Recognizer, stream: Stream) -> StreamPosteriors:
         recognizer.labels,
         recognizer.model.features,
         np.array([window.probabilities for window in windows]),
+        np.array([window.newest for window in windows]) if windows and windows[0].newest is not None else None,
         np.array([window.end for window in windows]),
     )
 

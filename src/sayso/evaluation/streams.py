@@ -14,10 +14,11 @@ import numpy as np
 from sayso.config import SILENCE, UNKNOWN
 from sayso.config.labels import label_of, nfc, strangers
 from sayso.corpus.corpus import Clip
-from sayso.errors import CorpusError
+from sayso.errors import AudioError, CorpusError
 from sayso.sound import audio
 from sayso.sound.speech import FAINTEST, is_audible, speech_bounds
 from sayso.sound.stream import Samples
+from sayso.system.text import decoded
 
 # Speech is scaled to this active level in decibels relative to full scale, as is usual in telephony (ITU-T P.56).
 SPEECH_LEVEL = -26.0
@@ -72,6 +73,8 @@ class Stream:
         Recordings that were drawn but left out, as they are too faint to contain speech.
     notes : tuple of str
         Which words of a label file are not labels of the model, and what they count as.
+    broken : tuple of (Path, str)
+        Recordings that were drawn but cannot be read, and why.
     """
 
     samples: Samples
@@ -79,6 +82,7 @@ class Stream:
     seconds: float
     faint: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    broken: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,8 @@ class StreamMaker:
 
         Raises
         ------
-        AudioError
-            If a recording cannot be read.
         CorpusError
-            If every recording of a word of the model is too faint.
+            If no recording of a word can be read, or all of them are too faint.
         """
         rng = np.random.default_rng([self.seed, number])
         rate = self.sample_rate
@@ -132,14 +134,20 @@ class StreamMaker:
         words, others = self._pools()
         truth: list[Spoken] = []
         faint: list[Path] = []
+        broken: list[tuple[Path, str]] = []
         at = rng.uniform(*GAPS)
         while words:
             pools = words if not others or rng.random() < 0.5 else others[rng.integers(len(others))]
             pool = pools[rng.integers(len(pools))]
             label, path = drawn = pool[rng.integers(len(pool))]
-            spoken = self._spoken(path)
+            try:
+                spoken = self._spoken(path)
+                if spoken is None:
+                    faint.append(path)
+            except AudioError as error:
+                spoken = None
+                broken.append((path, str(error)))
             if spoken is None:
-                faint.append(path)
                 pool.remove(drawn)
                 # Pools that are now empty must not be drawn from.
                 words, *others = ([left for left in kind if left] for kind in (words, *others))
@@ -149,10 +157,14 @@ class StreamMaker:
             first = round(at * rate)
             # The last second stays free, as the last word may be detected that late.
             if first + len(clip) + rate > len(samples):
-                return Stream(samples, tuple(truth), seconds, tuple(faint))
+                return Stream(samples, tuple(truth), seconds, tuple(faint), broken=tuple(broken))
             samples[first : first + len(clip)] += clip
             truth.append(Spoken(label, (first + start) / rate, (first + end) / rate, path))
             at += len(clip) / rate + rng.uniform(*GAPS)
+        if broken:
+            raise CorpusError(
+                f"no recording of a word of the model can be used, such as {broken[-1][0]}: {broken[-1][1]}"
+            )
         raise CorpusError(
             f"every recording of a word of the model, such as {faint[-1]}, is fainter than {FAINTEST:g} dB and so "
             "contains no speech; give other recordings of these words"
@@ -173,7 +185,7 @@ class StreamMaker:
 
         None if it contains no speech.
         """
-        clip = audio.load(path, self.sample_rate)
+        clip = audio.load(path, self.sample_rate, only_files=True)
         start, end = speech_bounds(clip, self.sample_rate)
         # At the level of speech, the noise of an empty recording would be loud.
         if not is_audible(clip[start:end]):
@@ -219,7 +231,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[Spoken, ...]:
         If the file cannot be read or a line has another form.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = decoded(path.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CorpusError(f"cannot read the labels {path}: {reason}; expected lines of start, end, label") from error

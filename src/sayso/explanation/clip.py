@@ -5,7 +5,7 @@ in use, and computes in double precision, so that small losses and gradients kee
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN
-from sayso.errors import AudioError, SettingsError
+from sayso.errors import AudioError, ModelError, SettingsError
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
+from sayso.model.plain import LARGEST
 from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cross_entropy
-from sayso.nn.tracing import Trace, trace
+from sayso.nn.tracing import Passage, Trace, trace
 from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
+from sayso.system.suggestions import did_you_mean
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -165,19 +168,39 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     ------
     AudioError
         If the clip cannot be read or is too long.
+    ModelError
+        If its weights are so large that the numbers overflow.
     SettingsError
         If the model does not have the label.
     """
     if label is not None and label not in model.labels:
         hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
-        raise SettingsError(f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}")
-    seconds = audio.info(path).seconds
+        raise SettingsError(
+            f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}"
+            f"{did_you_mean(label, model.labels)}"
+        )
+    seconds = audio.info(path, only_files=True).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; expected a single word of at most {LONGEST_CLIP:g} s; cut the word out"
         )
+    window, start = fit_window(audio.load(path, model.features.sample_rate), model.features.clip_samples)
+    # Weights from elsewhere may be so large that the numbers overflow; that is checked afterwards.
+    with np.errstate(all="ignore"):
+        explanation = _explained(model, path, label, window, start / model.features.sample_rate, seconds)
+    _check(explanation)
+    return explanation
+
+
+def _explained(
+    model: Model, path: Path, label: str | None, window: NDArray[np.float32], start: float, length: float
+) -> ClipExplanation:
+    """Compute the explanation of one window of sound; parameters as in `ClipExplanation`."""
     settings = model.features
-    window, start = fit_window(audio.load(path, settings.sample_rate), settings.clip_samples)
+    samples = high_passed_clip(
+        audio.load(path, settings.sample_rate, only_files=True), settings.high_pass, settings.sample_rate
+    )
+    window, start = fit_window(samples, settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]
@@ -198,8 +221,8 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
         target_source=target_source,
         samples=window,
         sample_rate=settings.sample_rate,
-        start=start / settings.sample_rate,
-        length=seconds,
+        start=start,
+        length=length,
         log_mel=log_mel[0],
         features=features,
         cepstral=bool(settings.coefficients),
@@ -209,6 +232,27 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
         descent=_descend(network, features, traced),
         weight=_weight(network, features, traced),
     )
+
+
+def _check(explanation: ClipExplanation) -> None:
+    """Refuse numbers that are not finite, or too large to be drawn."""
+    descent, traced = explanation.descent, explanation.trace
+    arrays = [
+        *_values(traced.passages), explanation.log_mel, explanation.features, explanation.grad_log_mel,
+        traced.gradient, descent.losses, descent.rates, np.array([descent.gradient_norm, descent.weight_norm]),
+    ]  # fmt: skip
+    # NaN fails every comparison.
+    if not all(float(np.abs(array).max(initial=0)) <= LARGEST for array in arrays):
+        raise ModelError(
+            "the weights of the model are so large that its numbers overflow on this clip; use another one"
+        )
+
+
+def _values(passages: Sequence[Passage]) -> Iterator[FloatArray]:
+    for passage in passages:
+        yield from (passage.y, passage.grad_x)
+        for branch in passage.branches.values():
+            yield from _values(branch)
 
 
 def _in_double_precision(network: Network) -> Network:

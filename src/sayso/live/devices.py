@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from sayso.errors import MicrophoneError
+from sayso.live.portaudio import LOCK, portaudio, search_devices, silenced_stderr
 from sayso.sound.stream import Samples
+
+# What systems add to a name to number the device; it changes when the device is connected again or to another port.
+# ALSA: "USB Audio: - (hw:1,0)". Windows: "Microphone (2- USB Audio)".
+_NUMBERS = re.compile(r"\s*\((?:plug)?hw:[^()]*\)|(?<=\()\d+- ?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,37 +43,9 @@ class Device:
     default: bool
 
 
-@contextlib.contextmanager
-def silenced_stderr() -> Iterator[None]:
-    """Suppress stderr of native code: ALSA and PortAudio print many lines where one message is enough."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def portaudio() -> Any:
-    """Import and return the module sounddevice.
-
-    Raises
-    ------
-    MicrophoneError
-        If PortAudio is not installed.
-    """
-    try:
-        with silenced_stderr():
-            import sounddevice
-    except OSError as error:
-        raise MicrophoneError(
-            f"PortAudio, which records sound, cannot be used ({error}); on Debian, Ubuntu and Raspberry Pi OS install "
-            "it with: sudo apt install libportaudio2"
-        ) from error
-    return sounddevice
+def unnumbered(name: str) -> str:
+    """Return a device's name in lower case without the number of the card, which is what identifies it over time."""
+    return _NUMBERS.sub("", name).strip().lower()
 
 
 def devices(refresh: bool = False) -> list[Device]:
@@ -81,7 +54,8 @@ def devices(refresh: bool = False) -> list[Device]:
     Parameters
     ----------
     refresh : bool
-        Whether to search for devices that were connected or removed since the first call; it closes all open streams.
+        Whether to search for devices that were connected or removed since the last search. While a stream of this
+        process is open, whoever opened it, the list of the last search is returned instead.
 
     Raises
     ------
@@ -90,25 +64,23 @@ def devices(refresh: bool = False) -> list[Device]:
     """
     library = portaudio()
     try:
-        if refresh:
-            # PortAudio searches for devices only when it is initialised; sounddevice has no public function for that.
-            with silenced_stderr():
-                library._terminate()
-                library._initialize()
-        apis = [api["name"] for api in library.query_hostapis()]
-        default = library.default.device[0]
-        return [
-            Device(
-                number,
-                entry["name"],
-                apis[entry["hostapi"]],
-                entry["max_input_channels"],
-                entry["default_samplerate"],
-                number == default,
-            )
-            for number, entry in enumerate(library.query_devices())
-            if entry["max_input_channels"] > 0
-        ]
+        with LOCK:
+            if refresh:
+                search_devices()
+            apis = [api["name"] for api in library.query_hostapis()]
+            default = library.default.device[0]
+            return [
+                Device(
+                    number,
+                    entry["name"],
+                    apis[entry["hostapi"]],
+                    entry["max_input_channels"],
+                    entry["default_samplerate"],
+                    number == default,
+                )
+                for number, entry in enumerate(library.query_devices())
+                if entry["max_input_channels"] > 0
+            ]
     except library.PortAudioError as error:
         raise MicrophoneError(f"PortAudio cannot list the devices ({error}); run `sayso doctor`") from error
 
@@ -119,7 +91,8 @@ def find(wanted: str | int | None, available: list[Device]) -> Device:
     Parameters
     ----------
     wanted : str, int or None
-        Index, or part of the name in upper or lower case; None is the default device.
+        Index, or part of the name in upper or lower case; None is the default device. The number of the card in a name,
+        as in "(hw:1,0)", distinguishes devices of the same name, but need not be right.
     available : list of Device
         The devices to choose from.
 
@@ -133,12 +106,11 @@ def find(wanted: str | int | None, available: list[Device]) -> Device:
     names = ", ".join(f"{device.index} {device.name}" for device in available)
     if wanted is None:
         return next((device for device in available if device.default), available[0])
-    text = str(wanted)
+    text = str(wanted).strip()
     if text.isdecimal():
-        matching = [device for device in available if device.index == int(text)]
+        matching = [device for device in available if str(device.index) == (text.lstrip("0") or "0")]
     else:
-        exact = [device for device in available if device.name == text]
-        matching = exact or [device for device in available if text.lower() in device.name.lower()]
+        matching = _named(text, available)
     if not matching:
         raise MicrophoneError(f"no input device {text!r}; give one of: {names}")
     if len({device.name for device in matching}) > 1:
@@ -146,6 +118,45 @@ def find(wanted: str | int | None, available: list[Device]) -> Device:
         raise MicrophoneError(f"{text!r} is part of several names: {found}; give more of the name, or the number")
     # Windows lists a device once for each audio system; the default one is the one that users know.
     return next((device for device in matching if device.default), matching[0])
+
+
+def _named(text: str, available: list[Device]) -> list[Device]:
+    """Return the devices with that name, or else those with that text in their name, or else but for the numbers."""
+    bare = unnumbered(text)
+    rules: tuple[Callable[[Device], bool], ...] = (
+        lambda device: device.name == text,
+        lambda device: text.lower() in device.name.lower(),
+        lambda device: bare == unnumbered(device.name),
+        lambda device: bool(bare) and bare in unnumbered(device.name),
+    )
+    return next(filter(None, ([device for device in available if rule(device)] for rule in rules)), [])
+
+
+def find_again(wanted: str | int | None, lost: Device, available: list[Device]) -> Device:
+    """Find a device that was lost, whatever its index and the number of its card are now.
+
+    Parameters
+    ----------
+    wanted : str, int or None
+        What the user asked for. Another device that it names takes the place of the lost one; an index does not name
+        any, as it may belong to another device by now.
+    lost : Device
+        The device as it was.
+    available : list of Device
+        The devices to choose from.
+
+    Raises
+    ------
+    MicrophoneError
+        If it is not there.
+    """
+    if wanted is None:
+        return find(None, available)
+    same = [device for device in available if unnumbered(device.name) == unnumbered(lost.name)]
+    if same:
+        # Of several that are alike, the one in the same place.
+        return next((device for device in same if device.name == lost.name), same[0])
+    return find(lost.name if str(wanted).strip().isdecimal() else wanted, available)
 
 
 def play(samples: Samples, sample_rate: int) -> None:
@@ -159,6 +170,7 @@ def play(samples: Samples, sample_rate: int) -> None:
     library = portaudio()
     try:
         with silenced_stderr():
-            library.play(samples, sample_rate, blocking=True)
+            library.play(samples, sample_rate)
+        library.wait()
     except (library.PortAudioError, ValueError) as error:
         raise MicrophoneError(f"the sound cannot be played ({error}); connect a loudspeaker") from error

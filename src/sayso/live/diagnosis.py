@@ -14,17 +14,18 @@ from typing import Literal
 import numpy as np
 
 from sayso.errors import MicrophoneError
-from sayso.live.devices import Device, devices, find, portaudio
-from sayso.live.listening import Level, Listening
+from sayso.live.devices import Device, devices, find
+from sayso.live.listening import QUIET, Level, Listening
 from sayso.live.microphone import Microphone
+from sayso.live.portaudio import portaudio
 from sayso.recognition.recognizer import Recognizer
 
 # Seconds of sound that are recorded.
 SECONDS = 3.0
 # Seconds after which the recording is given up; a sound server may need two for the first block.
 TIMEOUT = 8.0
-# Below this level in dBFS the sound is reported as very quiet: speech has about -30, an amplifier's noise about -70.
-QUIET = -65.0
+# Mean of the samples beyond which words are lost.
+OFFSET = 0.005
 # Largest part of the time between two steps that the computation of one may take.
 BUSY = 0.5
 
@@ -172,6 +173,7 @@ def _rate(microphone: Microphone, device: Device) -> Finding:
 def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
     """Record for a few seconds and check the level."""
     level, loudest, clipped, seconds = Level(), -np.inf, False, 0.0
+    offsets = []
     started = time.monotonic()
     # Without a limit, a device that delivers nothing would block for ever.
     limit = threading.Timer(TIMEOUT, microphone.stop)
@@ -179,6 +181,7 @@ def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
     try:
         for chunk in microphone.chunks():
             level.update(chunk, microphone.sample_rate)
+            offsets.append(level.offset)
             loudest, clipped = max(loudest, level.decibels), clipped or level.clipped
             seconds += len(chunk) / microphone.sample_rate
             if seconds >= SECONDS:
@@ -194,6 +197,12 @@ def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
         )
         return
     yield Finding("ok", f"{seconds:.1f} s of sound came in {took:.1f} s, {microphone.health.overflows} overflows")
+    if abs(offset := float(np.median(offsets))) > OFFSET:
+        yield Finding(
+            "note",
+            f"it has a constant offset of {offset:.3f} of full scale, which costs some words",
+            "switch on the high-pass of the converter or its driver, or use a model whose features have a high_pass",
+        )
     if level.silent >= seconds:
         yield Finding("problem", "the sound is nothing but zeros", host.zeros_advice())
     elif clipped:
@@ -202,7 +211,7 @@ def _sound(microphone: Microphone, host: Host) -> Iterator[Finding]:
         yield Finding(
             "note",
             f"it is very quiet: the loudest block has {loudest:.0f} dB",
-            "turn its level up, and speak during the check",
+            "speak during the check; if you did, turn its level up, or give `sayso listen` --gain 20",
         )
     else:
         yield Finding("ok", f"its loudest block has {loudest:.0f} dB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -25,6 +26,13 @@ KEPT_STEPS = 6_000
 SILENT = -120.0
 # After this many seconds of nothing but zeros, the microphone is reported as muted.
 SILENT_SECONDS = 3.0
+# Sound whose loudest block is below this level in dBFS is too quiet to be recognised well: near a microphone whose gain
+# is right, speech has about -30, an amplifier's noise about -70.
+QUIET = -45.0
+# It is not merely silent if its loudest block exceeds the quietest by so many decibels.
+RISE = 10.0
+# Seconds that are listened to before the level is judged, and those of the blocks by which it is.
+JUDGED_AFTER, LEVEL_BLOCK = 3.0, 0.1
 
 
 @dataclass
@@ -59,23 +67,37 @@ class Level:
     Attributes
     ----------
     decibels : float
-        Root mean square in dBFS (decibels relative to full scale), at least -120.
+        Root mean square without the offset, in dBFS (decibels relative to full scale), at least -120.
     clipped : bool
         Whether a sample is at full scale.
     silent : float
         Seconds for which every sample has been exactly zero; a microphone that is on always has some noise.
+    offset : float
+        Mean of the samples.
+    loudest, quietest : float
+        Level of the loudest and of the quietest block since the beginning; blocks of zeros do not count.
+    heard : float
+        Seconds of sound other than zeros since the beginning.
     """
 
     decibels: float = SILENT
     clipped: bool = False
     silent: float = 0.0
+    offset: float = 0.0
+    loudest: float = SILENT
+    quietest: float = 0.0
+    heard: float = 0.0
 
     @property
     def problem(self) -> str:
         """What is wrong with the sound and what to do; empty if nothing is wrong."""
         if self.silent >= SILENT_SECONDS:
             return "no signal: nothing but zeros; is it muted, or not permitted? see `sayso doctor`"
-        return "clipping: too loud; turn the microphone down or move away" if self.clipped else ""
+        if self.clipped:
+            return "clipping: too loud; turn the microphone down or move away"
+        if self.heard >= JUDGED_AFTER and self.quietest + RISE <= self.loudest < QUIET:
+            return "very quiet: raise the gain of the microphone, or give --gain DB"
+        return ""
 
     def update(self, chunk: Samples, sample_rate: int) -> None:
         """Measure the next chunk."""
@@ -84,8 +106,24 @@ class Level:
         peak = magnitudes[magnitudes.argmax()] if len(chunk) else 0.0
         self.clipped = bool(peak >= CLIPPED)
         self.silent = self.silent + len(chunk) / sample_rate if peak == 0 else 0.0
-        power = float(chunk @ chunk) / max(len(chunk), 1)
-        self.decibels = 10 * math.log10(max(power, 10 ** (SILENT / 10)))
+        # An offset is not sound: with it, a silent microphone would seem loud.
+        self.offset = float(chunk.sum()) / max(len(chunk), 1)
+        self.decibels = _decibels(chunk)
+        if peak:
+            self.heard += len(chunk) / sample_rate
+            # Files come in chunks of many seconds, in which a word would be lost.
+            size = max(round(LEVEL_BLOCK * sample_rate), 1)
+            for start in range(0, len(chunk), size):
+                level = _decibels(chunk[start : start + size])
+                if level > SILENT:
+                    self.loudest, self.quietest = max(self.loudest, level), min(self.quietest, level)
+
+
+def _decibels(samples: Samples) -> float:
+    """Return the root mean square without the offset in dBFS, at least `SILENT`."""
+    count = max(len(samples), 1)
+    power = float(samples @ samples) / count - (float(samples.sum()) / count) ** 2
+    return 10 * math.log10(max(power, 10 ** (SILENT / 10)))
 
 
 class Listening:
@@ -99,6 +137,8 @@ class Listening:
         The sound at the model's rate.
     record : callable, optional
         Called with each chunk before it is processed.
+    gain : float
+        Decibels by which the sound is amplified first; what exceeds full scale is clipped.
 
     Attributes
     ----------
@@ -109,9 +149,14 @@ class Listening:
     """
 
     def __init__(
-        self, recognizer: Recognizer, chunks: Iterable[Samples], record: Callable[[Samples], None] | None = None
+        self,
+        recognizer: Recognizer,
+        chunks: Iterable[Samples],
+        record: Callable[[Samples], None] | None = None,
+        gain: float = 0.0,
     ) -> None:
         self.pace, self.level = Pace(), Level()
+        self._factor = np.float32(10 ** (gain / 20))
         self._recognizer, self._chunks, self._record = recognizer, chunks, record
         self._delivered = 0.0
 
@@ -131,21 +176,29 @@ class Listening:
         rate = self._recognizer.model.features.sample_rate
         for chunk in self._chunks:
             self._delivered = time.perf_counter()
+            if self._factor != 1:
+                chunk = (chunk * self._factor).clip(-1, 1)
             self.level.update(chunk, rate)
             if self._record:
                 self._record(chunk)
             yield chunk
 
 
-def listen(model: str | Recognizer = shipped.DEFAULT, device: str | int | None = None) -> Iterator[Detection]:
+def listen(
+    model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
+    device: str | int | None = None,
+    gain: float = 0.0,
+) -> Iterator[Detection]:
     """Detect words from a microphone, until the caller stops iterating.
 
     Parameters
     ----------
-    model : str or Recognizer
+    model : str, path or Recognizer
         A model file, the name of a shipped model, or a recogniser that is loaded already.
     device : str, int or None
         Index of the microphone or part of its name; None is the system's default.
+    gain : float
+        Decibels by which the sound is amplified.
 
     Yields
     ------
@@ -157,9 +210,9 @@ def listen(model: str | Recognizer = shipped.DEFAULT, device: str | int | None =
     ModelError, MicrophoneError
         If the model or the microphone cannot be used.
     """
-    recognizer = load(model) if isinstance(model, str) else model
+    recognizer = model if isinstance(model, Recognizer) else load(model)
     with Microphone(device, recognizer.model.features.sample_rate) as microphone:
-        for window in Listening(recognizer, microphone.chunks()).scores():
+        for window in Listening(recognizer, microphone.chunks(), gain=gain).scores():
             if window.detection:
                 yield window.detection
 
@@ -171,7 +224,7 @@ class BackgroundListener:
     ----------
     callback : callable
         Called in that thread with each detection.
-    model, device
+    model, device, gain
         As for `listen`.
 
     Attributes
@@ -187,14 +240,15 @@ class BackgroundListener:
     def __init__(
         self,
         callback: Callable[[Detection], object],
-        model: str | Recognizer = shipped.DEFAULT,
+        model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
         device: str | int | None = None,
+        gain: float = 0.0,
     ) -> None:
         self.error: Exception | None = None
         self._callback = callback
-        recognizer = load(model) if isinstance(model, str) else model
+        recognizer = model if isinstance(model, Recognizer) else load(model)
         self.microphone = Microphone(device, recognizer.model.features.sample_rate)
-        self.listening = Listening(recognizer, self.microphone.chunks())
+        self.listening = Listening(recognizer, self.microphone.chunks(), gain=gain)
         self._thread = threading.Thread(target=self._run, name="sayso", daemon=True)
 
     def __enter__(self) -> Self:

@@ -18,7 +18,9 @@ from typing import Any, Self
 import numpy as np
 
 from sayso.errors import MicrophoneError
-from sayso.live.devices import Device, devices, find, portaudio, silenced_stderr
+from sayso.live.devices import Device, devices, find, find_again
+from sayso.live.portaudio import portaudio, silenced_stderr
+from sayso.sound.mixing import mixed
 from sayso.sound.stream import Samples, resampled
 
 # Seconds of sound in one block of the callback. A block is one step of live recognition: shorter blocks wake the
@@ -62,7 +64,7 @@ class Health:
 
 @dataclass
 class _Connection:
-    """An open stream, the queue of its blocks with their times of arrival, and their format."""
+    """A stream, the queue of its blocks with their times of arrival, and their format."""
 
     stream: Any
     device: Device
@@ -70,12 +72,28 @@ class _Connection:
     channels: int
     blocks: queue.SimpleQueue[tuple[float, bytes]]
 
+    def active(self) -> bool:
+        """Return whether blocks can still come."""
+        try:
+            return bool(self.stream.active)
+        except portaudio().PortAudioError:
+            return False
+
+    def close(self) -> None:
+        """Close the stream."""
+        # The stream's `stop` would wait for a device that may be gone.
+        self.stream.abort(ignore_errors=True)
+        self.stream.close(ignore_errors=True)
+
 
 class Microphone:
     """An open microphone, as a context manager.
 
-    If the device is lost, it is searched for by its name until it is available again. No chunks come in the meantime;
+    If the device is lost, it is searched for by its name until it delivers sound again. No chunks come in the meantime;
     then one second of silence marks the gap, so that speech before and after it is not joined.
+
+    Other streams of the process are never disturbed by that. As PortAudio cannot search for devices without ending
+    them, a device that comes back with another number is found only when the others are closed.
 
     Parameters
     ----------
@@ -84,7 +102,10 @@ class Microphone:
     sample_rate : int
         Samples per second of the chunks. A device that does not support this rate is recorded at its own and resampled.
     notify : callable
-        Called with a message when the device is lost, and when it is available again.
+        Called with a message when the device is lost, and when it delivers sound again.
+    channel : int, optional
+        The channel to take, counted from 1, of an array of microphones; by default the mean of up to two, or the better
+        one if they cancel each other.
 
     Attributes
     ----------
@@ -104,27 +125,32 @@ class Microphone:
         device: str | int | None = None,
         sample_rate: int = 16_000,
         notify: Callable[[str], None] = lambda message: None,
+        channel: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.health = Health()
         self._wanted = device
         self.notify = notify
+        self._channel = channel
         self._connection: _Connection | None = None
         self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
         """Open the device."""
-        self._connection = self._open(find(self._wanted, devices()))
-        # From now on the device is known by its name: indices change when devices come and go.
-        if self._wanted is not None:
-            self._wanted = self._connection.device.name
+        try:
+            self._connection = self._open(find(self._wanted, devices()))
+        except MicrophoneError:
+            # It may have been connected since PortAudio searched for devices.
+            self._connection = self._open(find(self._wanted, devices(refresh=True)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the device."""
-        self._close()
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
     @property
     def device(self) -> Device:
@@ -152,8 +178,9 @@ class Microphone:
         """
         while not self._stopped.is_set():
             connection = self._open_connection
-            yield from resampled(self._blocks(connection), connection.rate, self.sample_rate)
-            if not self._stopped.is_set() and self._reconnect(connection.device):
+            mono = mixed(self._blocks(connection), connection.rate, connection.channels, self._channel)
+            yield from resampled(mono, connection.rate, self.sample_rate)
+            if not self._stopped.is_set() and self._reconnect(connection):
                 yield np.zeros(self.sample_rate, np.float32)
 
     def record(self, seconds: float, on_chunk: Callable[[Samples], None] = lambda chunk: None) -> Samples:
@@ -188,45 +215,54 @@ class Microphone:
         self._stopped.set()
 
     def _blocks(self, connection: _Connection) -> Iterator[Samples]:
-        """Yield blocks until the stream is stopped, ends or delivers nothing for too long."""
+        """Yield blocks of shape (n, channels) until the stream is stopped, ends or delivers nothing for too long."""
         last = time.monotonic()
         while not self._stopped.is_set():
             try:
                 arrived, block = connection.blocks.get(timeout=POLL_INTERVAL)
             except queue.Empty:
-                if not connection.stream.active or time.monotonic() - last > BLOCK_TIMEOUT:
+                if not connection.active() or time.monotonic() - last > BLOCK_TIMEOUT:
                     return
                 continue
             last = time.monotonic()
             self.health.lag = last - arrived
             self.health.longest_lag = max(self.health.longest_lag, self.health.lag)
-            samples = np.frombuffer(block, np.float32)
-            yield samples if connection.channels == 1 else samples.reshape(-1, connection.channels).mean(axis=1)
+            yield np.frombuffer(block, np.float32).reshape(-1, connection.channels)
 
-    def _reconnect(self, lost: Device) -> bool:
-        """Search for the device by its name until it can be opened; return False if `stop` was called before."""
-        self.notify(f"lost {lost.name}; waiting for it to come back")
-        self._close()
-        while not self._connection:
-            try:
-                self._connection = self._open(find(self._wanted, devices(refresh=True)))
-            except MicrophoneError:
-                if self._stopped.wait(RETRY_INTERVAL):
-                    return False
-        self.health.reopened += 1
-        self.notify(f"listening again to {self.device.name}")
+    def _reconnect(self, lost: _Connection) -> bool:
+        """Search for the device until it delivers sound; return False if `stop` was called before."""
+        self.notify(f"lost {lost.device.name}; waiting for it to come back")
+        lost.close()
+        while not self._stopped.is_set():
+            # A device that is suspended or whose server hangs can be opened, but delivers nothing.
+            with suppress(MicrophoneError):
+                found = self._open(find_again(self._wanted, lost.device, devices(refresh=True)))
+                if self._delivers(found):
+                    self._connection = found
+                    self.health.reopened += 1
+                    self.notify(f"listening again to {found.device.name}")
+                    return True
+                found.close()
+            self._stopped.wait(RETRY_INTERVAL)
+        return False
+
+    def _delivers(self, connection: _Connection) -> bool:
+        """Wait for the first block and return whether it came."""
+        end = time.monotonic() + BLOCK_TIMEOUT
+        while connection.blocks.empty():
+            if self._stopped.wait(BLOCK) or time.monotonic() > end or not connection.active():
+                return False
         return True
 
-    def _close(self) -> None:
-        if self._connection:
-            # The stream's `stop` would wait for a device that may be gone.
-            self._connection.stream.abort(ignore_errors=True)
-            self._connection.stream.close(ignore_errors=True)
-            self._connection = None
-
     def _open(self, device: Device) -> _Connection:
-        """Open a device at the requested rate or else at its own, with one channel or else two."""
+        """Open a device at the requested rate or else at its own, with as few channels as it allows and are needed."""
         library = portaudio()
+        fewest = self._channel or 1
+        if fewest > device.channels:
+            raise MicrophoneError(
+                f"{device.name} has {device.channels} channels, and no channel {fewest}; give another"
+            )
+        counts = sorted({fewest, min(device.channels, max(fewest, 2)), *([device.channels] if self._channel else [])})
 
         def receive(data: Any, frames: int, times: object, status: Any) -> None:
             self.health.overflows += bool(status.input_overflow)
@@ -241,7 +277,7 @@ class Microphone:
         for rate in dict.fromkeys((float(self.sample_rate), device.sample_rate)):
             length = BLOCK if rate == self.sample_rate else RESAMPLED_BLOCK
             blocks: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-            for channels in range(1, min(device.channels, 2) + 1):
+            for channels in counts:
                 try:
                     with silenced_stderr():
                         stream = library.RawInputStream(

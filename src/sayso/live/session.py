@@ -1,6 +1,7 @@
 """A recording of a live session: its sound, and next to it the detections, so that errors can be examined later."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -8,10 +9,11 @@ from typing import Any, Self, TextIO
 import soundfile
 
 from sayso.errors import StorageError
+from sayso.live.wav import WavWriter
 from sayso.recognition.decision import Detection
 from sayso.sound.stream import Samples
 
-# Lossless formats that libsndfile can read even if the program was killed while writing.
+# Lossless formats that can be read even if the program was killed while writing.
 FORMATS = (".wav", ".flac")
 
 
@@ -32,8 +34,9 @@ class SessionRecorder:
     Parameters
     ----------
     path : Path
-        A WAV or FLAC file that does not exist yet. The detections go to the same name with `.jsonl` added, one per
-        line, with times in seconds from the beginning of the sound.
+        A WAV or FLAC file that does not exist yet; beyond 4 GiB, WAV becomes RF64, which most programs read alike. The
+        detections go to the same name with `.jsonl` added, one per line, with times in seconds from the beginning of
+        the sound.
     sample_rate : int
         Samples per second.
 
@@ -53,12 +56,16 @@ class SessionRecorder:
     def __enter__(self) -> Self:
         """Create both files."""
         try:
+            # Where one exists, the other is not even created.
             for path in (self.path, self.detections_path):
-                path.open("x").close()
-            self._sound = soundfile.SoundFile(self.path, "w", self._rate, 1, "PCM_16")
-            self._lines: TextIO = self.detections_path.open("w", encoding="utf-8")
-        except FileExistsError as error:
-            raise StorageError(f"{error.filename} exists; give another name, or move it away") from error
+                if path.exists() or path.is_symlink():
+                    raise StorageError(f"{path} exists; give another name, or move it away")
+            self._sound: WavWriter | soundfile.SoundFile = (
+                WavWriter(self.path, self._rate)
+                if self.path.suffix.lower() == ".wav"
+                else soundfile.SoundFile(self.path, "w", self._rate, 1, "PCM_16")
+            )
+            self._lines: TextIO = self.detections_path.open("x", encoding="utf-8")
         except (OSError, soundfile.SoundFileError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StorageError(
@@ -70,15 +77,12 @@ class SessionRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close both files."""
-        self._sound.close()
-        self._lines.close()
+        with self._lines:
+            self._checked(self._sound.close)
 
     def write_chunk(self, chunk: Samples) -> None:
         """Write the next samples; those beyond full scale are clipped."""
-        try:
-            self._sound.write(chunk)
-        except soundfile.SoundFileError as error:
-            raise StorageError(f"cannot write to {self.path}: {error}; free some space") from error
+        self._checked(lambda: self._sound.write(chunk))
 
     def write_detection(self, detection: Detection) -> None:
         """Write a detection."""
@@ -86,3 +90,11 @@ class SessionRecorder:
             print(json.dumps(detection_to_dict(detection), ensure_ascii=False), file=self._lines, flush=True)
         except OSError as error:
             raise StorageError(f"cannot write to {self.detections_path}: {error.strerror}; free some space") from error
+
+    def _checked(self, act: Callable[[], object]) -> None:
+        """Do something with the file of the sound."""
+        try:
+            act()
+        except (OSError, soundfile.SoundFileError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"cannot write to {self.path}: {reason}; free some space") from error

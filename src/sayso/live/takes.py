@@ -1,6 +1,6 @@
 """Takes, the recordings of single words: they are trimmed to the word, checked for problems and written to files."""
 
-import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,9 @@ EDGE = 0.05
 # Length of the network's input in seconds.
 LONGEST = 1.0
 
-_NAME = re.compile(r"[^\W_]([\w-]*[^\W_])?")
+# Bytes of a name, of which a file name of 255 holds one, and the session.
+LONGEST_NAME = 150
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _decibels(samples: Samples) -> float:
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return the name of a word or speaker if it can be part of a file name.
+    """Return the name of a word or speaker, composed as Unicode's NFC, if it can be part of a file name.
 
     Parameters
     ----------
@@ -92,13 +94,34 @@ def check_name(kind: str, name: str) -> str:
     Raises
     ------
     SettingsError
-        If it is not made of letters and digits, with hyphens and underscores only between them.
+        If it is not made of letters and digits of any script, with hyphens and underscores only between them, or is
+        long.
     """
-    if not _NAME.fullmatch(name):
+    composed = unicodedata.normalize("NFC", name)
+    allowed = all(_is_part(character) or character in "-_" for character in composed)
+    if not allowed or not composed or composed != composed.strip("-_"):
         raise SettingsError(
             f"the {kind} {name!r} cannot name a file; give letters and digits, with - or _ only between them"
         )
-    return name
+    if len(composed.encode()) > LONGEST_NAME:
+        raise SettingsError(
+            f"the {kind} {name!r} has {len(composed.encode())} bytes; give a name of at most {LONGEST_NAME}"
+        )
+    return composed
+
+
+def speaker_named(user: str) -> str:
+    """Turn the name of a user, which may hold anything, into the name of a speaker; "speaker" if nothing remains."""
+    parts = "".join(
+        character if _is_part(character) else " " for character in unicodedata.normalize("NFC", user)
+    ).split()
+    name = "-".join(parts).encode()[:LONGEST_NAME].decode(errors="ignore").rstrip("-")
+    return name or "speaker"
+
+
+def _is_part(character: str) -> bool:
+    """Return whether a character is of a word in some script: letters, their marks, digits, joiners of letters."""
+    return unicodedata.category(character)[0] in "LMN" or character in _JOINERS
 
 
 class TakeFiles:

@@ -1,10 +1,21 @@
 """The course of a training, epoch by epoch: what a model keeps of it, and what plots and pages show."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
+from sayso.model import plain
+
+# As many as the settings allow.
+MOST_EPOCHS = 10_000
+# The largest value of each measurement that every epoch has; all are at least 0.
+_RANGES = {
+    "loss": plain.LARGEST,
+    "training_accuracy": 1.0,
+    "validation_accuracy": 1.0,
+    "learning_rate": plain.LARGEST,
+    "gradient_norm": plain.LARGEST,
+}
 
 
 @dataclass(frozen=True)
@@ -44,13 +55,35 @@ class EpochRow:
 
 def history_of(training: Mapping[str, Any]) -> list[EpochRow]:
     """Read the epochs from a model's record of its training; an empty list if there are none or they are malformed."""
-    try:
-        rows = [EpochRow(**row) for row in training.get("history", ())]
-        values = [asdict(row) | {"layer_gradient_norms": sum(row.layer_gradient_norms)} for row in rows]
-        # Only the validation loss may be missing.
-        numbers = [
-            number for row in values for name, number in row.items() if (name, number) != ("validation_loss", None)
-        ]
-        return rows if np.isfinite(np.array(numbers, float)).all() and None not in numbers else []
-    except (TypeError, ValueError):
+    given = training.get("history")
+    if not isinstance(given, list | tuple) or len(given) > MOST_EPOCHS:
         return []
+    rows = [row for row in map(_row, given) if row]
+    numbers = [row.epoch for row in rows]
+    return rows if len(rows) == len(given) and numbers == sorted(set(numbers)) else []
+
+
+def _row(given: Any) -> EpochRow | None:
+    """Read one epoch; None unless all its values are finite numbers in their ranges."""
+    if not isinstance(given, Mapping) or not given.keys() <= {part.name for part in fields(EpochRow)}:
+        return None
+    norms = given.get("layer_gradient_norms", [])
+    if not isinstance(norms, list | tuple):
+        return None
+    epoch = plain.whole(given.get("epoch"), 1, MOST_EPOCHS)
+    validation_loss = plain.number(given.get("validation_loss"), 0)
+    # Only the validation loss may be missing.
+    if epoch is None or (validation_loss is None and given.get("validation_loss") is not None):
+        return None
+    measured, layers = {}, []
+    for name, high in _RANGES.items():
+        value = plain.number(given.get(name), 0, high)
+        if value is None:
+            return None
+        measured[name] = value
+    for norm in norms:
+        value = plain.number(norm, 0)
+        if value is None:
+            return None
+        layers.append(value)
+    return EpochRow(epoch=epoch, validation_loss=validation_loss, layer_gradient_norms=layers, **measured)

@@ -5,6 +5,7 @@ allocated for it.
 """
 
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
 from sayso.config.labels import nfc
 from sayso.corpus.digests import packed, unpacked
-from sayso.errors import ModelError, SettingsError
+from sayso.errors import ModelError, shown, untrusted
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
 from sayso.model import shipped
@@ -69,7 +70,14 @@ class Model:
     rehearsal: Rehearsal | None = None
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
-    def save(self, path: Path) -> None:
+    def __repr__(self) -> str:
+        return (
+            f"<Model: {len(self.labels)} labels ({', '.join(self.labels)}), "
+            f"{self.network.parameter_count:,} parameters, "
+            f"windows of {self.features.clip:g} s at {self.features.sample_rate} Hz>"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, completely or not at all.
 
         Raises
@@ -99,7 +107,7 @@ class Model:
         if len(self.digests):
             arrays["digests"] = packed(self.digests)
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        write_atomically(path, save(contiguous, {_KEY: json.dumps(header)}))
+        write_atomically(Path(path), save(contiguous, {_KEY: json.dumps(header)}))
 
 
 def versions() -> dict[str, str]:
@@ -127,10 +135,12 @@ def load_header(path: Path) -> dict[str, Any]:
 def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
     shipped.verify(path)
     arrays, header = _read(path)
-    try:
+    with untrusted(
+        lambda reason: ModelError(f"{path} is damaged or not made by sayso ({reason}); train or fetch it again")
+    ):
         if header["format"] > FORMAT:
             raise ModelError(
-                f"{path} has model format {header['format']}, this sayso reads up to {FORMAT}; update sayso"
+                f"{path} has model format {shown(header['format'])}, this sayso reads up to {FORMAT}; update sayso"
             )
         features = build(FeatureSettings, header["features"], "features")
         model = Model(
@@ -146,37 +156,38 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
         )
         _check(model)
-    except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
-        raise ModelError(f"{path} is damaged or not made by sayso ({error}); train or fetch it again") from error
     return model, header
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read the arrays and the header without interpreting them."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
-        if path.is_dir():
-            raise ModelError(f"{path} is a folder; expected a model file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
-        check_header_size(path)
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            if text is None:
-                raise ModelError(
-                    f"{path} is a safetensors file but not a model of sayso; give one that was made by `sayso train`"
-                )
-            header = json.loads(text)
-            if not isinstance(header, dict):
-                raise ModelError(f"{path} has no valid header; train or fetch it again")
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
+        with untrusted(
+            lambda reason: ModelError(f"{path} is not a model file or is truncated ({reason}); train or fetch it again")
+        ):
+            if path.is_dir():
+                raise ModelError(f"{path} is a folder; expected a model file")
+            size = path.stat().st_size
+            if not path.is_file():
+                raise ModelError(f"{path} is a pipe or a device; expected a model file")
+            if size > MAX_BYTES:
+                raise ModelError(f"{path} has {size} bytes, a model has at most {MAX_BYTES}; give a model file")
+            check_header_size(path)
+            with safe_open(path, framework="numpy") as file:
+                text = (file.metadata() or {}).get(_KEY)
+                if text is None:
+                    raise ModelError(
+                        f"{path} is a safetensors file but not a model of sayso; give one that was made by "
+                        "`sayso train`"
+                    )
+                header = json.loads(text)
+                if not isinstance(header, dict):
+                    raise ModelError(f"{path} has no valid header; train or fetch it again")
+                return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
     except OSError as error:
         raise ModelError(f"cannot read model {path}: {error.strerror or error}; give a model file") from error
-    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        # TypeError and AttributeError: an array of a type that NumPy does not know.
-        raise ModelError(f"{path} is not a model file or is truncated ({error}); train or fetch it again") from error
 
 
 def check_header_size(path: Path) -> None:

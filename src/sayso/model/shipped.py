@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sayso.errors import ModelError
 from sayso.model.checksums import SHIPPED
+from sayso.system.suggestions import did_you_mean
 
 SUFFIX = ".safetensors"
 DEFAULT = "commands"
@@ -49,12 +50,17 @@ def find(name: str) -> Path:
     """
     path, known = Path(name), models()
     try:
+        if path.is_fifo():
+            raise ModelError(f"{name} is a pipe; a model is read from a file, save it in one")
         if path.is_file() or (path.exists() and name not in known):
             return path
     except OSError as error:
         raise ModelError(f"cannot read model {name}: {error.strerror}; give a model file") from error
     if name not in known:
-        raise ModelError(f"no model {name}: no such file, and the shipped models are: {', '.join(known) or 'none'}")
+        raise ModelError(
+            f"no model {name}: no such file{did_you_mean(name, known)}; the shipped models are: "
+            f"{', '.join(known) or 'none'}"
+        )
     return known[name]
 
 

@@ -50,6 +50,13 @@ class Network:
         workspace = max(self.chain.workspace(self.input_shape[::-1]), 1)
         self._batch = max(min(INFERENCE_BATCH, MAX_NUMBERS // workspace), 1)
 
+    def __repr__(self) -> str:
+        layers = ", ".join(type(layer).__name__ for layer in self.chain.layers)
+        return (
+            f"<Network: {' x '.join(map(str, self.input_shape))} inputs, {self.classes} classes, "
+            f"{self.parameter_count:,} parameters; {layers}>"
+        )
+
     @property
     def classes(self) -> int:
         """Number of logits."""

@@ -3,14 +3,17 @@
 A clip, a long file and the microphone differ only in where the samples come from.
 """
 
+import os
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sayso.errors import ModelError
+from sayso.config import SILENCE, UNKNOWN
+from sayso.errors import ArgumentError, ModelError
 from sayso.features.mfcc import FeatureStream, MfccExtractor
 from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
@@ -18,8 +21,10 @@ from sayso.nn import Network, streaming
 from sayso.nn.folding import folded
 from sayso.recognition.decision import Decision, Detection, ranking
 from sayso.sound import audio
-from sayso.sound.sources import Source
+from sayso.sound.high_pass import high_passed, high_passed_clip
+from sayso.sound.sources import Source, described
 from sayso.sound.speech import fit_window
+from sayso.sound.stream import reblock
 from sayso.system.workers import in_order
 
 FloatArray = NDArray[np.float32]
@@ -30,6 +35,8 @@ FloatArray = NDArray[np.float32]
 # kernel for AVX2 (Haswell, Zen) also treats the columns of one product differently, so that what holds everywhere is
 # that the probabilities agree within 1e-5.
 TOGETHER = 32
+# The newest part of a window is looked at alone where the words have so much of the probability of the whole.
+GLIMPSE = 0.2
 # A file of up to this many seconds is classified as one clip; in a longer one words are detected.
 LONGEST_CLIP = 2.0
 
@@ -43,13 +50,34 @@ class WindowScores(NamedTuple):
         Where the window ends, in samples from the beginning of the stream; sample `end` is the first one behind it.
     probabilities : ndarray of float32, shape (labels,)
         Probability of each label in that window.
+    newest : ndarray of float32, shape (labels,), or None
+        Probability of each label in the newest part of that window, if the model looks at it.
     detection : Detection or None
         The word that is detected at this step, if any.
     """
 
     end: int
     probabilities: FloatArray
+    newest: FloatArray | None
     detection: Detection | None
+
+
+class _Group(NamedTuple):
+    """Windows that go through the network together.
+
+    Attributes
+    ----------
+    fronts : ndarray of float32
+        What the front of the network says of them, as `streaming.WindowStream` gives it.
+    size : int
+        How many are not padding.
+    newest : ndarray of float32, shape (windows, frames, width), or None
+        The windows' features, of which all but the newest part are those of silence.
+    """
+
+    fronts: FloatArray
+    size: int
+    newest: FloatArray | None
 
 
 class Recognizer:
@@ -62,11 +90,19 @@ class Recognizer:
     """
 
     def __init__(self, model: Model) -> None:
+        if not isinstance(model, Model):
+            raise ArgumentError(
+                f"a Recognizer takes a loaded Model, not {described(model)}; sayso.load takes a path or a name"
+            )
         self.model = model
         self._extractor = MfccExtractor(model.features, model.tables)
         with np.errstate(over="ignore", invalid="ignore"):
             self._network = folded(model.network)
             self._back = streaming.back(self._network, self._step_frames)
+        self._words = [index for index, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
+
+    def __repr__(self) -> str:
+        return f"<Recognizer with {self.model!r}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -79,7 +115,7 @@ class Recognizer:
         Parameters
         ----------
         windows : ndarray of float32, shape (windows, samples)
-            Samples at the model's rate.
+            Samples at the model's rate, high-passed where the model's features ask for it.
 
         Returns
         -------
@@ -103,15 +139,15 @@ class Recognizer:
             )
         return probabilities.astype(np.float32, copy=False)
 
-    def classify(self, source: Source | NDArray[np.generic], sample_rate: int | None = None) -> Detection:
+    def classify(self, source: Source | ArrayLike, sample_rate: float | None = None) -> Detection:
         """Recognise the word in one clip of any length, from the window that holds the most sound.
 
         Parameters
         ----------
-        source : path, bytes, file object, or ndarray of shape (samples,) or (samples, channels)
-            The clip.
-        sample_rate : int, optional
-            Samples per second; required with an array, ignored otherwise.
+        source : str, path, bytes, binary file object, or array_like of shape (samples,) or (samples, channels)
+            The clip: a sound file (as a path, an address, its content, or opened with mode "rb"), or its samples.
+        sample_rate : float, optional
+            Samples per second; required with samples, ignored otherwise.
 
         Returns
         -------
@@ -120,16 +156,21 @@ class Recognizer:
 
         Raises
         ------
+        ArgumentError
+            If the clip is neither, or samples are given without their rate.
         AudioError
             If the clip cannot be read.
         """
         rate, length = self.model.features.sample_rate, self.model.features.clip_samples
-        if isinstance(source, np.ndarray):
-            if sample_rate is None:
-                raise TypeError("an array of samples needs its sample_rate, as in classify(samples, 16000)")
-            samples = audio.from_array(source, sample_rate, rate)
+        if not _holds_samples(source):
+            samples = audio.load(cast(Source, source), rate)
+        elif isinstance(sample_rate, int | float | np.number):
+            samples = audio.from_array(cast(ArrayLike, source), float(sample_rate), rate)
         else:
-            samples = audio.load(source, rate)
+            raise ArgumentError(
+                f"samples need their sample_rate in Hz, as in classify(samples, 16000), not {described(sample_rate)}"
+            )
+        samples = high_passed_clip(samples, self.model.features.high_pass, rate)
         window, start = fit_window(samples, length)
         return self._detection(self.probabilities(window[None])[0], start, len(samples))
 
@@ -153,6 +194,7 @@ class Recognizer:
             group = clips[first : first + TOGETHER]
             windows, starts = np.zeros((TOGETHER, length), np.float32), []
             for window, clip in zip(windows, group, strict=False):
+                clip = high_passed_clip(clip, self.model.features.high_pass, self.model.features.sample_rate)
                 window[:], start = fit_window(clip, length)
                 starts.append(start)
             features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
@@ -199,25 +241,53 @@ class Recognizer:
         ------
         window : WindowScores
             The scores at each step, as soon as its samples are available.
+
+        Raises
+        ------
+        ArgumentError
+            If the stream is not an iterable, or a chunk is not an array of one dimension.
         """
+        if isinstance(chunks, str | bytes | np.ndarray) or not isinstance(chunks, Iterable):
+            raise ArgumentError(
+                f"a stream is an iterable of arrays of samples at {self.model.features.sample_rate} Hz, not "
+                f"{described(chunks)}; pass [samples] for one array, and a path to classify"
+            )
         features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
         decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
         # Half a window of silence before and after puts words at the very edges into the middle of a window. It is
         # rounded up to whole steps, so that each chunk of a step's length completes a step.
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
+        chunks = high_passed(chunks, features.high_pass, features.sample_rate)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities in in_order(lambda group: self._apply(self._back, group[0])[: group[1]], windows, threads):
-            for row in probabilities:
-                yield WindowScores(end, row, decision.update(row, end))
+        for probabilities, newest in in_order(self._looks, windows, threads):
+            for number, row in enumerate(probabilities):
+                part = None if newest is None else newest[number]
+                yield WindowScores(end, row, part, decision.update(row, end, part))
                 end += step_samples
 
-    def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[tuple[FloatArray, int]]:
-        """Yield groups of `together` windows, one step apart, and how many of them are not padding.
+    def _looks(self, group: _Group) -> tuple[FloatArray, FloatArray | None]:
+        """Compute the probabilities of a group of windows, and those of their newest parts."""
+        probabilities = self._apply(self._back, group.fronts)[: group.size]
+        if group.newest is None:
+            return probabilities, None
+        # Where no word is in the whole, none is in its newest part, at half the cost.
+        glimpsed = probabilities[:, self._words].sum(axis=1) >= GLIMPSE
+        if not glimpsed.any():
+            return probabilities, probabilities
+        newest = self._apply(self._network, group.newest)[: group.size]
+        return probabilities, np.where(glimpsed[:, None], newest, probabilities)
 
-        The windows hold what the front of the network computes; it and the features process each frame once.
+    def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[_Group]:
+        """Yield groups of `together` windows, one step apart.
+
+        The front of the network and the features process each frame once.
         """
         step, standardizer = self._step_frames, self.model.standardizer
+        length, seen = self.model.features.frames, round(self.model.decision.newest / self.model.features.hop)
+        silence = standardizer.apply(self._extractor(np.zeros((1, self.model.features.clip_samples), np.float32)))[0]
+        # The frames from the beginning of the next window on.
+        kept = np.empty((0, *self._network.input_shape[1:]), np.float32)
         stream, front = FeatureStream(self._extractor), streaming.WindowStream(self._network, step)
         # Blocks of whole steps: each frame and each window go through the same sequence of operations, however the
         # stream was cut.
@@ -225,8 +295,17 @@ class Recognizer:
             frames = standardizer.apply(stream.push(block))
             with np.errstate(over="ignore", invalid="ignore"):
                 windows, count = front.push(frames, together)
-            if count:
-                yield windows, count
+            kept = np.concatenate([kept, frames])
+            if not count:
+                continue
+            newest = None
+            if 0 < seen < length:
+                newest = np.repeat(silence[None], together, axis=0)
+                for number in range(count):
+                    end = number * step + length
+                    newest[number, length - seen :] = kept[end - seen : end]
+            kept = kept[count * step :]
+            yield _Group(windows, count, newest)
 
     @property
     def _step_frames(self) -> int:
@@ -235,25 +314,26 @@ class Recognizer:
         return min(max(step, 1), self.model.features.frames)
 
 
-def reblock(chunks: Iterable[FloatArray], step: int, together: int = 1) -> Iterator[FloatArray]:
-    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
-    size = step * together
-    rest = np.empty(0, np.float32)
-    for chunk in chunks:
-        rest = np.concatenate([rest, chunk])
-        whole = len(rest) // size * size
-        yield from (rest[start : start + size] for start in range(0, whole, size))
-        rest = rest[whole:]
-    if len(rest):
-        yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
+def _holds_samples(source: object) -> bool:
+    """Return whether a clip is given as its samples: an array of any library, or a sequence of numbers."""
+    return hasattr(source, "__array__") or isinstance(source, list | tuple | array)
 
 
-def load(model: str = shipped.DEFAULT) -> Recognizer:
+def load(model: str | os.PathLike[str] = shipped.DEFAULT) -> Recognizer:
     """Load a model from a file, or by its name if it is one that comes with sayso.
+
+    Parameters
+    ----------
+    model : str or path
+        Path of the file, or name of a shipped model.
 
     Raises
     ------
+    ArgumentError
+        If it is neither text nor a path.
     ModelError
         If there is no such model, or the file cannot be used.
     """
-    return Recognizer(model_file.load(shipped.find(str(model))))
+    if not isinstance(model, str | os.PathLike):
+        raise ArgumentError(f"a model is loaded by its path or its name, not from {described(model)}")
+    return Recognizer(model_file.load(shipped.find(os.fspath(model))))

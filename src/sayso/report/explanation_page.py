@@ -27,6 +27,8 @@ FULL_COLOUR = 0.99
 RANGE = 60.0
 # Number of columns of the waveform plot.
 COLUMNS = 360
+# Number of the most probable labels that have bars in the plots; the tables have all labels.
+MOST_BARS = 40
 
 PARAMETERS = {"weight": "weights", "bias": "biases", "scale": "scales", "shift": "shifts"}
 BRANCHES = {"layers": "branch f", "shortcut": "shortcut g"}
@@ -103,10 +105,10 @@ def explanation_page(explanation: ClipExplanation, source: str, model: str, anim
             "log_mel": _log_mel(explanation),
             "features": _features(explanation),
             "logits": _bars(
-                labels, trace.logits, "logit", f"Logits, the highest for {labels[int(trace.logits.argmax())]}"
+                explanation, trace.logits, "logit", f"Logits, the highest for {labels[int(trace.logits.argmax())]}"
             ),
             "probabilities": _bars(
-                labels, 100 * trace.probabilities, "probability (%)", "Probabilities of the labels, as in the table"
+                explanation, 100 * trace.probabilities, "probability (%)", "Probabilities, as in the table"
             ),
             "error": _error(explanation),
             "norms": _norms(trace.passages),
@@ -265,27 +267,30 @@ def _overlay(
     return page.svg(figure, f"{alt}: orange where an increase would raise the loss, blue where it would lower the loss")
 
 
-def _bars(labels: Sequence[str], values: FloatArray, unit: str, alt: str) -> Markup:
-    figure, axes = _new(0.7 + 0.19 * len(labels))
-    axes.barh(labels, values, color=BLUE, height=0.7)
+def _drawn(explanation: ClipExplanation) -> list[int]:
+    """Return the positions of the labels that have bars: all, or of very many the true and the most probable ones."""
+    ranking = np.argsort(-explanation.trace.probabilities)
+    return sorted({explanation.target, *ranking[:MOST_BARS].tolist()})
+
+
+def _bars(explanation: ClipExplanation, values: FloatArray, unit: str, alt: str, above: str = BLUE) -> Markup:
+    drawn = _drawn(explanation)
+    figure, axes = _new(0.7 + 0.19 * len(drawn))
+    colours = [above if value > 0 else BLUE for value in values[drawn]]
+    axes.barh(range(len(drawn)), values[drawn], color=colours, height=0.7)
+    page.name_ticks(axes.yaxis, [explanation.labels[position] for position in drawn])
     axes.invert_yaxis()
     axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.locator_params(axis="x", nbins=4)
     axes.set(xlabel=unit)
     axes.tick_params(axis="y", length=0)
     return page.svg(figure, alt)
 
 
 def _error(explanation: ClipExplanation) -> Markup:
-    labels, error = explanation.labels, explanation.trace.error
-    figure, axes = _new(0.7 + 0.19 * len(labels))
-    axes.barh(labels, error, color=[ORANGE if value > 0 else BLUE for value in error], height=0.7)
-    axes.invert_yaxis()
-    axes.axvline(0, color=MUTED, linewidth=0.8)
-    axes.locator_params(axis="x", nbins=4)
-    axes.set(xlabel="should rise  ←  error p − t  →  should fall")
-    axes.tick_params(axis="y", length=0)
-    target = labels[explanation.target]
-    return page.svg(figure, f"The error at each output: {target} should rise, all others should fall, as in the table")
+    target = explanation.labels[explanation.target]
+    alt = f"The error at each output: {target} should rise, all others should fall, as in the table"
+    return _bars(explanation, explanation.trace.error, "should rise  ←  error p − t  →  should fall", alt, ORANGE)
 
 
 def _norms(passages: Sequence[Passage]) -> Markup:
@@ -296,10 +301,12 @@ def _norms(passages: Sequence[Passage]) -> Markup:
     axes.plot(places, norms, color=ORANGE, marker="o", markersize=4)
     if min(norms) > 0:
         axes.set_yscale("log")
+        page.plain_powers(axes.yaxis)
     axes.set(xlabel="input of layer (L: logits)", ylabel="norm of the gradient")
     # Only some of many layers have space for a number.
     every = -(-len(places) // 12)
-    axes.set_xticks([*places[:-1:every], places[-1]], [*map(str, places[:-1:every]), "L"])
+    numbers = [place for place in places[:-1:every] if place <= places[-1] - every]
+    axes.set_xticks([*numbers, places[-1]], [*map(str, numbers), "L"])
     axes.grid(axis="y")
     # The backward pass goes from right to left.
     axes.annotate(
@@ -323,11 +330,13 @@ def _descent(explanation: ClipExplanation) -> Markup:
 
 
 def _changed(explanation: ClipExplanation) -> Markup:
-    labels, places = explanation.labels, np.arange(len(explanation.labels))
-    figure, axes = _new(0.9 + 0.26 * len(labels))
-    axes.barh(places - 0.2, 100 * explanation.trace.probabilities, 0.36, color=MUTED, label="before")
-    axes.barh(places + 0.2, 100 * explanation.descent.probabilities, 0.36, color=GREEN, label="after one step")
-    axes.set_yticks(places, labels)
+    drawn = _drawn(explanation)
+    places = np.arange(len(drawn))
+    before, after = 100 * explanation.trace.probabilities[drawn], 100 * explanation.descent.probabilities[drawn]
+    figure, axes = _new(0.9 + 0.26 * len(drawn))
+    axes.barh(places - 0.2, before, 0.36, color=MUTED, label="before")
+    axes.barh(places + 0.2, after, 0.36, color=GREEN, label="after one step")
+    page.name_ticks(axes.yaxis, [explanation.labels[position] for position in drawn])
     axes.invert_yaxis()
     axes.set(xlabel="probability (%)")
     axes.tick_params(axis="y", length=0)

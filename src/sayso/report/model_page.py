@@ -13,7 +13,7 @@ import numpy as np
 from sayso.config import SILENCE
 from sayso.evaluation.measure import Measured
 from sayso.features.mfcc import MfccExtractor
-from sayso.model.history import history_of
+from sayso.model.metadata import Score, scores_of, training_of
 from sayso.model.model_file import Model
 from sayso.report import page, plots
 from sayso.report.layers import layer_rows
@@ -29,7 +29,9 @@ CONFIDENT = 0.7
 # Dynamic range of a spectrogram in decibels.
 RANGE = 60.0
 THRESHOLDS = tuple(round(0.01 * step, 2) for step in range(1, 100))
-_IN_NOISE = re.compile(r"(?P<data>.+), noise at (?P<ratio>-?[\d.]+) dB")
+_IN_NOISE = re.compile(r"(?P<data>.+), noise at (?P<ratio>-?[0-9]{1,3}(?:\.[0-9]{1,3})?) dB")
+# Signal-to-noise ratios of earlier measurements that are drawn.
+MOST_RATIOS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +69,9 @@ def draw(subject: Subject) -> list[Plot]:
     """Draw all plots of a report; call it inside `page.style`."""
     model, measured = subject.model, subject.measured
     drawn: list[Plot] = []
-    if history := history_of(model.training):
-        best, layers = model.training.get("best_epoch", 0), model.training.get("layers", ())
-        drawn += training_plots(history, best, layers)
+    record = training_of(model.training)
+    if record.history:
+        drawn += training_plots(record.history, record.best_epoch or 0, record.layers)
     if measured:
         evaluation = measured.predictions.evaluation
         drawn += [plots.confusion(evaluation), plots.words(evaluation), plots.reliability(measured.predictions)]
@@ -78,7 +80,7 @@ def draw(subject: Subject) -> list[Plot]:
             drawn.append(plots.noise_curve(evaluation.accuracy, rates, measured.noise))
         if in_use := measured.predictions.detection(model.decision.threshold, model.decision.words):
             drawn.append(plots.clip_trade_off(measured.predictions.trade_off(THRESHOLDS), in_use))
-    elif kept := _kept_noise(model.scores):
+    elif kept := _kept_noise(scores_of(model.scores)):
         data, clean, rates = kept
         drawn.append(plots.noise_curve(clean, rates, f"as measured on {data}"))
     return drawn
@@ -101,14 +103,13 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         "report.html",
         subject=subject,
         model=model,
-        training=model.training,
-        history=history_of(model.training),
+        training=training_of(model.training),
+        scores=scores_of(model.scores),
         figures=figures,
         layers=layer_rows(model.network),
         evaluation=evaluation,
         mistakes=evaluation.mistakes[:MISTAKES] if evaluation else [],
         worst=_worst(model, measured) if measured else [],
-        settings=_flat(model.training.get("settings", {})),
         millions=f"{page.number(model.network.multiply_adds / 1e6, 2)} million",
         reload=round(1000 * RELOAD),
         ms=f"{page.number(1000 * subject.seconds, 2)} ms" if subject.seconds else "",
@@ -116,7 +117,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
             "model": "Model",
             "training": "Training",
             "accuracy": "Accuracy",
-            **({"mistakes": "Worst clips"} if measured else {}),
+            **({"mistakes": "Least certain clips"} if measured else {}),
             "cost": "Computational cost",
             "origin": "Training data and settings",
         },
@@ -130,7 +131,7 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
     positions = predictions.worst(WORST)
     windows = measured.clips.windows[positions]
     extractor = MfccExtractor(model.features, model.tables)
-    shown = []
+    shown: list[dict[str, Any]] = []
     for position, window, decibels in zip(
         positions, windows, extractor.decibels(extractor.energies(windows)), strict=True
     ):
@@ -140,7 +141,9 @@ def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:
         loud = np.maximum(decibels.T - (decibels.max() - RANGE), 0)
         shown.append(
             {
+                "number": len(shown) + 1,
                 "name": name,
+                "correct": predicted == truth,
                 "truth": truth,
                 "predicted": predicted,
                 "confidence": probabilities.max(),
@@ -162,23 +165,15 @@ def _within(name: str, root: Path | None) -> str:
     return str(path.relative_to(root)) if root and path.is_relative_to(root) else name
 
 
-def _kept_noise(scores: Mapping[str, Any]) -> tuple[str, float, dict[float, tuple[float, float, float]]] | None:
+def _kept_noise(scores: Mapping[str, Score]) -> tuple[str, float, dict[float, tuple[float, float, float]]] | None:
     """Return the stored scores in noise: the name of the data, the accuracy without noise, and that at each ratio."""
     rates: dict[str, dict[float, tuple[float, float, float]]] = {}
     for name, score in scores.items():
-        if found := _IN_NOISE.fullmatch(name):
-            rates.setdefault(found["data"], {})[float(found["ratio"])] = (score["accuracy"], *score["interval"])
-    return next(((data, scores[data]["accuracy"], rates[data]) for data in rates if data in scores), None)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Flatten nested settings into rows of dotted names and values."""
-    rows: list[tuple[str, str]] = []
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            rows.append(
-                (f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
-            )
-    return rows
+        found = _IN_NOISE.fullmatch(name)
+        if found and score.accuracy is not None and score.interval:
+            rates.setdefault(found["data"], {})[float(found["ratio"])] = (score.accuracy, *score.interval)
+    for data, noisy in rates.items():
+        clean = scores.get(data, Score()).accuracy
+        if clean is not None:
+            return data, clean, dict(list(noisy.items())[:MOST_RATIOS])
+    return None

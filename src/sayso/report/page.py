@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.system.atomic_files import write_atomically
+from sayso.system.invocation import called_as
 from sayso.version import __version__
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+    from matplotlib.axis import Axis
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -43,6 +46,8 @@ INK, MUTED, LINE, PAPER, BLUE, ORANGE, GREEN, PURPLE, RED = COLOURS.values()
 
 # Width of a plot in inches: on the narrowest phone it has this size, elsewhere it is somewhat larger.
 WIDTH = 3.6
+# Characters of a label beside a plot.
+LONGEST_TICK = 20
 
 # Most decimals of a percentage.
 MOST_DIGITS = 6
@@ -82,7 +87,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "number": number}
-    return environment.get_template(template).render(version=__version__, **values)
+    return environment.get_template(template).render(version=__version__, called_as=called_as(), **values)
 
 
 def save(page: str, path: Path) -> None:
@@ -149,10 +154,15 @@ def style() -> Iterator[None]:
         "image.cmap": "Greys",
         # Text is not converted to outlines, so it can be read aloud, searched, and shown in the font of the page.
         "svg.fonttype": "none",
+        # A label between dollar signs is a label, not a formula.
+        "text.parse_math": False,
+        "text.usetex": False,
         "svg.hashsalt": "sayso",
         "svg.image_inline": True,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # A page shows its text in the reader's own fonts.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         yield
 
 
@@ -185,19 +195,48 @@ def svg(figure: Figure, alt: str) -> Markup:
             root.remove(unwanted)
     for name in ("width", "height"):
         root.attrib.pop(name)
+    _restyle(root)
     root.attrib |= {"class": "plot", "role": "img", "aria-label": alt}
-    text = ElementTree.tostring(root, encoding="unicode")
-    # Identifiers must be unique in the page: those that are referred to get a suffix derived from this figure.
-    mark = hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
-    used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
-    text = re.sub(r' id="([^"]+)"', lambda found: f' id="{found[1]}-{mark}"' if found[1] in used else "", text)
-    text = re.sub(r"url\(#([^)]+)\)", rf"url(#\1-{mark})", text)
-    text = re.sub(r'href="#([^"]+)"', rf'href="#\1-{mark}"', text)
-    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
-    text = re.sub(r"font: (?:(?:bold|([0-9]00)) )?([0-9.]+px)[^;\"]*", _own_font, text)
-    for name, colour in COLOURS.items():
-        text = text.replace(colour, f"var(--{name})")
-    return Markup(text)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _restyle(root: ElementTree.Element) -> None:
+    """Leave fonts and colours to the page, and make identifiers unique in it.
+
+    Only attributes are changed: all foreign text, such as labels, is between elements and may look like anything.
+    """
+    mark = hashlib.blake2s(ElementTree.tostring(root), digest_size=4).hexdigest()
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    used = {found for value in values for found in re.findall(r"(?:^|url\()#([^)]+)", value)}
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+        for name, value in element.attrib.items():
+            if name == "id":
+                value = f"{value}-{mark}"
+            elif name.endswith("href"):
+                value = re.sub(r"^#(.+)", rf"#\1-{mark}", value)
+            else:
+                value = re.sub(r"url\(#([^)]+)\)", rf"url(#\1-{mark})", value)
+                value = re.sub(r"font-family: [^;]*;? ?", "", value)
+                value = re.sub(r"font: (?:(?:bold|([0-9]00)) )?([0-9.]+px)[^;]*", _own_font, value)
+                for colour, code in COLOURS.items():
+                    value = value.replace(code, f"var(--{colour})")
+            element.attrib[name] = value
+
+
+def name_ticks(axis: Axis, labels: Sequence[str], **style: Any) -> None:
+    """Give the places 0, 1, 2 and so on of an axis these labels, shortened so that the plot keeps its room."""
+    shown = [label if len(label) <= LONGEST_TICK else f"{label[: LONGEST_TICK - 1]}…" for label in labels]
+    axis.set_ticks(range(len(labels)), labels=shown, **style)
+
+
+def plain_powers(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis as plain text: by default Matplotlib writes them as formulas."""
+    from matplotlib.ticker import LogFormatter
+
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def picture(values: NDArray[Any], alt: str, limit: float | None = None, scale: Scale = "signed") -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ import numpy as np
 from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.intervals import wilson_interval
 from sayso.evaluation.predictions import Predictions, TradeOff
-from sayso.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, percent, style
+from sayso.report.page import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, name_ticks, percent, plain_powers, style
 from sayso.system.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_OPAQUE = 0.42
 # Resolution of a PNG in dots per inch, as usual for printing.
 DPI = 300
+# Pixels of a PNG: the confusion matrix of very many labels has a lower resolution.
+MOST_PIXELS = 40e6
 # Width and height of the label of a threshold, in inches.
 LABEL = np.array([0.3, 0.12])
 
@@ -91,19 +93,17 @@ def confusion(evaluation: Evaluation) -> Plot:
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=BLUE if correct else ORANGE, alpha=opacity, linewidth=0))
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=INK, fontsize=size)
+    # At the edge of the figure, as the matrix may be narrower than its title.
+    figure.suptitle(_accuracy_title(evaluation), x=0.02, ha="left", fontsize=9, fontweight="bold", color=INK)
     axes.set(
-        title=_accuracy_title(evaluation),
         xlabel="predicted label",
         ylabel="true label",
-        xticks=range(len(labels)),
-        yticks=range(len(labels)),
         xlim=(-0.5, len(labels) - 0.5),
         ylim=(len(labels) - 0.5, -0.5),
         aspect="equal",
     )
-    # Labels may contain dollar signs, which Matplotlib would take for formulas.
-    axes.set_xticklabels(labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=size, parse_math=False)
-    axes.set_yticklabels(labels, fontsize=size, parse_math=False)
+    name_ticks(axes.xaxis, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
+    name_ticks(axes.yaxis, labels, fontsize=size)
     axes.tick_params(length=0)
     alt = (
         f"Confusion matrix of {len(labels)} labels: {evaluation.correct} of {evaluation.clips} are on the diagonal. "
@@ -122,11 +122,12 @@ def words(evaluation: Evaluation) -> Plot:
     bounds = 100 * np.array([wilson_interval(round(s.recall * s.clips), s.clips) for s in scores.values()])
     axes.hlines(rows - 0.15, bounds[:, 0], bounds[:, 1], color=BLUE, linewidth=1.2, alpha=0.55)
     axes.plot(recall, rows - 0.15, "o", color=BLUE, markersize=4.5, label="recall, with 95 % interval")
-    precision = [100 * score.precision for score in scores.values()]
+    # Without any prediction of a label there is no precision, and no marker.
+    precision = [100 * score.precision if score.predicted else np.nan for score in scores.values()]
     axes.plot(precision, rows + 0.15, "D", color=ORANGE, markersize=4, label="precision")
-    low = min(float(bounds.min()), *precision)
-    axes.set(title="Recall and precision", xlabel="%", yticks=rows, xlim=(max(5 * np.floor(low / 5) - 2, -2), 102))
-    axes.set_yticklabels(list(scores), parse_math=False)
+    low = float(np.nanmin([bounds.min(), *precision]))
+    axes.set(title="Recall and precision", xlabel="%", xlim=(max(5 * np.floor(low / 5) - 2, -2), 102))
+    name_ticks(axes.yaxis, list(scores))
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
@@ -249,6 +250,7 @@ def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamS
     )
     # Below one alarm in the whole stream the scale is linear, so that zero has a place on it.
     axes.set_xscale("symlog", linthresh=1 / hours)
+    plain_powers(axes.xaxis)
     axes.set_xlim(0, None)
     axes.grid(True)
     legend(axes)
@@ -269,10 +271,11 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
         save(confusion(evaluation).figure, path)
 
 
-def save_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore, path: Path) -> None:
-    """Save a plot of misses and false alarms of a stream, as PNG or SVG by the suffix of the path."""
+def save_drawn(folder: Path, draw: Callable[[], Sequence[Plot]]) -> None:
+    """Draw plots in the style of the pages and save them in a folder, each as PNG and as SVG."""
     with style():
-        save(stream_trade_off(curve, in_use).figure, path)
+        plots = draw()
+    save_all(plots, folder)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -297,7 +300,9 @@ def save(figure: Figure, path: Path) -> None:
     # Text becomes outlines, which look the same whatever fonts are installed.
     with mpl.rc_context({"svg.fonttype": "path"}):
         metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(content, format=kind, dpi=DPI, facecolor=PAPER, metadata=metadata)
+        width, height = figure.get_size_inches()
+        dpi = min(DPI, (MOST_PIXELS / (width * height)) ** 0.5)
+        figure.savefig(content, format=kind, dpi=dpi, facecolor=PAPER, metadata=metadata)
     write_atomically(path, content.getvalue())
 
 
@@ -311,4 +316,4 @@ def save_all(plots: Sequence[Plot], folder: Path) -> None:
 
 def _accuracy_title(evaluation: Evaluation) -> str:
     low, high = evaluation.interval
-    return f"Accuracy {100 * evaluation.accuracy:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    return f"Accuracy {100 * evaluation.accuracy:.1f} %\n95 % interval {100 * low:.1f} to {100 * high:.1f} %"

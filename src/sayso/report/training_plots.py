@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.model.history import EpochRow
-from sayso.report.page import BLUE, MUTED, ORANGE, PURPLE, WIDTH, number, percent, style
+from sayso.report.page import BLUE, MUTED, ORANGE, PURPLE, WIDTH, name_ticks, number, percent, style
 from sayso.report.plots import Plot, epochs_axis, legend, save, small_axes
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
         interpolation="nearest",
         extent=(first, last, len(layers) - 0.5, -0.5),
     )
-    axes.set(title="Gradient norm of each layer", xlabel="epoch", yticks=range(len(layers)))
-    axes.set_yticklabels([short_name(layer) for layer in layers], fontsize=6.5)
+    axes.set(title="Gradient norm of each layer", xlabel="epoch")
+    name_ticks(axes.yaxis, [short_name(layer) for layer in layers], fontsize=6.5)
     axes.tick_params(axis="y", length=0)
     epochs_axis(axes, grid=False)
     bar = figure.colorbar(picture, ax=axes, aspect=40, pad=0.02)

@@ -2,30 +2,43 @@
 
 import contextlib
 import shutil
-import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sayso.errors import FormatError
-from sayso.sound.stream import Decoded, block_length, check_format
+from sayso.sound import uncompressed
+from sayso.sound.forward import Forward
+from sayso.sound.stream import Decoded
 
 # File name suffixes of the formats that are left to ffmpeg, those of videos with sound among them.
 SUFFIXES = frozenset(
     {
-        *(".m4a", ".m4b", ".aac", ".ac3", ".amr", ".wma", ".wv", ".ape", ".mka"),
-        *(".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".wmv", ".avi", ".flv", ".mpg", ".mpeg", ".ts"),
+        *(".m4a", ".m4b", ".m4r", ".aac", ".ac3", ".eac3", ".amr", ".awb", ".wma", ".asf", ".wv", ".ape", ".mka"),
+        *(
+            ".weba",
+            ".spx",
+            ".gsm",
+            ".tta",
+            ".dts",
+            ".mpc",
+            ".shn",
+            ".dsf",
+            ".dff",
+            ".ra",
+            ".rm",
+            ".tak",
+            ".qcp",
+            ".adts",
+        ),
+        *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm", ".mkv", ".wmv", ".avi", ".flv", ".mpg", ".mpeg", ".ts"),
+        *(".mts", ".m2ts", ".vob", ".ogv", ".ogx", ".f4v", ".f4a"),
     }
 )
-
-# ffmpeg writes to a pipe in Sun's format: its header may leave the length open, and allows any rate and number of
-# channels. The header begins with magic number, offset of the samples, length, encoding, rate and channels.
-_AU_HEADER = struct.Struct(">4s5I")
-_AU_FLOATS = np.dtype(">f4")
 
 
 @contextlib.contextmanager
@@ -73,25 +86,17 @@ def decoded(path: str, name: str, chunk: float, refused: FormatError) -> Iterato
 
         try:
             assert process.stdout
-            header = process.stdout.read(_AU_HEADER.size)
-            if len(header) < _AU_HEADER.size:
+            # Sun's format: its header may leave the length open, and allows any rate and number of channels.
+            found = uncompressed.decoded(Forward(process.stdout, name), name, chunk)
+            if found is None:
                 check()
                 raise refused
-            _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
-            process.stdout.read(offset - len(header))
-            check_format(name, rate, channels)
-            length = block_length(chunk, rate, channels)
-            yield Decoded(_blocks(process.stdout, length, channels, check), channels, rate, None)
+            yield found._replace(blocks=_blocks(found, check))
         finally:
             process.kill()
 
 
-def _blocks(
-    output: IO[bytes], length: int, channels: int, check: Callable[[], None]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield what ffmpeg writes, shape (up to `length`, channels), and check at its end whether it failed."""
-    frame = channels * _AU_FLOATS.itemsize
-    while data := output.read(length * frame):
-        # Of a stream that breaks off, a last sample may lack a channel.
-        yield np.frombuffer(data, _AU_FLOATS, len(data) // frame * channels).reshape(-1, channels).astype(np.float32)
+def _blocks(found: Decoded, check: Callable[[], None]) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    """Yield what ffmpeg writes, and check at its end whether it failed."""
+    yield from found.blocks
     check()

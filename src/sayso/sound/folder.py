@@ -1,8 +1,9 @@
 """Which entries of a folder are sound files, by one rule for all commands.
 
-A sound file is a regular file, or a link to one, with a suffix of a known format. Hidden files and folders are ignored,
-and with them the files that some systems write beside each file (`._clip.wav`). Links to folders are not followed, so
-that a walk always ends.
+A sound file is a regular file, or a link to one, with a suffix of sound. Hidden files and folders are ignored, and with
+them the files that some systems write beside each file (`._clip.wav`). What has a suffix of sound and is something
+else, such as a named pipe or a broken link, is not ignored but named, with the reason. Links to folders are not
+followed, so that a walk always ends.
 """
 
 import os
@@ -52,8 +53,8 @@ def walk(folder: str, everything: bool = False) -> Iterator[str]:
     """Yield the sound files in a folder and below it, in the order of their names.
 
     A folder is listed when the walk reaches it, however deep it is, so only the names in the folders on the way are
-    kept in memory. A folder that cannot be read is yielded itself, as is a broken link with a suffix of sound: reading
-    it reports what is wrong.
+    kept in memory. A folder that cannot be read is yielded itself, as is a broken link or a pipe with a suffix of
+    sound: reading it, with `only_files`, reports what is wrong.
 
     Parameters
     ----------
@@ -82,15 +83,7 @@ def _listed(folder: str, everything: bool) -> list[tuple[str, bool]]:
     listed = []
     for entry in found:
         below = is_folder(entry, follow_links=False)
-        if below or everything or (is_sound(entry.name) and _is_file_or_broken(entry)):
+        if below or everything or (is_sound(entry.name) and not is_folder(entry)):
             # As Path writes it, without ./ in front.
             listed.append((entry.name if folder == "." else entry.path, below))
     return listed
-
-
-def _is_file_or_broken(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110 - as above
-    except OSError:
-        # A link that leads in a circle.
-        return True

@@ -1,24 +1,27 @@
-"""Decoded sound of any rate and number of channels, checked, mixed to float32 mono and resampled as a stream."""
+"""Decoded sound of any rate and number of channels, checked, and resampled as a stream."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sayso.errors import AudioError
+from sayso.errors import ArgumentError, AudioError
+from sayso.sound.sources import described
 
 Samples = npt.NDArray[np.float32]
 
-# Full scale is 1. Some programs write floats in the range of 16-bit integers, which is accepted; far larger values are
-# not sound, and their squares would overflow.
-LARGEST_SAMPLE = 1e6
 # A sample this large was probably clipped by the converter or the recording program.
 CLIPPED = 0.999
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 MOST_CHANNELS = 64
 # Numbers decoded at a time, all channels together: 16 MB, more than a second of any ordinary sound.
 MOST_AT_ONCE = 2**22
+
+
+Level = Literal["fixed", "float", "int32"]
+"""How the full scale of samples is known: it is 1; they are floats, which may have any; or integers of 32 bits, which
+may hold those of 16."""
 
 
 class Decoded(NamedTuple):
@@ -34,12 +37,15 @@ class Decoded(NamedTuple):
         Sample rate in Hz.
     length : int or None
         Samples per channel, if that is known before they are decoded.
+    level : {"fixed", "float", "int32"}
+        How their full scale is known.
     """
 
     blocks: Iterator[npt.NDArray[np.floating[Any]]]
     channels: int
     rate: float
     length: int | None
+    level: Level = "fixed"
 
 
 def check_format(name: str, rate: float, channels: int) -> None:
@@ -63,38 +69,6 @@ def check_format(name: str, rate: float, channels: int) -> None:
 def block_length(seconds: float, rate: float, channels: int) -> int:
     """Return how many samples per channel to decode at a time: those of `seconds`, or fewer to save memory."""
     return max(1, min(round(seconds * rate), MOST_AT_ONCE // channels))
-
-
-def as_mono(decoded: Decoded, sample_rate: int, name: str) -> Iterator[Samples]:
-    """Check the blocks of a sound, mix them to one channel and resample them.
-
-    Parameters
-    ----------
-    decoded : Decoded
-        The sound.
-    sample_rate : int
-        Wanted sample rate in Hz.
-    name : str
-        What errors call it.
-
-    Yields
-    ------
-    numpy.ndarray, shape (n,), dtype float32
-        The next samples, at least one.
-
-    Raises
-    ------
-    AudioError
-        As `audio.from_array`.
-    """
-    check_format(name, decoded.rate, decoded.channels)
-    empty = True
-    for block in resampled((_mono(block, name) for block in decoded.blocks), decoded.rate, sample_rate):
-        if len(block):
-            empty = False
-            yield block
-    if empty:
-        raise AudioError(f"{name} holds no samples, or too few for one at {sample_rate} Hz; give a longer sound")
 
 
 def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Iterator[Samples]:
@@ -123,11 +97,17 @@ def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Ite
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _mono(block: npt.NDArray[np.floating[Any]], name: str) -> Samples:
-    """Mix (n, channels) to (n,), and refuse values that are not sound; NaN fails the comparison as well."""
-    if block.size and not max(float(block.max()), -float(block.min())) <= LARGEST_SAMPLE:
-        raise AudioError(
-            f"{name} holds NaN, infinite or absurdly large samples; expected sound within ±1; convert or record it"
-        )
-    mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-    return np.ascontiguousarray(mono, np.float32)
+def reblock(chunks: Iterable[Samples], step: int, together: int = 1) -> Iterator[Samples]:
+    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
+    size = step * together
+    rest = np.empty(0, np.float32)
+    for chunk in chunks:
+        if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
+            shape = f"an array of shape {chunk.shape}" if isinstance(chunk, np.ndarray) else described(chunk)
+            raise ArgumentError(f"a chunk of a stream is an array of samples of shape (samples,), not {shape}")
+        rest = np.concatenate([rest, chunk])
+        whole = len(rest) // size * size
+        yield from (rest[start : start + size] for start in range(0, whole, size))
+        rest = rest[whole:]
+    if len(rest):
+        yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])

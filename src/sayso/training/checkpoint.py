@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import build
-from sayso.errors import ModelError, SettingsError
+from sayso.errors import ModelError, SettingsError, shown, untrusted
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import check_header_size
 from sayso.system.atomic_files import write_atomically
@@ -87,29 +87,36 @@ class Checkpoint:
         SettingsError
             If it belongs to a training with different settings or recordings.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
+
+        def refusal(reason: object) -> ModelError:
+            return ModelError(
+                f"{path} is not a checkpoint that can be resumed ({reason}); train without --resume to start again"
+            )
 
         try:
-            check_header_size(path)
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads(file.metadata()[_KEY])
-                vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            made_with = {name: header[name] for name in origin}
-            history = history_of(header)
-            if len(history) != len(header["history"]):
-                raise ValueError("its history has values that are not finite numbers")
-            best = build(_Best, header["best"], "best")
-            # JSON turns tuples into lists, so what is compared has to go through it as well.
-            now = json.loads(json.dumps(origin))
-            different = [name for name, value in made_with.items() if value != now[name]]
-            if not different:
-                _check(vectors, expected)
-                if not 0 <= best.epoch <= len(history):
-                    raise ValueError(f"its best epoch is {best.epoch} of {len(history)}")
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise ModelError(
-                f"{path} is not a checkpoint that can be resumed ({error}); train without --resume to start again"
-            ) from error
+            with untrusted(refusal):
+                check_header_size(path)
+                with safe_open(path, framework="numpy") as file:
+                    header = json.loads(file.metadata()[_KEY])
+                    vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+                made_with = {name: header[name] for name in origin}
+                history = history_of(header)
+                if len(history) != len(header["history"]):
+                    raise ValueError("its history has values that are not finite numbers")
+                best = build(_Best, header["best"], "best")
+                # JSON turns tuples into lists, so what is compared has to go through it as well.
+                now = json.loads(json.dumps(origin))
+                different = [name for name, value in made_with.items() if value != now[name]]
+                if not different:
+                    _check(vectors, expected)
+                    # NaN fails every comparison.
+                    if not best.accuracy <= 1:
+                        raise ValueError(f"its best accuracy is {best.accuracy}")
+                    if not 0 <= best.epoch <= len(history):
+                        raise ValueError(f"its best epoch is {shown(best.epoch)} of {len(history)}")
+        except OSError as error:
+            raise refusal(error.strerror or error) from error
         if different:
             raise SettingsError(
                 f"{path} was made with different {different[0]}; use the same ones, or train without --resume"

@@ -208,6 +208,7 @@ def _provenance(
         counts[split] = dict(Counter(label_of(row.word, labels) for row in part.rows))
         digest.update("\n".join(f"{row.word}/{row.path.name}" for row in part.rows).encode("utf-8", "surrogateescape"))
         digest.update(part.samples.data)
+        digest.update(part.all_peaks.data)
     for noise in noises:
         digest.update(noise.data)
     return {"corpus": corpus.root.resolve().name, "clips": counts, "noises": len(noises), "sha256": digest.hexdigest()}

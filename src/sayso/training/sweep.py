@@ -1,5 +1,6 @@
 """Sweeps: one training for each combination of settings and seeds, to find out what works best."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -13,7 +14,8 @@ from typing import Any, NamedTuple
 from sayso.config import Settings
 from sayso.corpus.corpus import scan
 from sayso.corpus.layouts import Layout
-from sayso.errors import SettingsError
+from sayso.errors import DamageError, SettingsError, shown, untrusted
+from sayso.model import plain
 from sayso.model.model_file import Model
 from sayso.training.preparation import prepare
 
@@ -105,7 +107,7 @@ def grid(settings: Settings, varied: dict[str, list[Any]], folder: Path) -> list
         for name, value in chosen.items():
             table, _, key = name.partition(".")
             if not key or not isinstance(tables.get(table, {}), dict):
-                raise SettingsError(f"{name!r} is not a setting; expected TABLE.NAME, as in training.epochs")
+                raise SettingsError(f"{shown(name)} is not a setting; expected TABLE.NAME, as in training.epochs")
             tables.setdefault(table, {})[key] = value
         runs.append(Run(chosen, Settings.from_dict(tables), folder))
     return runs
@@ -121,9 +123,13 @@ def values_of(text: str) -> tuple[str, list[Any]]:
     """
     name, found, values = text.partition("=")
     if not found or not values.strip():
-        raise SettingsError(f"{text!r} has no values; expected TABLE.NAME=VALUE,VALUE, as in training.epochs=10,20")
+        raise SettingsError(
+            f"{shown(text)} has no values; expected TABLE.NAME=VALUE,VALUE, as in training.epochs=10,20"
+        )
     try:
-        parsed: list[Any] = tomllib.loads(f"values = [{values}]")["values"]
+        with untrusted(lambda reason: SettingsError(f"{shown(text)} has impossible values: {reason}; correct them"),
+                       tomllib.TOMLDecodeError):  # fmt: skip
+            parsed: list[Any] = tomllib.loads(f"values = [{values}]")["values"]
     except tomllib.TOMLDecodeError:
         parsed = [value.strip() for value in values.split(",")]
     return name.strip(), parsed
@@ -180,10 +186,19 @@ def finished(path: Path) -> Iterator[Row]:
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n"):
-        try:
-            yield Row(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
+        with contextlib.suppress(DamageError):
+            yield _row(line)
+
+
+def _row(line: bytes) -> Row:
+    """Parse a line of the results; a DamageError if it is not one."""
+    with untrusted():
+        row = Row(**json.loads(line))
+        accuracy, epoch = plain.number(row.validation_accuracy, 0, 1), plain.whole(row.best_epoch)
+        seconds = plain.number(row.seconds, 0)
+        if not isinstance(row.values, dict) or accuracy is None or epoch is None or seconds is None:
+            raise ValueError("it is not a result")
+        return row
 
 
 def is_row_of(row: Row, data: Data, run: Run) -> bool:

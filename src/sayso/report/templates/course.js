@@ -1,5 +1,6 @@
 "use strict";
-// Shows the network after the epoch chosen with the slider. Without this script the page shows it after the last epoch.
+// Shows the network after the epoch chosen with the slider, at first before the training. Without this script the page
+// shows it after the last epoch.
 {
   const PAUSE = 700;
   const get = id => document.getElementById(id);
@@ -46,4 +47,6 @@
     timer = setInterval(advance, PAUSE);
   });
   document.querySelector(".control").hidden = false;
+  slider.value = 0;
+  show();
 }
