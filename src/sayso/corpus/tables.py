@@ -17,6 +17,7 @@ from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.sound import audio
 from sayso.sound import folder as folders
+from sayso.system.text import decoded
 
 SUFFIXES = (".csv", ".tsv")
 # The tables of Common Voice with the same clips in another order, or those that its users did not accept.
@@ -139,7 +140,7 @@ def open_table(path: Path) -> Table | None:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise CorpusError(f"{path} has more than {_MOST_BYTES:,} bytes; expected a table of recordings")
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise CorpusError(f"cannot read {path}: {error}; save it as UTF-8") from error
     except OSError as error:

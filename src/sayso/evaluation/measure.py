@@ -21,6 +21,7 @@ from sayso.corpus.splits import Split
 from sayso.errors import CorpusError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.evaluation.predictions import Predictions
+from sayso.model.metadata import training_of
 from sayso.recognition.recognizer import Recognizer
 from sayso.sound.noise import pink_noise
 from sayso.system.workers import cores, in_order
@@ -119,8 +120,7 @@ def _bias(recognizer: Recognizer, corpus: Corpus, split: Split, clips: Clips) ->
     if len(model.digests) and "taught" not in model.training:
         return warnings
     # Models of older versions keep no digests.
-    data = model.training.get("data")
-    trained_on = data.get("corpus") if isinstance(data, dict) else None
+    trained_on = training_of(model.training).corpus
     reasons = {"training": "the model was trained on these clips", "validation": CHOSEN_BY}
     if corpus.root.resolve().name == trained_on and split in reasons and not corpus.is_test_archive:
         warnings.append(f"{reasons[split]}, so the figures are too optimistic")
