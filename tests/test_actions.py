@@ -62,7 +62,8 @@ def test_commands_are_not_waited_for_and_end_with_the_program_and_all_that_they_
         assert actions.running == 2
         pids = [process.pid for process in actions._running]
     children = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _group(entry) in pids]
-    assert not [pid for pid in children if alive(pid)]
+    # What is killed needs a moment to be gone.
+    wait_until(lambda: not any(map(alive, children)), "the end of all processes")
     assert not messages
 
 
@@ -153,7 +154,7 @@ def test_malformed_actions_and_unknown_words_are_refused() -> None:
     for text, message in (
         ("left", "'left' is not WORD=COMMAND, as in"),
         ("left= ", "is not WORD=COMMAND"),
-        ("lift=x", "'lift=x' is for no word of the model: left, right$"),
+        ("lift=x", "'lift=x' is for no word of the model: left, right"),
         ("_unknown_=x", "for no word of the model"),
     ):
         with case(text), pytest.raises(SettingsError, match=message):

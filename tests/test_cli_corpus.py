@@ -52,7 +52,7 @@ def test_advice_looks_at_the_words(sayso: Callable[..., Result], tmp_path: Path)
         (("Off", "ON"), "knows ON, Off already", "sayso teach"),
         (
             ("lamp", "off"),
-            "sayso teach {root} -o MODEL, without the folders of off, which it knows already",
+            "without the folders of off, which it knows already",
             "evaluate",
         ),
         (("lamp", "music"), "adding lamp, music to a model that comes with sayso gives better results", "without the"),

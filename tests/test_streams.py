@@ -156,3 +156,15 @@ def test_broken_recordings_are_left_out_and_named(tiny_corpus: Path, tmp_path: P
     assert len(made.truth) > 50
     with pytest.raises(CorpusError, match=r"no recording of a word of the model can be used, such as .*text\.wav"):
         StreamMaker([Clip(tmp_path / "text.wav", "yes", None, "testing")], [], [], 0.0, LABELS, sounds.RATE).part(0, 60)
+
+
+def test_words_of_a_label_file_that_are_no_labels_are_reported(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", np.concatenate([sounds.clip("yes")] * 4), sounds.RATE)
+    path = tmp_path / "labels.txt"
+    path.write_text("0.2\t0.7\tYES\n1.2\t1.7\tnoo\n2.2\t2.7\tno\n", "utf-8")
+    stream = recording(tmp_path / "long.wav", path, LABELS, sounds.RATE)
+    assert [spoken.label for spoken in stream.truth] == ["yes", UNKNOWN, "no"]
+    assert stream.notes == (
+        "the word 'YES' is taken for the label 'yes', which differs in case alone",
+        "1 labels of 1 words that are no labels of the model are counted as unknown speech: noo (did you mean no?)",
+    )

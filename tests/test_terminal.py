@@ -111,7 +111,7 @@ def test_without_a_terminal_recording_words_is_refused_in_one_line(tmp_path: Pat
         start_new_session=True,
     )
     assert process.returncode == 2
-    assert process.stderr.splitlines()[-1].startswith("Error: `sayso record` waits for keys, and there is no terminal")
+    assert "-m sayso record` waits for keys, and there is no terminal" in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
     assert not (tmp_path / "words").exists()
 

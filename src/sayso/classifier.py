@@ -189,7 +189,6 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Returns
         -------
         self : FeedForwardClassifier
-            The classifier itself.
 
         Raises
         ------
@@ -287,8 +286,7 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             try:
                 loss = self._epoch(trainer, training, epoch / self.max_epochs, (epoch + 1) / self.max_epochs)
             except SettingsError:
-                # Not fitted, rather than wrong.
-                del self.network_
+                del self.network_  # not fitted, rather than wrong
                 raise
             if len(held_out.x):
                 probabilities = self.network_.probabilities(held_out.x)
@@ -319,8 +317,11 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return loss
 
     def _logits(self, X: ArrayLike) -> FloatArray:
-        check_is_fitted(self)
-        logits: FloatArray = self.network_.logits(validate_data(self, X, dtype=np.float64, reset=False))
+        check_is_fitted(self, "network_")
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits: FloatArray = self.network_.logits(validate_data(self, X, dtype=np.float64, reset=False))
+        if not np.isfinite(logits).all():
+            raise ValueError("X holds numbers too large for the network; standardise its columns (StandardScaler)")
         return logits
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

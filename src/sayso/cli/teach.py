@@ -43,8 +43,9 @@ def teach(
     """Add the words in DIRECTORY, one folder of recordings for each, to a model.
 
     This takes less than a minute and needs only 5 recordings of a word; 20 by several people are better. The words that
-    the model already knows are kept, and their recall before and after is reported. The recordings of the testing split
-    (some speakers, or a tenth of the recordings) are not learned: the new model is measured by them.
+    the model already knows are kept, and their recall before and after is reported. To measure
+    the new words, a model is also taught without the recordings of the testing split (some speakers, or a tenth of the
+    recordings); the one that is saved has learned from all.
 
     Example: sayso teach recordings -o mine.safetensors
     """
@@ -85,7 +86,7 @@ def _report(taught: Taught) -> str:
     lines.append(table(("recall", "before", "after"), rows))
     tested, earlier = taught.tested, taught.tested_before
     if tested.clips:
-        lines += ["", f"accuracy on recordings held out: {accuracy_line(tested)}", ""]
+        lines += ["", f"accuracy on held-out recordings, of a model taught without them: {accuracy_line(tested)}", ""]
         held = [
             (label, _recall(earlier, position), _recall(tested, position))
             for position, (label, score) in enumerate(tested.words.items())

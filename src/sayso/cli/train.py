@@ -159,7 +159,7 @@ def _advice(labels: Sequence[str], counts: Mapping[str, int], directory: Path) -
     if not new:
         return [
             f"{told}the model {shipped.DEFAULT}, which comes with sayso, knows {', '.join(known)} already, from many "
-            f"speakers; try it first (sayso evaluate {shipped.DEFAULT} {directory})"
+            f"speakers; try it first (`sayso evaluate {shipped.DEFAULT} {directory}`)"
         ]
     except_known = f", without the folders of {', '.join(known)}, which it knows already" if known else ""
     return [

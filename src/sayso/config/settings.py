@@ -127,7 +127,7 @@ def _network_from_dict(table: Any) -> Architecture:
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise SettingsError(
             f"network.name is {shown(name)}; known networks are {', '.join(ARCHITECTURES)}"
-            f"{did_you_mean(str(name), ARCHITECTURES)}"
+            f"{did_you_mean(name, ARCHITECTURES) if isinstance(name, str) else ''}"
         )
     return typing.cast(
         Architecture, build(ARCHITECTURES[name], {key: table[key] for key in table if key != "name"}, "network")

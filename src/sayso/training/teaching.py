@@ -57,7 +57,8 @@ class Taught:
     before, after : Evaluation
         Predictions for held-out rehearsal examples of the known labels, before and after the new words were added.
     tested_before, tested : Evaluation
-        Predictions for the recordings of the corpus that were held out, before and after; no clips if there are none.
+        Predictions for recordings of the corpus by the base and by a model taught without them; no clips if there are
+        too few recordings.
     clips : dict of str to int
         Number of recordings that each word was learned from.
     doubtful : tuple of Doubtful
@@ -102,9 +103,9 @@ def teach(
     base : Model
         A model with rehearsal examples.
     corpus : Corpus
-        Recordings of the new words. Those for testing are held out to measure the new model by, unless this leaves a
-        word too few to learn from. Recordings of a word that the model already knows are used together with its
-        rehearsal examples.
+        Recordings of the new words; the model learns from all of them. To measure it, another one is taught without
+        those for testing, unless this leaves a word too few. Recordings of a word that the model already knows are used
+        together with its rehearsal examples.
     noises : sequence of Path
         Background noise for augmentation, in addition to that of the corpus.
     negatives : sequence of Path
@@ -133,8 +134,8 @@ def teach(
         recordings = load_clips([row for row in rows if row.word in words], base.features, threads)
         backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
         skipped += [*recordings.skipped, *unread]
-        clips, tests = held_out_of(recordings)
-        counts = _counts(words, clips)
+        rest, tests = held_out_of(recordings)
+        counts = _counts(words, recordings)
         labels = _labels(base.labels, words)
         try:
             check_labels(labels)
@@ -146,16 +147,18 @@ def teach(
     known = _Examples(base.rehearsal.inputs.astype(np.float32), places[base.rehearsal.labels])
     rng = np.random.default_rng(seed)
     held_out = rng.random(len(known.labels)) < HELD_OUT
-    new = body.augmented(clips, backgrounds, words, seed, threads)
-    new = new._replace(labels=np.array([labels.index(word) for word in words])[new.labels])
-    parts = [_Examples(known.inputs[~held_out], known.labels[~held_out]), new]
+    others = [_Examples(known.inputs[~held_out], known.labels[~held_out])]
     if negatives:
         speech = load_negatives(negatives, base.features, threads)
         skipped += speech.skipped
-        parts.append(_Examples(body.plain(speech), np.full(len(speech.rows), labels.index(UNKNOWN))))
-    examples = _Examples(
-        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
-    )
+        others.append(_Examples(body.plain(speech), np.full(len(speech.rows), labels.index(UNKNOWN))))
+
+    def augmented(clips: Clips) -> _Examples:
+        new = body.augmented(clips, backgrounds, words, seed, threads)
+        return new._replace(labels=np.array([labels.index(word) for word in words])[new.labels])
+
+    new = augmented(recordings)
+    examples = _joined([others[0], new, *others[1:]])
     before = _initial_layer(base, labels, rng)
     last = _train(deepcopy(before), examples, labels.index(UNKNOWN), rng)
     # A linear classifier cannot memorise single recordings, so those that it contradicts may be mislabelled.
@@ -168,8 +171,11 @@ def teach(
     inputs, truth = known.inputs[held_out], known.labels[held_out]
     after = Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1))
     answers = np.array([labels.index(row.word) for row in tests.rows], int)
-    given = body.plain(tests) if len(answers) else inputs[:0]
-    tested = Evaluation.of(labels, answers, last.logits(given).argmax(axis=1))
+    given, measured = inputs[:0], last
+    if len(answers):
+        given = body.plain(tests)
+        measured = _train(deepcopy(before), _joined([*others, augmented(rest)]), labels.index(UNKNOWN), rng)
+    tested = Evaluation.of(labels, answers, measured.logits(given).argmax(axis=1))
     values = digests(recordings.samples)
     name = corpus.root.resolve().name
     source = {"corpus": name, "clips": counts, "held_out": len(answers), "seed": seed}
@@ -187,7 +193,7 @@ def teach(
             )
             if score.clips
         },
-        digests=np.union1d(base.digests, digests(clips.samples)),
+        digests=np.union1d(base.digests, values),
         rehearsal=Rehearsal.of(
             np.concatenate([known.inputs, new.inputs]), np.concatenate([known.labels, new.labels]), labels
         ),
@@ -199,7 +205,7 @@ def teach(
         Evaluation.of(labels, answers, places[before.logits(given)[:, places].argmax(axis=1)]),
         tested,
         counts,
-        doubtful(clips.rows, linear.probabilities(body.plain(clips)), labels),
+        doubtful(recordings.rows, linear.probabilities(body.plain(recordings)), labels),
         tuple(skipped),
         (
             *corpus.warnings,
@@ -207,6 +213,10 @@ def teach(
             *advice(base.labels, corpus, counts, {row.word for row in tests.rows}),
         ),
     )
+
+
+def _joined(parts: Sequence[_Examples]) -> _Examples:
+    return _Examples(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
 def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
