@@ -1,7 +1,7 @@
 """sayso: spoken commands, small and offline.
 
-`sayso.load("model").classify("clip.wav")` tells the word in a recording; `sayso.listen()` those that the microphone
-hears; `sayso.FeedForwardClassifier` learns from any numbers.
+`sayso.load("model").classify("clip.wav")` classifies a recording; `sayso.listen()` detects words in the sound of the
+microphone; `sayso.FeedForwardClassifier` learns from any numbers.
 """
 
 from importlib import import_module

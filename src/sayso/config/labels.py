@@ -29,7 +29,7 @@ def nfc(text: str) -> str:
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Make sure that labels can be told apart, shown on a terminal and kept in a model file.
+    """Make sure that labels differ, and can be shown on a terminal and kept in a model file.
 
     Control characters could command the terminal, and those that change the direction of writing could make one word
     look like another.

@@ -103,7 +103,7 @@ def read_contents(root: Path, layout: Layout | None = None) -> Contents:
 
 
 def _tables_repeat(tables: Sequence[Table], levels: Mapping[str, _Level]) -> bool:
-    """Return whether the folders of a corpus are words by themselves, of which a table tells no more."""
+    """Return whether the folders of a corpus are words already, so that a table adds nothing."""
     words = {nfc(name) for name, level in levels.items() if level.sounds}
     return len(words) > 1 and all(table.words & words for table in tables)
 

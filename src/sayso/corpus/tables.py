@@ -62,9 +62,9 @@ class Recording:
     word : str
         What is said in it.
     speaker : str or None
-        Who says it, if a folder or a table tells.
+        The speaker, if a folder or a table names one.
     split : {"training", "validation", "testing"} or None
-        Its split, if a folder or a table tells.
+        Its split, if a folder or a table names it.
     """
 
     path: Path

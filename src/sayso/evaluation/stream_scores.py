@@ -200,8 +200,8 @@ class StreamPosteriors:
         """Compare the detections that these settings give with the truth."""
         decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
         newest = [None] * len(self.ends) if self.newest is None else self.newest
-        looks = zip(self.probabilities, self.ends.tolist(), newest, strict=True)
-        decided = (decision.update(*look) for look in looks)
+        steps = zip(self.probabilities, self.ends.tolist(), newest, strict=True)
+        decided = (decision.update(*step) for step in steps)
         return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
 
 

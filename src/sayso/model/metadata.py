@@ -1,4 +1,4 @@
-"""What a model file tells about its training and its scores: the one reader of values that are only shown to people.
+"""What a model file says about its training and its scores: the one reader of values that are only shown to people.
 
 Nothing is computed from these values, so a file is not refused for them, and they may be anything. Whoever shows them
 reads them here: each is of the type that it should have and within bounds, or missing.
@@ -16,7 +16,7 @@ MOST_SCORES, MOST_SETTINGS, MOST_LAYERS, MOST_SPLITS = 100, 200, 200, 10
 
 
 class Score(NamedTuple):
-    """The accuracy of a model on some clips, as its file tells it.
+    """The accuracy of a model on some clips, as its file states it.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a model was trained, as its file tells it; None and empty where it does not.
+    """How a model was trained, as its file states it; None and empty where it does not.
 
     Attributes
     ----------

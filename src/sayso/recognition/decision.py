@@ -1,8 +1,8 @@
 """From probabilities over time to detections: a small state machine whose only clock is the count of samples.
 
 Past scores are never edited: a held word fires once, and a word said twice fires twice. A window is longer than a word,
-so that it still holds a word when the next one is said. What tells one from the other is a second look at the newest
-part of the window alone: its score falls between two words.
+so that it still holds a word when the next one is said. So the newest part of the window is also scored on its own:
+that score falls between two words.
 """
 
 from collections import deque
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
 
-# Looks at the newest part of the window over which its score is averaged; of a word that was just detected, fewer do,
-# and at less than its threshold.
-LOOKS, LOOKS_AGAIN, EASE = 3, 2, 0.9
-# Seconds within which words are said in one breath. One that would not be detected alone is, if another is near.
+# Steps over which the scores of the newest part are averaged. For a word that was just detected, fewer steps suffice,
+# and a lower threshold.
+STEPS, STEPS_AGAIN, EASE = 3, 2, 0.9
+# Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
+# is near.
 COMPANY = 1.5
 
 
@@ -75,7 +76,7 @@ class Decision:
         falling = np.arange(settings.smoothing, 0, -1)
         self._whole = _Means(np.stack([falling, (falling - settings.smoothing // 2).clip(0)]), len(labels))
         # The same for the newest part of the window.
-        few = np.stack([np.arange(LOOKS, 0, -1), np.arange(LOOKS_AGAIN, LOOKS_AGAIN - LOOKS, -1).clip(0)])
+        few = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
         self._newest = _Means(few, len(labels), padded=True)
         thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
         # To fire, and to rearm; `update` casts them to the type of the probabilities, so that a limit is met exactly.
@@ -102,7 +103,7 @@ class Decision:
             Position in the sound, in samples; it must increase from call to call.
         newest : ndarray, shape (labels,), optional
             Its output for the newest part of that window alone. Without it, words that are said in one breath are not
-            told from one another, and no word is detected during the refractory time of another.
+            separated, and no word is detected during the refractory time of another.
 
         Returns
         -------
@@ -124,7 +125,7 @@ class Decision:
             decisive = average if scores[best] == average[self._words[best]] else newer
             found = self._detection(best, decisive, now)
         if newest is None:
-            # Another word that follows at once cannot be told from the first one's end.
+            # Another word that follows at once cannot be separated from the end of the first.
             if best is None or now - self._heard.max() < self._settings.refractory:
                 return None
             self._armed[best], self._heard[best] = False, now
@@ -149,7 +150,7 @@ class Decision:
         since = now - self._heard
         self._fallen |= newest[self._words] < rearm
         self._gone |= (whole[self._words] < rearm) & (since >= self._window)
-        # While a word is in the window, only the newest part tells whether it was said again.
+        # While a word is in the window, only the newest part shows whether it was said again.
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)

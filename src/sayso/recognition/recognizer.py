@@ -35,8 +35,8 @@ FloatArray = NDArray[np.float32]
 # kernel for AVX2 (Haswell, Zen) also treats the columns of one product differently, so that what holds everywhere is
 # that the probabilities agree within 1e-5.
 TOGETHER = 32
-# The newest part of a window is looked at alone where the words have so much of the probability of the whole.
-GLIMPSE = 0.2
+# The newest part of a window is scored on its own only where the words have this much probability in the whole.
+LEAST_WORDS = 0.2
 # A file of up to this many seconds is classified as one clip; in a longer one words are detected.
 LONGEST_CLIP = 2.0
 
@@ -51,7 +51,7 @@ class WindowScores(NamedTuple):
     probabilities : ndarray of float32, shape (labels,)
         Probability of each label in that window.
     newest : ndarray of float32, shape (labels,), or None
-        Probability of each label in the newest part of that window, if the model looks at it.
+        Probability of each label in the newest part of that window, if the model scores it.
     detection : Detection or None
         The word that is detected at this step, if any.
     """
@@ -68,7 +68,7 @@ class _Group(NamedTuple):
     Attributes
     ----------
     fronts : ndarray of float32
-        What the front of the network says of them, as `streaming.WindowStream` gives it.
+        Output of the front of the network for them, from `streaming.WindowStream`.
     size : int
         How many are not padding.
     newest : ndarray of float32, shape (windows, frames, width), or None
@@ -260,23 +260,23 @@ class Recognizer:
         end = features.clip_samples - len(margin)
         chunks = high_passed(chunks, features.high_pass, features.sample_rate)
         windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities, newest in in_order(self._looks, windows, threads):
+        for probabilities, newest in in_order(self._score, windows, threads):
             for number, row in enumerate(probabilities):
                 part = None if newest is None else newest[number]
                 yield WindowScores(end, row, part, decision.update(row, end, part))
                 end += step_samples
 
-    def _looks(self, group: _Group) -> tuple[FloatArray, FloatArray | None]:
+    def _score(self, group: _Group) -> tuple[FloatArray, FloatArray | None]:
         """Compute the probabilities of a group of windows, and those of their newest parts."""
         probabilities = self._apply(self._back, group.fronts)[: group.size]
         if group.newest is None:
             return probabilities, None
         # Where no word is in the whole, none is in its newest part, at half the cost.
-        glimpsed = probabilities[:, self._words].sum(axis=1) >= GLIMPSE
-        if not glimpsed.any():
+        scored = probabilities[:, self._words].sum(axis=1) >= LEAST_WORDS
+        if not scored.any():
             return probabilities, probabilities
         newest = self._apply(self._network, group.newest)[: group.size]
-        return probabilities, np.where(glimpsed[:, None], newest, probabilities)
+        return probabilities, np.where(scored[:, None], newest, probabilities)
 
     def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[_Group]:
         """Yield groups of `together` windows, one step apart.
