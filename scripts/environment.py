@@ -1,7 +1,6 @@
-"""An isolated environment with sayso in it, made on first use and found again afterwards.
+"""An isolated environment with sayso in it, created on first use and reused afterwards.
 
-Needs Python and pip, nothing else: not even the part of Python that Debian packs separately and that `python -m venv`
-wants.
+It needs only Python and pip, not even the package that Debian separates from Python and that `python -m venv` needs.
 """
 
 import hashlib
@@ -17,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
 OLDEST_FOLDER = ROOT / ".venv-oldest"
 OLDEST_PYTHON = (3, 11)
+# Options of pytest: a process for each core. Tests of one file share what they prepare, and stay together.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = False) -> int:
@@ -25,7 +26,7 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
     Parameters
     ----------
     module : str
-        What `python -m` shall run.
+        The module, as for `python -m`.
     arguments : sequence of str
         Its arguments.
     extra : str
@@ -49,18 +50,20 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
 
 
 def prepare(folder: Path, extra: str, oldest: bool) -> None:
-    """Make the environment and install sayso into it, unless that was done for this very pyproject.toml."""
+    """Create the environment and install sayso into it, unless that was done for exactly this pyproject.toml."""
     stamp = folder / f"installed{'-' + extra if extra else ''}"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"preparing {folder} (once, a minute or two)", file=sys.stderr, flush=True)
-    venv.create(folder, with_pip=False)
+    if not python(folder).exists():
+        # An environment that is in use cannot be created again.
+        venv.create(folder, with_pip=False)
     what = f"{ROOT}[{extra}]" if extra else str(ROOT)
     pip = [sys.executable, "-m", "pip", "--python", str(python(folder)), "--disable-pip-version-check"]
     options = ["--constraint", str(_constraints(folder)), "--only-binary", ":all:"] if oldest else []
     if subprocess.run([*pip, "install", "--quiet", *options, "--editable", what]).returncode:
-        sys.exit("error: pip could not install sayso (its own message stands above); mend that and run this again")
+        sys.exit("error: pip could not install sayso (see its message above); fix the cause and run this again")
     stamp.write_text(wanted)
 
 

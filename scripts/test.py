@@ -1,4 +1,7 @@
-"""Run the tests from a fresh checkout; options of pytest may follow, as in `python3 scripts/test.py -x`."""
+"""Run the tests from a fresh checkout, on all cores; options of pytest may follow, as in `python3 scripts/test.py -x`.
+
+With `-n 0` all tests run in one process, as debuggers need it.
+"""
 
 import os
 import sys
@@ -7,4 +10,4 @@ import environment
 
 if __name__ == "__main__":
     os.chdir(environment.ROOT)
-    sys.exit(environment.run("pytest", sys.argv[1:], extra="dev"))
+    sys.exit(environment.run("pytest", [*environment.SIDE_BY_SIDE, *sys.argv[1:]], extra="dev"))

@@ -29,6 +29,6 @@ if __name__ == "__main__":
         os.environ.pop("OPENBLAS_CORETYPE", None)
         if kernel:
             os.environ["OPENBLAS_CORETYPE"] = kernel
-        if environment.run("pytest", [*tests, "-q", "-p", "no:cacheprovider"], extra="dev"):
+        if environment.run("pytest", [*environment.SIDE_BY_SIDE, *tests, "-q", "-p", "no:cacheprovider"], extra="dev"):
             failed.append(kernel or "own")
     sys.exit(f"error: tests failed with the kernels {', '.join(failed)}" if failed else 0)

@@ -10,10 +10,10 @@ import environment
 
 # The tests of code that calls other libraries; sayso's own arithmetic does not depend on their versions.
 NAMES = (
-    "annotations", "audio", "batch", "cli", "cli_classify", "cli_data", "cli_evaluate", "cli_listen", "cli_train",
-    "classifier", "download", "evaluation", "explain", "features", "http", "inputs", "listening", "model_file",
-    "nn_trainer", "page", "pipe", "recognizer", "report", "security", "sorting", "sources", "stream_scores",
-    "streams", "teaching", "training",
+    "annotations", "arguments", "audio", "batch", "cli", "cli_classify", "cli_corpus", "cli_data", "cli_evaluate",
+    "cli_listen", "cli_train", "classifier", "download", "evaluation", "explain", "features", "ffmpeg", "http",
+    "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "resume", "security",
+    "sorting", "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed",
 )  # fmt: skip
 
 if __name__ == "__main__":
@@ -21,4 +21,6 @@ if __name__ == "__main__":
     tests = [f"tests/test_{name}.py" for name in NAMES]
     # Old libraries give deprecation warnings of their own.
     quiet = ["-p", "no:cacheprovider", "--disable-warnings"]
-    sys.exit(environment.run("pytest", [*tests, *quiet, *sys.argv[1:]], extra="test", oldest=True))
+    sys.exit(
+        environment.run("pytest", [*environment.SIDE_BY_SIDE, *tests, *quiet, *sys.argv[1:]], extra="test", oldest=True)
+    )
