@@ -20,7 +20,5 @@ if __name__ == "__main__":
     os.chdir(environment.ROOT)
     tests = [f"tests/test_{name}.py" for name in NAMES]
     # Old libraries give deprecation warnings of their own.
-    quiet = ["-p", "no:cacheprovider", "--disable-warnings"]
-    sys.exit(
-        environment.run("pytest", [*environment.SIDE_BY_SIDE, *tests, *quiet, *sys.argv[1:]], extra="test", oldest=True)
-    )
+    options = [*environment.SIDE_BY_SIDE, "-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
+    sys.exit(environment.run("pytest", [*tests, *options], extra="test", oldest=True))
