@@ -6,7 +6,8 @@ import pytest
 
 from cases import case
 from sayso.config import SILENCE, UNKNOWN, check_labels
-from sayso.config.labels import label_of, near, nfc, strangers
+from sayso.config.labels import LIKELY, label_of, nfc, strangers
+from sayso.system.suggestions import nearest
 
 LABELS = ("left", "right", "später", "Licht", "on", "ON", UNKNOWN, SILENCE)
 
@@ -43,9 +44,9 @@ def test_joiners_inside_words_are_letters_and_elsewhere_refused() -> None:
 
 
 def test_what_was_probably_meant_is_named() -> None:
-    assert near("rihgt", LABELS) == "right"
-    assert near("spaeter", LABELS) == "später"
-    assert near("banana", LABELS) is None
+    assert nearest("rihgt", LABELS, LIKELY) == "right"
+    assert nearest("spaeter", LABELS, LIKELY) == "später"
+    assert nearest("banana", LABELS, LIKELY) is None
     assert strangers(["left", UNKNOWN, SILENCE], LABELS) == []
     assert strangers(["Left", "lfet", "lfet", "cat"], LABELS, "labels") == [
         "the word 'Left' is taken for the label 'left', which differs in case alone",

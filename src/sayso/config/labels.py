@@ -1,10 +1,11 @@
 """The labels of a model: which have a meaning of their own, what any label must be like, and when two are the same."""
 
-import difflib
 import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+
+from sayso.system.suggestions import nearest
 
 SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
@@ -14,6 +15,8 @@ COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go
 MOST_LABELS = 1_000
 LONGEST_LABEL = 64
 # Words that a message names.
+# Least similarity of a word to the label that was probably meant: most other words are just other words.
+LIKELY = 0.75
 NAMED = 12
 
 # Between two letters, these zero-width joiners belong to the spelling of Persian and of Indic languages.
@@ -75,13 +78,6 @@ def _label_of(word: str, labels: tuple[str, ...]) -> str:
     return alike[0] if len(alike) == 1 else UNKNOWN
 
 
-def near(word: str, labels: Iterable[str]) -> str | None:
-    """Return the label that was probably meant by a word which is none of them, or None."""
-    by_case = {label.casefold(): label for label in labels if label not in (SILENCE, UNKNOWN)}
-    found = difflib.get_close_matches(word.casefold(), by_case, 1, 0.75)
-    return by_case[found[0]] if found else None
-
-
 def strangers_in_case(words: Iterable[str], labels: Sequence[str]) -> list[str]:
     """Report the words that are labels of a model in another case, one line for each."""
     return [
@@ -107,7 +103,8 @@ def strangers(words: Iterable[str], labels: Sequence[str], what: str = "clips") 
     lines = strangers_in_case(counts, labels)
     unknown = sorted(word for word in counts if label_of(word, labels) == UNKNOWN != word)
     if unknown:
-        guesses = {word: near(word, labels) for word in unknown}
+        spoken = [label for label in labels if label not in (SILENCE, UNKNOWN)]
+        guesses = {word: nearest(word, spoken, LIKELY) for word in unknown}
         # Those that may be a mistake come first.
         named = [f"{word} (did you mean {guess}?)" if guess else word for word, guess in guesses.items()]
         named.sort(key=lambda name: "?)" not in name)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 SIMILARITY = 0.6
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to a name, whatever its case; None if none is similar."""
+def nearest(name: str, known: Iterable[str], similarity: float = SIMILARITY) -> str | None:
+    """Return the known name that is most similar to a name, whatever its case; None if none is similar enough."""
     from difflib import get_close_matches
 
     by_case = {each.casefold(): each for each in known}
-    found = get_close_matches(name.casefold(), by_case, 1, SIMILARITY)
+    found = get_close_matches(name.casefold(), by_case, 1, similarity)
     return by_case[found[0]] if found else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sayso.config import SILENCE, UNKNOWN, Settings, check_labels
-from sayso.config.labels import label_of, near, nfc, strangers_in_case
+from sayso.config.labels import label_of, nfc, strangers_in_case
 from sayso.corpus.clip_cache import ClipCache
 from sayso.corpus.clip_sets import benchmark_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
@@ -21,6 +21,7 @@ from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
+from sayso.system.suggestions import did_you_mean
 from sayso.system.workers import cores
 from sayso.training.batches import TrainingSet
 from sayso.training.training import Training
@@ -151,10 +152,9 @@ def choose_labels(
     present = [word for word in corpus.words if word not in (SILENCE, UNKNOWN)]
     asked = [nfc(word) for word in words] or present
     if missing := [word for word in asked if word not in present]:
-        guess = near(missing[0], present)
         raise SettingsError(
             f"{corpus.root} has no word {missing[0]!r}; it has {', '.join(present) or 'none'}"
-            + (f"; did you mean {guess}?" if guess else "")
+            f"{did_you_mean(missing[0], present)}"
         )
     if twice := [word for word, count in Counter(asked).items() if count > 1]:
         raise SettingsError(f"the word {twice[0]!r} is asked for twice; name each word once")
