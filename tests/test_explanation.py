@@ -40,6 +40,19 @@ def explanation(tdnn: Model, clip: Path) -> ClipExplanation:
     return explain_clip(tdnn, clip, "stop")
 
 
+def test_the_window_is_that_of_the_recogniser(tdnn: Model, tmp_path: Path) -> None:
+    # A word near the beginning, and one near the end of a longer recording.
+    for name, before, after in (("early", 0, 8_000), ("late", 12_000, 0)):
+        with case(name):
+            path = tmp_path / f"{name}.wav"
+            word = sounds.clip("yes")[3_000:13_000]
+            soundfile.write(path, np.concatenate([np.zeros(before), word, np.zeros(after)]), sounds.RATE)
+            explained, detection = explain_clip(tdnn, path), Recognizer(tdnn).classify(path)
+            assert explained.length == (len(word) + before + after) / sounds.RATE
+            assert max(explained.start, 0) == detection.start
+            assert explained.start + 1 == pytest.approx(detection.end, abs=0.3)
+
+
 def test_the_probabilities_are_those_of_the_recogniser(tdnn: Model, clip: Path, explanation: ClipExplanation) -> None:
     expected = Recognizer(tdnn).probabilities(explanation.samples[None])[0]
     np.testing.assert_allclose(explanation.trace.probabilities, expected, atol=1e-5)

@@ -179,15 +179,18 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
             f"the model has no label {label!r}; expected one of {', '.join(model.labels)}{hint}"
             f"{did_you_mean(label, model.labels)}"
         )
+    settings = model.features
     seconds = audio.info(path, only_files=True).seconds
     if seconds > LONGEST_CLIP:
         raise AudioError(
             f"{path} lasts {seconds:.1f} s; expected a single word of at most {LONGEST_CLIP:g} s; cut the word out"
         )
-    window, start = fit_window(audio.load(path, model.features.sample_rate), model.features.clip_samples)
+    samples = audio.load(path, settings.sample_rate, only_files=True)
+    samples = high_passed_clip(samples, settings.high_pass, settings.sample_rate)
+    window, start = fit_window(samples, settings.clip_samples)
     # Weights from elsewhere may be so large that the numbers overflow; that is checked afterwards.
     with np.errstate(all="ignore"):
-        explanation = _explained(model, path, label, window, start / model.features.sample_rate, seconds)
+        explanation = _explained(model, path, label, window, start / settings.sample_rate, seconds)
     _check(explanation)
     return explanation
 
@@ -197,10 +200,6 @@ def _explained(
 ) -> ClipExplanation:
     """Compute the explanation of one window of sound; parameters as in `ClipExplanation`."""
     settings = model.features
-    samples = high_passed_clip(
-        audio.load(path, settings.sample_rate, only_files=True), settings.high_pass, settings.sample_rate
-    )
-    window, start = fit_window(samples, settings.clip_samples)
     extractor = MfccExtractor(settings, model.tables)
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]

@@ -66,7 +66,8 @@ def epochs_axis(axes: Axes, grid: bool = True) -> None:
     """Label an axis of epochs with integers."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Few, as the axes of some plots are narrow.
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(grid)
 
 
