@@ -6,6 +6,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -137,9 +138,10 @@ def tree(rng: Rng, root: Any) -> Any:
     elif change == 2 and isinstance(node[key], int | float) and abs(node[key]) < 1e300:
         node[key] = node[key] * pick(rng, (-1, 2, 10, 1_000, 0.5, 0.001))
     elif change == 3 and isinstance(node[key], dict):
-        node[key][pick(rng, ("x", "kind", "\x1b[2J", "layers"))] = pick(rng, VALUES)
+        node[key][pick(rng, ("x", "kind", "\x1b[2J", "layers"))] = deepcopy(pick(rng, VALUES))
     else:
-        node[key] = pick(rng, VALUES)
+        # A copy, as later changes could put a shared list or table into itself.
+        node[key] = deepcopy(pick(rng, VALUES))
     return whole[""]
 
 
