@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sounds
-from sayso.sound.noise import pink_noise, random_slice, snr_gain
+from sayso.sound.noise import coloured_noise, random_slice, snr_gain
 
 
 def power(samples: np.ndarray) -> float:
@@ -34,7 +34,7 @@ def test_random_slices_come_from_all_positions() -> None:
 
 
 def test_pink_noise_has_the_same_power_in_each_octave() -> None:
-    noise = pink_noise(160_000)
+    noise = coloured_noise(160_000)
     power = np.abs(np.fft.rfft(noise)) ** 2
     frequencies = np.fft.rfftfreq(len(noise), 1 / 16_000)
     octaves = [power[(frequencies >= low) & (frequencies < 2 * low)].sum() for low in (125, 250, 500, 1000, 2000)]

@@ -115,6 +115,17 @@ class AugmentationSettings:
         Largest relative change of speed (and with it of pitch), up or down.
     gain : float
         Largest change of level in decibels, up or down.
+    faint_probability : float
+        Fraction of the clips whose level is instead lowered by up to `faint`.
+    faint : float
+        Largest attenuation of such a clip, in decibels.
+    equalizer_probability, equalizer : float, float
+        Fraction of the clips whose spectrum is coloured by a random equaliser, and the standard deviation of its gains,
+        in decibels.
+    band_probability : float
+        Fraction of the clips that lose their high frequencies, as on a telephone, and fraction that lose the lowest.
+    clipping_probability, clipping : float, float
+        Fraction of the clips that are overdriven before any reverberation, and by how many decibels at the most.
     reverberation_probability : float
         Fraction of the clips that are convolved with a generated room impulse response.
     reverberation_time : tuple of float
@@ -135,6 +146,13 @@ class AugmentationSettings:
     shift: float = 0.06
     speed: float = 0.12
     gain: float = 6.0
+    faint_probability: float = 0.0
+    faint: float = 40.0
+    equalizer_probability: float = 0.0
+    equalizer: float = 4.0
+    band_probability: float = 0.0
+    clipping_probability: float = 0.0
+    clipping: float = 24.0
     reverberation_probability: float = 0.25
     reverberation_time: tuple[float, float] = (0.1, 0.6)
     renewal: int = 10
@@ -148,7 +166,11 @@ class AugmentationSettings:
     def __post_init__(self) -> None:
         _require(0 <= self.shift <= 1, self, "shift", "between 0 and 1 second")
         _require(0 <= self.speed <= 0.5, self, "speed", "between 0 and 0.5")
-        _require(0 <= self.gain <= 60, self, "gain", "between 0 and 60 dB")
+        for name in ("gain", "faint", "equalizer", "clipping"):
+            _require(0 <= getattr(self, name) <= 60, self, name, "between 0 and 60 dB")
+        for name in ("faint", "equalizer", "band", "clipping"):
+            probability = f"{name}_probability"
+            _require(0 <= getattr(self, probability) <= 1, self, probability, "between 0 and 1")
         _require(0 <= self.reverberation_probability <= 1, self, "reverberation_probability", "between 0 and 1")
         _require(
             0.05 <= self.reverberation_time[0] <= self.reverberation_time[1] <= 2,
@@ -202,6 +224,8 @@ class TrainingSettings:
         Decay per step of the running average of the weights, which is validated and saved; 0 uses the current weights.
     unknown_draws : float
         How often unknown speech is drawn relative to one word; it stands for many words.
+    silence_draws : float
+        How often silence is drawn relative to one word; it stands for every kind of noise.
     unknown_by_word : bool
         Whether each word of unknown speech is learned as a separate class; their probabilities are then added.
     seed : int
@@ -221,6 +245,7 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     average_decay: float = 0.998
     unknown_draws: float = 1.0
+    silence_draws: float = 1.0
     unknown_by_word: bool = False
     seed: int = 0
 
@@ -237,6 +262,7 @@ class TrainingSettings:
         _require(0 <= self.label_smoothing < 1, self, "label_smoothing", "at least 0 and below 1")
         _require(0 <= self.average_decay < 1, self, "average_decay", "at least 0 and below 1")
         _require(0.1 <= self.unknown_draws <= 10, self, "unknown_draws", "between 0.1 and 10")
+        _require(0.1 <= self.silence_draws <= 10, self, "silence_draws", "between 0.1 and 10")
         _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
 
 

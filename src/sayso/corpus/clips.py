@@ -118,16 +118,16 @@ def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.
     reasons: list[str | None] = []
     for number, path in enumerate(paths):
         try:
-            clip, _ = fit_window(_sound(path, features, LONGEST), features.clip_samples)
+            clip, _ = fit_window(read_sound(path, features, LONGEST), features.clip_samples)
         except AudioError as error:
             reasons.append(str(error))
             continue
-        samples[number], peaks[number] = _to_int16(clip)
+        samples[number], peaks[number] = to_int16(clip)
         reasons.append(None)
     return samples, peaks, reasons
 
 
-def _sound(path: Path, features: FeatureSettings, longest: float = math.inf) -> Samples:
+def read_sound(path: Path, features: FeatureSettings, longest: float = math.inf) -> Samples:
     """Read a whole sound as the features want it."""
     samples = audio.load(path, features.sample_rate, longest, only_files=True)
     return high_passed_clip(samples, features.high_pass, features.sample_rate)
@@ -136,24 +136,25 @@ def _sound(path: Path, features: FeatureSettings, longest: float = math.inf) -> 
 def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: int) -> Clips:
     """Read recordings of speech without any of the words and cut them into windows, each a clip of an unknown word.
 
-    Windows more than 20 dB below the loud ones of their file (the ninth decile) are pauses and are left out. So is a
-    remainder that fills less than half a window, unless it is the whole recording.
+    Each window starts in the middle of the one before it. Windows more than 20 dB below the loud ones of their file
+    (the ninth decile) are pauses and are left out. So is a remainder of less than a quarter of a window.
     """
     length = features.clip_samples
 
     def read(path: Path) -> list[tuple[NDArray[np.int16], float]] | Skipped:
         try:
-            speech = _sound(path, features)
+            speech = read_sound(path, features)
         except AudioError as error:
             return Skipped(path, str(error))
-        count = max((len(speech) + length // 2) // length, 1)
-        padded = np.zeros(count * length, np.float32)
+        step = length // 2
+        count = max((len(speech) - length + step // 2) // step + 1, 1)
+        padded = np.zeros(length + (count - 1) * step, np.float32)
         padded[: len(speech)] = speech[: len(padded)]
-        windows = padded.reshape(count, length)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, length)[::step]
         powers = np.square(windows).mean(axis=1)
         if not powers.any():
             return Skipped(path, "holds nothing but silence")
-        return [_to_int16(window) for window in windows[powers > 0.01 * np.percentile(powers, 90)]]
+        return [to_int16(window) for window in windows[powers > 0.01 * np.percentile(powers, 90)]]
 
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(read, paths))
@@ -165,7 +166,7 @@ def load_negatives(paths: Sequence[Path], features: FeatureSettings, threads: in
     return Clips(samples, rows, tuple(cut for cut in results if isinstance(cut, Skipped)), peaks)
 
 
-def _to_int16(samples: FloatArray) -> tuple[NDArray[np.int16], float]:
+def to_int16(samples: FloatArray) -> tuple[NDArray[np.int16], float]:
     """Return a clip as integers, and what their full scale stands for: floats beyond 1 are not cut off."""
     peak = max(float(samples.max()), -float(samples.min()), 1.0)
     scaled = samples if peak == 1 else samples / np.float32(peak)
@@ -177,7 +178,7 @@ def load_noises(paths: Sequence[Path], features: FeatureSettings) -> tuple[list[
     noises, skipped = [], []
     for path in paths:
         try:
-            noise = _sound(path, features)
+            noise = read_sound(path, features)
         except AudioError as error:
             skipped.append(Skipped(path, str(error)))
             continue

@@ -44,12 +44,17 @@ class Utterance:
 def official_split(speaker: str) -> Split:
     """Return the split of a speaker by the rule of the Speech Commands corpus.
 
-    The SHA-1 hash of the name is taken as a percentage: below 10 is for validation, from 10 to below 20 for testing,
-    the rest for training. From the README of Speech Commands v0.02 (Warden 2018, arXiv:1804.03209).
+    The `percentage` of the name decides: below 10 is for validation, from 10 to below 20 for testing, the rest for
+    training. From the README of Speech Commands v0.02 (Warden 2018, arXiv:1804.03209).
     """
+    place = percentage(speaker)
+    return "validation" if place < 10 else "testing" if place < 20 else "training"
+
+
+def percentage(speaker: str) -> float:
+    """Return the SHA-1 hash of a name as a percentage, from 0 to 100, by the rule of Speech Commands."""
     largest = 2**27 - 1
-    percentage = int.from_bytes(_hash(speaker)) % (largest + 1) * (100 / largest)
-    return "validation" if percentage < 10 else "testing" if percentage < 20 else "training"
+    return int.from_bytes(_hash(speaker)) % (largest + 1) * (100 / largest)
 
 
 def _hash(name: str) -> bytes:

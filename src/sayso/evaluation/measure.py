@@ -23,7 +23,7 @@ from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.evaluation.predictions import Predictions
 from sayso.model.metadata import training_of
 from sayso.recognition.recognizer import Recognizer
-from sayso.sound.noise import pink_noise
+from sayso.sound.noise import coloured_noise
 from sayso.system.workers import cores, in_order
 
 # Clips in one batch of `review`.
@@ -255,7 +255,7 @@ def measure(
     if not noises:
         source = f"the corpus's own {len(sounds)} recordings, which training may have used too"
     if not sounds:
-        sounds, source = [pink_noise(GENERATED * recognizer.model.features.sample_rate)], "generated pink noise"
+        sounds, source = [coloured_noise(GENERATED * recognizer.model.features.sample_rate)], "generated pink noise"
     progress("evaluating")
     predictions = predict(recognizer, clips)
     in_noise: dict[float, Evaluation] = {}
@@ -279,7 +279,7 @@ def measure(
 
 def seconds_per_clip(recognizer: Recognizer) -> float:
     """Measure the median time from the samples of one window to its probabilities, on one thread of this machine."""
-    window = pink_noise(recognizer.model.features.clip_samples)[None]
+    window = coloured_noise(recognizer.model.features.clip_samples)[None]
     times = []
     with threadpool_limits(1):
         for _ in range(TIMED):

@@ -34,6 +34,8 @@ _Work = Callable[[Iterable[Item]], Iterator[Result]]
 AHEAD = 3
 # Seconds within which a scheduler must reply, and then have a worker.
 PATIENCE = 15
+# Times that a client of a cluster is started on a machine so busy that it does not run in time.
+ATTEMPTS = 3
 
 
 def cores() -> int:
@@ -220,7 +222,7 @@ def _on_cluster(
     except ImportError as error:
         raise WorkerError('a Dask cluster needs Dask on this machine too: pip install "sayso[dask]"') from error
     try:
-        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+        client = _connected(address)
     except (OSError, ValueError) as error:
         raise WorkerError(
             f"cannot reach a Dask scheduler at {address} ({error}); start one, or correct the address"
@@ -254,6 +256,17 @@ def _on_cluster(
                 ) from error
 
         yield work
+
+
+def _connected(address: str) -> Any:
+    """Return a client of the cluster; on a busy machine its thread may need more than the time that Dask allows."""
+    import distributed
+
+    for _ in range(ATTEMPTS):
+        # Dask has no other error for an event loop that does not run within 10 seconds.
+        with contextlib.suppress(AssertionError):
+            return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    raise TimeoutError("this machine is too busy for a client of Dask")
 
 
 def _check_programs(client: Any, address: str) -> None:

@@ -1,8 +1,8 @@
 """Augmentation of training clips: what is spoken stays, how it sounds changes.
 
-Speed, position and reverberation are changed on samples. Level, noise and masks are applied to mel energies, where they
-cost almost nothing: the powers of uncorrelated sounds add up, so noise can be added there. Every function takes its
-randomness as `rng`, so that a batch can be reproduced from its seed.
+Speed, position, clipping and reverberation are changed on samples. Level, noise, colour and masks are applied to mel
+energies, where they cost almost nothing: the powers of uncorrelated sounds add up, so noise can be added there. Every
+function takes its randomness as `rng`, so that a batch can be reproduced from its seed.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,14 @@ from sayso.training.reverberation import ImpulseResponses
 
 FloatArray = NDArray[np.float32]
 
+# Points of the random equaliser, between which its gain is interpolated.
+EQUALIZER_POINTS = 5
+# Where the edge of a limited band lies, as a fraction of the mel bands, and the slope beyond it in decibels per band:
+# the steep edges of telephones and codecs, and the gentle ones of small loudspeakers and microphones.
+HIGHEST_EDGE, LOWEST_EDGE, SLOPE = (0.45, 0.95), (0.0, 0.15), (6.0, 20.0)
+# Attenuation far beyond the edge, in decibels.
+DEEPEST = 60.0
+
 
 def augment(
     clip: FloatArray,
@@ -26,7 +34,7 @@ def augment(
     sample_rate: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Change the speed, position and reverberation of one clip at random.
+    """Change the speed, position, clipping and reverberation of one clip at random.
 
     Parameters
     ----------
@@ -53,6 +61,8 @@ def augment(
     if settings.speed:
         clip = change_speed(clip, 1 + rng.uniform(-settings.speed, settings.speed), sample_rate)
     clip = place(clip, length, int(rng.integers(-offset, offset + 1)))
+    if settings.clipping_probability and rng.random() < settings.clipping_probability:
+        clip = overdrive(clip, rng.uniform(0, settings.clipping))
     if responses and rng.random() < settings.reverberation_probability:
         clip = responses.convolve(clip, rng)
     return clip
@@ -72,6 +82,12 @@ def place(clip: FloatArray, length: int, shift: int) -> FloatArray:
     placed = np.zeros(length, np.float32)
     placed[max(start, 0) : max(start + len(clip), 0)] = clip[max(-start, 0) : max(length - start, 0)]
     return placed
+
+
+def overdrive(clip: FloatArray, decibels: float) -> FloatArray:
+    """Cut a clip off at a level this far below its peak, as a microphone does whose gain is too high."""
+    limit = np.float32(np.abs(clip).max(initial=0) * 10 ** (-decibels / 20))
+    return np.clip(clip, -limit, limit)
 
 
 def add_noise(
@@ -97,7 +113,11 @@ def add_noise(
         Source of randomness.
     """
     batch, frames, _ = energies.shape
-    gains = np.power(10, rng.uniform(-settings.gain, settings.gain, (batch, 1, 1)) / 10)
+    decibels = rng.uniform(-settings.gain, settings.gain, (batch, 1, 1))
+    if settings.faint_probability:
+        faint = rng.random(decibels.shape) < settings.faint_probability
+        decibels = np.where(faint, rng.uniform(-settings.faint, settings.gain, decibels.shape), decibels)
+    gains = np.power(10, decibels / 10)
     energies *= gains.astype(np.float32)
     if not noises:
         return
@@ -107,6 +127,35 @@ def add_noise(
         noise = random_slice(noises, frames, rng)
         gain = snr_gain(powers[clip], float(noise.sum(axis=0) @ band_widths), ratios[clip])
         energies[clip] += np.float32(gain) * noise
+
+
+def colour(energies: FloatArray, settings: AugmentationSettings, rng: np.random.Generator) -> None:
+    """Colour clips as microphones, telephones and codecs do, in place.
+
+    Parameters
+    ----------
+    energies : ndarray of float32, shape (batch, frames, mel_bands)
+        Mel energies of the clips; overwritten.
+    settings : AugmentationSettings
+        How often the spectrum is equalised and limited, and how much.
+    rng : Generator
+        Source of randomness.
+    """
+    if not settings.equalizer_probability and not settings.band_probability:
+        return
+    batch, _, bands = energies.shape
+    band = np.arange(bands)
+    points = np.linspace(0, bands - 1, EQUALIZER_POINTS)
+    decibels = np.zeros((batch, bands))
+    for curve in decibels:
+        equalized, cut_high, cut_low = rng.random(3)
+        if equalized < settings.equalizer_probability:
+            curve += np.interp(band, points, rng.normal(0, settings.equalizer, EQUALIZER_POINTS))
+        if cut_high < settings.band_probability:
+            curve -= np.clip((band - rng.uniform(*HIGHEST_EDGE) * bands) * rng.uniform(*SLOPE), 0, DEEPEST)
+        if cut_low < settings.band_probability:
+            curve -= np.clip((rng.uniform(*LOWEST_EDGE) * bands - band) * rng.uniform(*SLOPE), 0, DEEPEST)
+    energies *= np.power(10, decibels[:, None] / 10).astype(np.float32)
 
 
 def mask(

@@ -6,6 +6,7 @@ epoch and the position of the batch, so the result does not depend on the number
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class TrainingSet:
         Unknown words that are each learned as a separate class; their indices follow those of the labels.
     batches : int
         Number of batches in an epoch. An epoch draws as many clips of each label as a word has on average, and
-        `unknown_draws` times as many of unknown speech.
+        `unknown_draws` times as many of unknown speech and `silence_draws` times as many of silence.
     """
 
     def __init__(
@@ -80,19 +81,20 @@ class TrainingSet:
         self._classes = np.array([places[name] for name in names], np.int64)
         words = [sum(map(len, pool)) for label, pool in zip(self.labels, self._pools, strict=True)
                  if label not in (SILENCE, UNKNOWN)]  # fmt: skip
-        share, unknown = max(round(np.mean(words)), 1), settings.training.unknown_draws
-        self._counts = [max(round(share * unknown), 1) if label == UNKNOWN else share for label in self.labels]
+        share = max(round(np.mean(words)), 1)
+        draws = {UNKNOWN: settings.training.unknown_draws, SILENCE: settings.training.silence_draws}
+        self._counts = [max(round(share * draws.get(label, 1)), 1) for label in self.labels]
         size = sum(self._counts)
         self.batch_size = min(settings.training.batch_size, size)
         self.batches = size // self.batch_size
 
     def _pool(self, rows: Sequence[Clip], label: str) -> list[Labels]:
-        """Return the positions of the clips of a label, grouped by word."""
-        words: dict[str, list[int]] = {}
+        """Return the positions of the clips of a label, grouped by word, and by folder where no word is known."""
+        groups: dict[tuple[str, Path | None], list[int]] = {}
         for position, row in enumerate(rows):
             if label_of(row.word, self.labels) == label:
-                words.setdefault(row.word, []).append(position)
-        return [np.array(positions) for positions in words.values()]
+                groups.setdefault((row.word, row.path.parent if row.word == UNKNOWN else None), []).append(position)
+        return [np.array(positions) for positions in groups.values()]
 
     def _unknown_words(self) -> tuple[str, ...]:
         """Return the unknown words that have enough clips to be classes."""
@@ -157,14 +159,18 @@ class TrainingSet:
         return positions[order], classes[order]
 
     def _draw(self, pool: Sequence[Labels], draws: int, rng: np.random.Generator) -> Labels:
-        """Draw clips of one label; within a word, the number of draws of any two clips differs by at most one.
+        """Draw clips of one label; within a group, the number of draws of any two clips differs by at most one.
 
         Where a label stands for several words, each is drawn in proportion to the square root of its number of clips.
-        Rare words so get more than their share, and "unknown" means more than its most frequent words.
+        Rare words so get more than their share, and "unknown" means more than its most frequent words. Where it has
+        both words and recordings of running speech, each kind gets half of the draws.
         """
         if not pool:
             return np.full(draws, -1)
         weights = np.sqrt([len(positions) for positions in pool])
+        running = np.array([self._clips.rows[positions[0]].word == UNKNOWN for positions in pool])
+        if running.any() and not running.all():
+            weights[running] *= weights[~running].sum() / weights[running].sum()
         counts = rng.multinomial(draws, weights / weights.sum())
         drawn = []
         for positions, count in zip(pool, counts, strict=True):
@@ -181,6 +187,7 @@ class TrainingSet:
         for clip in np.flatnonzero(positions < 0):
             noise = random_slice(self._noises, settings.features.frames, rng)
             energies[clip] = np.float32(silence_level(rng) ** 2) * noise
+        augmentation.colour(energies, settings.augmentation, rng)
         log_mel = extractor.decibels(energies)
         augmentation.mask(log_mel, settings.augmentation, settings.features, rng)
         return extractor.cepstra(log_mel)

@@ -17,10 +17,12 @@ from sayso.corpus.clip_sets import benchmark_set
 from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Corpus
 from sayso.corpus.digests import digests, repeated
+from sayso.corpus.places import Places, cut_words
 from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
+from sayso.sound.noise import generated_noises
 from sayso.system.suggestions import did_you_mean
 from sayso.system.workers import cores
 from sayso.training.batches import TrainingSet
@@ -61,6 +63,7 @@ def prepare(
     checkpoint: Path | None = None,
     cache: Path | None = None,
     threads: int | None = None,
+    places: Places | None = None,
 ) -> Prepared:
     """Read the clips of a corpus and set up a training on them.
 
@@ -84,6 +87,9 @@ def prepare(
     threads : int, optional
         How many threads (processes for reading clips) share the work; the result does not depend on it. By default
         one per core.
+    places : mapping of Path to sequence of Place, optional
+        Where words are in some recordings of running speech; those that are frequent enough are cut out and learned as
+        unknown words of the corpus are.
 
     Raises
     ------
@@ -98,6 +104,8 @@ def prepare(
         extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
         backgrounds, unread = load_noises([*corpus.noises, *noises], settings.features)
         skipped += unread
+        if backgrounds:
+            backgrounds += generated_noises(settings.features.sample_rate)
         labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
         rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
         if cache:
@@ -116,6 +124,9 @@ def prepare(
                 )
             splits["training"] = splits["training"].joined(speech)
             skipped += speech.skipped
+        if places:
+            spoken = cut_words(places, settings.features, labels, threads)
+            splits["training"] = splits["training"].joined(spoken)
         found = digests(clips.samples)
         warnings = [
             *corpus.warnings,

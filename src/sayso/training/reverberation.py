@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float32]
 SPEED_OF_SOUND = 343.0  # metres per second, at 20 °C
 SMALLEST, LARGEST = (2.5, 2.5, 2.2), (8.0, 6.0, 3.5)  # sizes of rooms, in metres
 WALL = 0.3  # smallest distance of speaker and microphone from the walls, in metres
-LONGEST = 0.3  # longest impulse response, in seconds; the faint end of a longer one is cut off
+LONGEST = 0.5  # longest impulse response, in seconds; the faint end of a longer one is cut off
 
 
 def impulse_response(reverberation_time: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.config import UNKNOWN, Settings, TrainingSettings
+from sayso.config import SILENCE, UNKNOWN, Settings, TrainingSettings
 from sayso.corpus.clip_sets import ClipSet
 from sayso.errors import SettingsError
 from sayso.evaluation.accuracy import Evaluation
@@ -266,14 +266,16 @@ class Training:
         return Rehearsal.of(examples, np.concatenate(labels), self.data.labels)
 
     def _fill(self, network: Network, vector: FloatArray) -> Network:
-        """Copy weights into a network, corrected for use, where unknown speech is as likely as any word.
+        """Copy weights into a network, corrected for use, where unknown speech and silence are as likely as any word.
 
         The network has learned how often each label was drawn, and of two equally likely labels it prefers the one
         drawn more often. By Bayes' rule the logarithm of that ratio is part of the logit; it is subtracted here.
         """
         network.parameters.vector[:] = vector
-        if UNKNOWN in self.data.labels:
-            network.raise_logit(self.data.labels.index(UNKNOWN), -np.log(self.settings.training.unknown_draws))
+        training, labels = self.settings.training, self.data.labels
+        for label, draws in ((UNKNOWN, training.unknown_draws), (SILENCE, training.silence_draws)):
+            if label in labels:
+                network.raise_logit(labels.index(label), -np.log(draws))
         return network
 
     def _save_checkpoint(self, path: Path) -> None:
