@@ -232,6 +232,7 @@ class Training:
             network=network,
             decision=self.settings.decision,
             digests=self.digests,
+            parts=dict(self.data.parts),
             training={
                 "settings": self.settings.to_dict(),
                 "data": self.provenance,
