@@ -257,7 +257,7 @@ def test_unknown_speech_is_not_preferred_for_being_drawn_more_often(tiny_corpus:
     raw = Network(training.network.chain.layers, model.network.input_shape)
     raw.parameters.vector[:] = training._trainer.averaged
     # Two words are unknown speech, and separate classes after the labels.
-    assert training.data.parts == ("up", "zero")
+    assert tuple(training.data.parts) == ("up", "zero")
     classes = raw.logits(features)
     labels = len(training.data.labels)
     assert classes.shape[1] == labels + 2
