@@ -63,6 +63,7 @@ class Display:
         self._title, self._labels, self._listening, self._statistics = printable(title), labels, listening, statistics
         self._log: deque[tuple[str, Detection]] = deque(maxlen=LOG)
         self._next = 0.0
+        self._newest: WindowScores | None = None
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Display:
@@ -72,6 +73,8 @@ class Display:
 
     def __exit__(self, *error: object) -> None:
         """Stop drawing; the last state stays on the screen."""
+        if self._newest:
+            self._live.update(self._render(self._newest))
         self._live.__exit__(None, None, None)
 
     def print(self, text: str) -> None:
@@ -82,6 +85,7 @@ class Display:
 
     def show(self, window: WindowScores) -> None:
         """Update the display if the last update is old enough, or if a word was detected."""
+        self._newest = window
         if window.detection:
             self._log.appendleft((f"{datetime.now():%H:%M:%S}", window.detection))
         if window.detection or time.monotonic() >= self._next:
