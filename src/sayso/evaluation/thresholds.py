@@ -8,8 +8,12 @@ from dataclasses import replace
 from sayso.config import DecisionSettings
 from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, score
 
-# Thresholds of the trade-off; label smoothing keeps the probabilities of the network below about 0.95.
-THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
+# Thresholds of the trade-off, denser where few false alarms an hour are.
+THRESHOLDS = (
+    *(round(0.2 + 0.025 * step, 3) for step in range(24)),
+    *(round(0.8 + 0.01 * step, 2) for step in range(18)),
+    *(0.98, 0.985, 0.99, 0.995, 0.998),
+)
 
 
 def trade_off(
