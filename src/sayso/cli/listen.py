@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
-from sayso.cli.options import device_option, format_option, model_option
+from sayso.cli.options import decision_options, device_option, format_option, model_option
 from sayso.cli.sound_options import KINDS, channel_option, raw_layout
 from sayso.cli.tables import percent
 
@@ -50,6 +50,7 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Channels of raw samples. [default: 1]")
 @click.option("--sample-format", "kind", type=click.Choice(KINDS), help="Form of raw samples. [default: s16le]")
 @channel_option
+@decision_options
 @format_option("text", "jsonl")
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
@@ -80,8 +81,9 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
-    kind: str | None, channel: int | None, style: str, actions: tuple[str, ...], exec_timeout: float, shell: bool,
-    record: Path | None, gain: float, wake: str | None, seconds: float | None, stats: bool,
+    kind: str | None, channel: int | None, sensitivity: float, anywhere: bool, patient: bool, style: str,
+    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float,
+    wake: str | None, seconds: float | None, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
@@ -111,7 +113,7 @@ def listen(
         raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
     keep_freed_memory()
     name = model or DEFAULT
-    recognizer, gate = load(name), None
+    recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
     if wake is not None:
         recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)
     model_rate = recognizer.model.features.sample_rate
