@@ -86,12 +86,19 @@ def main() -> None:
         talk, skipped = listen_to_recordings(recognizer, data.talk(split), data.places(split), cores())
         if skipped or not talk:
             raise CorpusError(skipped[0].reason if skipped else f"{arguments.running} has no recording of this split")
-        score = alarms_on(talk, recognizer.model.decision)
+        everywhere = alarms_on(talk, recognizer.model.decision)
+        everywhere = of_words(everywhere, lambda word: word != gate.word)
         words, commands = alarms_after(gate, talk, recognizer.model.decision)
         rows += [
-            alarm_row("commands without a wake word", of_words(score, lambda word: word != gate.word)),
+            alarm_row("commands without a wake word", everywhere),
             alarm_row(f"the wake word {gate.word}", words),
             alarm_row(f"commands within {gate.seconds:g} s after it", commands),
+            (
+                "the same, if both come independently",
+                f"{words.rate * everywhere.rate * gate.seconds / 3600:.4f} per hour",
+                "",
+                "the product of the two rates above",
+            ),
         ]
     pairs = pairs_of(recognizer, gate, data, split, arguments.count)
     rows += [
