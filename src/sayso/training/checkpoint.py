@@ -101,6 +101,8 @@ class Checkpoint:
                     header = json.loads(file.metadata()[_KEY])
                     vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
                 made_with = {name: header[name] for name in origin}
+                # Older versions also kept how words are decided, which makes no difference to a training.
+                made_with["settings"].pop("decision", None)
                 history = history_of(header)
                 if len(history) != len(header["history"]):
                     raise ValueError("its history has values that are not finite numbers")
