@@ -98,18 +98,19 @@ class TrainingSet:
         return [np.array(positions) for positions in groups.values()]
 
     def _unknown_words(self) -> dict[str, float]:
-        """Return the unknown words that have enough clips to be classes, with the fraction of the draws of each."""
+        """Return the unknown words that have enough clips to be classes, or the most frequent, with their fractions."""
         if UNKNOWN not in self.labels:
             return {}
         pool = self._pools[self.labels.index(UNKNOWN)]
-        fractions = {
-            word: float(fraction)
+        enough = [
+            (-len(positions), word, float(fraction))
             for positions, fraction in zip(pool, self._fractions(pool), strict=True)
             if (word := self._clips.rows[positions[0]].word) != UNKNOWN
             and len(positions) >= FEWEST_CLIPS
             and can_be_label(word)
-        }
-        return dict(sorted(fractions.items()))
+        ]
+        most = sorted(enough)[: self._settings.training.unknown_classes]
+        return dict(sorted((word, fraction) for _, word, fraction in most))
 
     def labels_of(self, classes: Labels) -> Labels:
         """Return the index of the label that each class belongs to."""
