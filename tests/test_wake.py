@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +59,17 @@ def test_the_remaining_time_falls_with_the_sound() -> None:
             WakeGate("computer", seconds)
 
 
-def test_a_label_or_a_word_within_unknown_speech_wakes(tiny_recognizer: Recognizer, by_word_model: Model) -> None:
+@pytest.fixture(scope="module")
+def knowing_zero(by_word_model: Model) -> Model:
+    """A model that knows "zero" within unknown speech; parts of windows, which it has not learned, are not scored."""
+    return replace(by_word_model, decision=replace(by_word_model.decision, newest=0.0))
+
+
+def test_a_label_or_a_word_within_unknown_speech_wakes(tiny_recognizer: Recognizer, knowing_zero: Model) -> None:
     samples, _ = sounds.stream(["no", "zero", "no", "up", "yes"])
     for name, recognizer, wake, seconds, expected in (
         ("a label", tiny_recognizer, "Up", 5.0, ["up", "yes"]),
-        ("within unknown speech", Recognizer(by_word_model), "zero", 2.0, ["zero", "no"]),
+        ("within unknown speech", Recognizer(knowing_zero), "zero", 2.0, ["zero", "no"]),
     ):
         with case(name):
             waiting, gate = waiting_for(wake, recognizer, seconds)
@@ -93,9 +100,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(by_word_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(knowing_zero: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    by_word_model.save(path)
+    knowing_zero.save(path)
     return path
 
 
