@@ -5,9 +5,10 @@ Example: python scripts/shipped_models/measure_running.py commands --split valid
 
 Words are heard on two streams, in each of which every word of the model is said equally often: without noise, each
 recording at its own level; and over noise at 10 dB. False alarms are counted on running speech, where a word that
-stands in the sentence (words.tsv) is none, on phrases that resemble the words, with a second of pause after each, and
-on noise and music, each recording by itself. All figures but those of the trade-off hold with the settings in the model file; those take one threshold for
-all words, the lowest that gives at most so many false alarms an hour on this running speech.
+stands in the sentence (words.tsv) is none; on phrases that resemble the words, with a second of pause after each; and
+on noise and music, each recording by itself. All figures but those of the trade-off hold with the settings in the model
+file; those take one threshold for all words, the lowest that gives at most so many false alarms an hour on this running
+speech.
 
 Intervals (95 %) are found by resampling speakers of words and of running speech, and recordings of the rest.
 
