@@ -29,8 +29,7 @@ def evaluate_stream(
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it and on running speech, and print the result."""
     from sayso.evaluation.alarms import alarm_curve, alarms_on, with_alarms
-    from sayso.evaluation.stream_scores import listen_to, score
-    from sayso.evaluation.streams import recording
+    from sayso.evaluation.stream_scores import score
     from sayso.evaluation.thresholds import choose_thresholds, trade_off
     from sayso.model import shipped
     from sayso.recognition.recognizer import load
@@ -46,15 +45,13 @@ def evaluate_stream(
             f"{model} comes with sayso and is never changed; copy {shipped.find(model)} and give the copy"
         )
     recognizer = load(model)
-    if labels:
-        stream = recording(directory, labels, recognizer.labels, recognizer.model.features.sample_rate)
-        for line in stream.notes:
-            note(line)
-        streams = {HEARD: [listen_to(recognizer, stream)]}
-    else:
-        corpus = scanned(directory, speaker, layout)
-        streams = _listen_to_built(recognizer, corpus, split, noise, snr, negatives, hours or 1.0, bool(running))
+    # What is wrong with a folder is told before the long computations.
+    corpus = None if labels else scanned(directory, speaker, layout)
     talk = listen_to_talk(recognizer, running) if running else []
+    if corpus:
+        streams = _listen_to_built(recognizer, corpus, split, noise, snr, negatives, hours or 1.0, bool(running))
+    else:
+        streams = {HEARD: [_listen_to_recording(recognizer, directory, labels)]}
     # The stream that is reported by itself: the one in noise, if there is noise.
     *_, parts = streams.values()
     settings = recognizer.model.decision
@@ -84,9 +81,8 @@ def evaluate_stream(
         note(f"saved stream.png and stream.svg in {plots}")
         if talk:
             against = {name: with_alarms([points], talk_curve) for name, points in curves.items()}
-            save_drawn(
-                plots, lambda: [running_trade_off(against, alarms_on(talk, settings).rate, heard_at(streams, settings))]
-            )
+            rate, heard = alarms_on(talk, settings).rate, heard_at(streams, settings)
+            save_drawn(plots, lambda: [running_trade_off(against, rate, heard)])
             note(f"saved running.png and running.svg in {plots}")
     if as_json:
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
