@@ -5,27 +5,26 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from sayso.config import DecisionSettings
+from sayso.config.odds import shifted
 from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, score
 
-# Thresholds of the trade-off, denser where few false alarms an hour are.
-THRESHOLDS = (
-    *(round(0.2 + 0.025 * step, 3) for step in range(24)),
-    *(round(0.8 + 0.01 * step, 2) for step in range(18)),
-    *(0.98, 0.985, 0.99, 0.995, 0.998),
-)
+# Thresholds of the trade-off, evenly spaced in log-odds: from 0.05 to 0.9995.
+THRESHOLDS = tuple(round(shifted(0.5, nats), 5) for nats in np.arange(-3, 7.75, 0.25).tolist())
 
 
 def trade_off(
     parts: Sequence[StreamPosteriors], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
 ) -> list[tuple[float, StreamScore]]:
-    """Score a stream at several thresholds; the re-arm threshold is scaled in proportion."""
+    """Score a stream at several thresholds, each for all words."""
     return [(threshold, score(parts, with_threshold(settings, threshold))) for threshold in thresholds]
 
 
 def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
-    """Return the settings with one threshold for all words, and the re-arm threshold scaled in proportion."""
-    return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
+    """Return the settings with one threshold for all words."""
+    return replace(settings, threshold=threshold, words={})
 
 
 def choose_thresholds(
