@@ -239,7 +239,7 @@ def test_a_faint_word_is_detected_when_a_pause_follows_and_a_clear_one_at_once()
         (0.98, False, False, "at once"),
         (0.6, True, False, "after"),
         (0.6, False, False, "never"),
-        (0.3, True, False, "never"),
+        (0.15, True, False, "never"),
         (0.98, True, True, "after"),
         (0.98, False, True, "never"),
     ):

@@ -301,12 +301,12 @@ class DecisionSettings:
 
     step: float = 0.1
     smoothing: int = 5
-    threshold: float = 0.8
+    threshold: float = 0.7
     words: dict[str, float] = field(default_factory=dict)
     alone: bool = True
     ease: float = 2.0
     patient: bool = False
-    hysteresis: float = 1.5
+    hysteresis: float = 0.5
     refractory: float = 0.5
     newest: float = 0.4
 
