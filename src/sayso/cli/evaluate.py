@@ -12,6 +12,7 @@ from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
 from sayso.cli.options import (
     DIRECTORY,
+    alone_options,
     corpus_options,
     format_option,
     model_option,
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--running", type=click.Path(path_type=Path),
-    help="With --stream: running speech, in which nobody gives a command; how often the model answers it, against the "
-    "words that it detects in the stream. If the folder has a table words.tsv, words said within a sentence are no "
-    "false alarms.",
+    help="With --stream: recordings of people who give no command. Measures how often the model answers them, against "
+    "the words that it hears in the stream, at all sensitivities. If the folder has a table words.tsv, words said "
+    "within a sentence are no false alarms.",
 )  # fmt: skip
 @click.option(
     "--choose-threshold",
@@ -61,11 +62,13 @@ if TYPE_CHECKING:
     "--false-alarms-per-hour", "alarms", type=click.FloatRange(0),
     help="Limit for --choose-threshold, with --running per hour of running speech. [default: 1]",
 )  # fmt: skip
+@alone_options
 @corpus_options
 def evaluate(
     directory: Path, model: str | None, split: Split, noise: Path | None, snr: str | None, style: str,
     plots: Path | None, stream: bool, hours: float | None, negatives: Path | None, labels: Path | None,
-    running: Path | None, choose_threshold: bool, alarms: float | None, speaker: str | None, layout: Layout | None,
+    running: Path | None, choose_threshold: bool, alarms: float | None, anywhere: bool, patient: bool,
+    speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Measure a model on DIRECTORY, a folder of recordings or the name of a data set.
 
@@ -89,12 +92,13 @@ def evaluate(
         evaluate_stream(
             model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plots=plots, hours=hours,
             negatives=negatives, labels=labels, running=running, choose=choose_threshold, alarms=alarms,
-            speaker=speaker, layout=layout,
+            anywhere=anywhere, patient=patient, speaker=speaker, layout=layout,
         )  # fmt: skip
         return
-    if hours or negatives or labels or running or choose_threshold or alarms is not None:
+    if hours or negatives or labels or running or choose_threshold or alarms is not None or anywhere or patient:
         raise click.UsageError(
-            "--hours, --negatives, --labels, --running, --choose-threshold and --false-alarms-per-hour need --stream"
+            "--hours, --negatives, --labels, --running, --choose-threshold, --false-alarms-per-hour, --anywhere and "
+            "--patient need --stream"
         )
     from sayso.corpus.clips import load_noises
     from sayso.corpus.corpus import files_below

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore
     from sayso.recognition.recognizer import Recognizer
 
-# False alarms per hour for which the table shows the lowest threshold.
-RATES = (50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5)
+# The sensitivities at which both are told; at 0.5 the model has its own thresholds.
+SENSITIVITIES = tuple(round(0.1 * step, 1) for step in range(11))
 # What the share of the words that are heard is called, in a stream without and with noise.
 HEARD, IN_NOISE = "heard", "heard in noise"
 
@@ -65,7 +65,7 @@ def running_facts(
     talk_curve: Sequence[tuple[float, AlarmScore]],
     curves: Mapping[str, Sequence[tuple[float, StreamScore]]],
 ) -> dict[str, Any]:
-    """Return what was measured on running speech as plain values, with the curves of all thresholds."""
+    """Return what was measured on running speech as plain values, with the curves of sensitivities and thresholds."""
     from sayso.evaluation.alarms import alarms_on
 
     result = alarms_on(talk, settings)
@@ -74,20 +74,21 @@ def running_facts(
         **_shares(heard_at(streams, settings)),
         "alarms": list(map(_plain, result.alarms)),
         "standing": list(map(_plain, result.standing)),
+        "sensitivities": [
+            {"sensitivity": sensitivity, **_point(alarms, heard)}
+            for sensitivity, alarms, heard in _at_sensitivities(talk, streams, settings)
+        ],
         "trade_off": [
-            {
-                "threshold": threshold,
-                "false_alarms_per_hour": point.rate,
-                "false_alarms_interval": list(point.interval()),
-                **_shares({name: curve[number][1] for name, curve in curves.items()}),
-            }
-            for number, (threshold, point) in enumerate(talk_curve)
+            {"threshold": threshold, **_point(alarms, {name: curve[number][1] for name, curve in curves.items()})}
+            for number, (threshold, alarms) in enumerate(talk_curve)
         ],
     }
 
 
-def say_running(talk: Sequence[RecordingPosteriors], streams: Streams, settings: DecisionSettings) -> None:
-    """Print what was measured on running speech."""
+def say_running(
+    talk: Sequence[RecordingPosteriors], folder: Path, streams: Streams, settings: DecisionSettings
+) -> None:
+    """Print what was measured on running speech in a folder."""
     from sayso.evaluation.alarms import alarms_on
 
     result = alarms_on(talk, settings)
@@ -103,32 +104,37 @@ def say_running(talk: Sequence[RecordingPosteriors], streams: Streams, settings:
         ("words that stand", f"{len(result.standing)} detections of a word that is said in the sentence, not counted"),
     ]
     say("\n" + table(("", "measured (95 % interval)"), rows, left=2))
-    header = ("threshold", "false alarms per hour of running speech", *streams)
-    own = ("of the model", *_cells(result, heard_at(streams, settings)))
-    say("\n" + table(header, [own, *_curve(talk, streams, settings)]))
+    rates = [
+        (f"{sensitivity:g}", f"{alarms.rate:.2f}", *(percent(1 - score.miss_rate) for score in heard.values()))
+        for sensitivity, alarms, heard in _at_sensitivities(talk, streams, settings)
+    ]
+    say("\n" + table(("sensitivity", "false alarms per hour", *streams), rates))
     if result.alarms:
         chosen = result.alarms[: listed(len(result.alarms))]
-        said = [(str(alarm.recording), alarm.word, f"{alarm.end:.1f} s", alarm.said) for alarm in chosen]
+        said = [(_below(alarm.recording, folder), alarm.word, f"{alarm.end:.1f} s", alarm.said) for alarm in chosen]
         more = f", the first {len(said)} of {len(result.alarms)}" if len(said) < len(result.alarms) else ""
         say("\n" + table((f"false alarm{more}", "word", "at", "said there"), said, left=4))
 
 
-def _curve(
+def _at_sensitivities(
     talk: Sequence[RecordingPosteriors], streams: Streams, settings: DecisionSettings
-) -> Iterator[tuple[str, ...]]:
-    """Yield a row for the lowest threshold that gives at most each of `RATES`, without those that are alike."""
-    from sayso.evaluation.alarms import alarm_curve, lowest_threshold
-    from sayso.evaluation.thresholds import with_threshold
+) -> Iterator[tuple[float, AlarmScore, dict[str, StreamScore]]]:
+    """Yield the false alarms and the words heard at each sensitivity."""
+    from sayso.evaluation.alarms import alarms_on
 
-    curve = alarm_curve(talk, settings)
-    points = dict.fromkeys(point[0] for rate in RATES if (point := lowest_threshold(curve, rate)))
-    for threshold in points:
-        heard = heard_at(streams, with_threshold(settings, threshold))
-        yield f"{threshold:g}", *_cells(dict(curve)[threshold], heard)
+    for sensitivity in SENSITIVITIES:
+        shifted = settings.at_sensitivity(sensitivity)
+        yield sensitivity, alarms_on(talk, shifted), heard_at(streams, shifted)
 
 
-def _cells(alarms: AlarmScore, heard: Mapping[str, StreamScore]) -> tuple[str, ...]:
-    return f"{alarms.rate:.2f}", *(percent(1 - score.miss_rate) for score in heard.values())
+def _point(alarms: AlarmScore, heard: Mapping[str, StreamScore]) -> dict[str, Any]:
+    rate, interval = alarms.rate, list(alarms.interval())
+    return {"false_alarms_per_hour": rate, "false_alarms_interval": interval, **_shares(heard)}
+
+
+def _below(path: Path, folder: Path) -> str:
+    """Return a path below a folder, or its name if the folder is the recording itself."""
+    return str(path.relative_to(folder)) if path != folder else path.name
 
 
 def _shares(heard: Mapping[str, StreamScore]) -> dict[str, float]:

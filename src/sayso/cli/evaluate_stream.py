@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 def evaluate_stream(
     model: str, directory: Path, *, split: Split, noise: Path | None, snr: str | None, as_json: bool,
     plots: Path | None, hours: float | None, negatives: Path | None, labels: Path | None, running: Path | None,
-    choose: bool, alarms: float | None, speaker: str | None, layout: Layout | None,
+    choose: bool, alarms: float | None, anywhere: bool, patient: bool, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it and on running speech, and print the result."""
     from sayso.evaluation.alarms import alarm_curve, alarms_on, with_alarms
-    from sayso.evaluation.stream_scores import listen_to, score
-    from sayso.evaluation.streams import recording
+    from sayso.evaluation.stream_scores import score
     from sayso.evaluation.thresholds import choose_thresholds, trade_off
-    from sayso.model import shipped
+    from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import load
 
     if labels and (hours or negatives or noise or snr):
@@ -45,16 +44,15 @@ def evaluate_stream(
         raise click.UsageError(
             f"{model} comes with sayso and is never changed; copy {shipped.find(model)} and give the copy"
         )
-    recognizer = load(model)
+    recognizer = load(model, anywhere=anywhere, patient=patient)
+    # What is wrong with a folder is told before the long computations.
     if labels:
-        stream = recording(directory, labels, recognizer.labels, recognizer.model.features.sample_rate)
-        for line in stream.notes:
-            note(line)
-        streams = {HEARD: [listen_to(recognizer, stream)]}
+        streams = {HEARD: [_listen_to_recording(recognizer, directory, labels)]}
+        talk = listen_to_talk(recognizer, running) if running else []
     else:
         corpus = scanned(directory, speaker, layout)
+        talk = listen_to_talk(recognizer, running) if running else []
         streams = _listen_to_built(recognizer, corpus, split, noise, snr, negatives, hours or 1.0, bool(running))
-    talk = listen_to_talk(recognizer, running) if running else []
     # The stream that is reported by itself: the one in noise, if there is noise.
     *_, parts = streams.values()
     settings = recognizer.model.decision
@@ -70,7 +68,8 @@ def evaluate_stream(
             raise click.ClickException(f"no thresholds give at most {most:g} false alarms per hour {where}")
         settings = replace(settings, words={**settings.words, **chosen})
         path = shipped.find(model)
-        replace(recognizer.model, decision=settings).save(path)
+        kept = model_file.load(path)
+        replace(kept, decision=replace(kept.decision, words=settings.words)).save(path)
         note(
             f"saved in {path}: {', '.join(f'{word} {threshold:g}' for word, threshold in chosen.items())}; "
             f"measure it on {'other recordings' if talk else 'another stream'}, as the figures for "
@@ -84,9 +83,8 @@ def evaluate_stream(
         note(f"saved stream.png and stream.svg in {plots}")
         if talk:
             against = {name: with_alarms([points], talk_curve) for name, points in curves.items()}
-            save_drawn(
-                plots, lambda: [running_trade_off(against, alarms_on(talk, settings).rate, heard_at(streams, settings))]
-            )
+            rate, heard = alarms_on(talk, settings).rate, heard_at(streams, settings)
+            save_drawn(plots, lambda: [running_trade_off(against, rate, heard)])
             note(f"saved running.png and running.svg in {plots}")
     if as_json:
         points = [{"threshold": threshold, **point.to_dict()} for threshold, point in curve]
@@ -103,8 +101,19 @@ def evaluate_stream(
     say(stream_table(result, settings))
     if repeated := [(fault, times) for fault, times in result.faults.most_common() if times > 1]:
         say(f"\n{fault_table(repeated[: listed(len(repeated))])}")
-    if talk:
-        say_running(talk, streams, settings)
+    if running:
+        say_running(talk, running, streams, settings)
+
+
+def _listen_to_recording(recognizer: Recognizer, path: Path, labels: Path) -> StreamPosteriors:
+    """Compute the probabilities on a recording whose words a label file lists."""
+    from sayso.evaluation.stream_scores import listen_to
+    from sayso.evaluation.streams import recording
+
+    stream = recording(path, labels, recognizer.labels, recognizer.model.features.sample_rate)
+    for line in stream.notes:
+        note(line)
+    return listen_to(recognizer, stream)
 
 
 def _listen_to_built(

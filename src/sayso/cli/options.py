@@ -158,9 +158,14 @@ _anywhere_option = click.option(
 _patient_option = click.option("--patient", is_flag=True, help="Detect a word only once a pause follows it.")
 
 
+def alone_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say whether words must stand alone."""
+    return _anywhere_option(_patient_option(command))
+
+
 def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options by which words are detected in streams: the keyword arguments of `recognizer.load`."""
-    return _sensitivity_option(_anywhere_option(_patient_option(command)))
+    return _sensitivity_option(alone_options(command))
 
 
 plots_option = click.option(

@@ -4,6 +4,7 @@ In running speech, words of the model are said within sentences. Where a table t
 `sayso.corpus.places`), a word that is detected where it stands in the sentence is counted apart: it is no false alarm.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -97,12 +98,12 @@ class AlarmScore:
         hours: defaultdict[tuple[str, int], float] = defaultdict(float)
         counts: Counter[tuple[str, int]] = Counter()
         for path, seconds in self.seconds.items():
-            for number in range(int(seconds // PART) + 1):
+            for number in range(_part(seconds) + 1):
                 hours[unit(path), number] += min(seconds - number * PART, PART) / 3600
         for alarm in self.alarms:
             # The window may end behind the recording.
             end = min(alarm.end, self.seconds[alarm.recording])
-            counts[unit(alarm.recording), int(end // PART)] += 1
+            counts[unit(alarm.recording), _part(end)] += 1
         return rate_interval([counts[key] for key in hours], list(hours.values()))
 
     def to_dict(self, unit: Callable[[Path], str] = str) -> dict[str, Any]:
@@ -141,6 +142,11 @@ class RecordingPosteriors(Posteriors):
         earliest = detection.end - self.features.clip - EARLIER
         said = (place.word for place in self.places if place.end > earliest and place.start < detection.end)
         return Alarm(detection.label, self.path, detection.end, " ".join(said))
+
+
+def _part(seconds: float) -> int:
+    """Return the number of the part of ten minutes that a time in a recording belongs to."""
+    return max(math.ceil(seconds / PART) - 1, 0)
 
 
 def stands(alarm: Alarm) -> bool:

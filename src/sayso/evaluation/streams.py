@@ -107,8 +107,8 @@ class StreamMaker:
     seed : int
         The same seed gives the same streams.
     level : float or None
-        Active level of the speech in decibels relative to full scale, below which the noise lies; None leaves each
-        recording at its own level.
+        Active level of the speech in decibels relative to full scale; None leaves each recording at its own level, and
+        noise lies below the usual one.
     """
 
     words: Sequence[Clip]
@@ -205,12 +205,13 @@ class StreamMaker:
         """Join noise recordings in random order, each at the same mean level."""
         samples = np.zeros(length, np.float32)
         fade, at = round(FADE * self.sample_rate), 0
+        speech = SPEECH_LEVEL if self.level is None else self.level
         while self.noises and at < length:
             noise = self.noises[int(rng.integers(len(self.noises)))]
             level = float(np.sqrt(np.mean(np.square(noise))))
             noise = faded(noise, fade)[: length - at]
             if level:
-                samples[at : at + len(noise)] += noise * np.float32(10 ** ((SPEECH_LEVEL - self.snr) / 20) / level)
+                samples[at : at + len(noise)] += noise * np.float32(10 ** ((speech - self.snr) / 20) / level)
             at += max(len(noise) - fade, 1)
         return samples
 

@@ -1,13 +1,14 @@
 """Measure a model in a room: the words it hears, and how often it answers people who give no command.
 
-Example: python scripts/shipped_models/measure_running.py commands --split validation --data speech_commands_v0.02 \
+Example: python scripts/shipped_models/running.py commands --split validation --data speech_commands_v0.02 \
     --noise noise --running running_speech --phrases phrases
 
 Words are heard on two streams, in each of which every word of the model is said equally often: without noise, each
 recording at its own level; and over noise at 10 dB. False alarms are counted on running speech, where a word that
-stands in the sentence (words.tsv) is none, on phrases that resemble the words, with a second of pause after each, and
-on noise and music, each recording by itself. All figures but those of the trade-off hold with the settings in the model file; those take one threshold for
-all words, the lowest that gives at most so many false alarms an hour on this running speech.
+stands in the sentence (words.tsv) is none; on phrases that resemble the words, with a second of pause after each; and
+on noise and music, each recording by itself. All figures but those of the trade-off hold with the settings in the model
+file; those take one threshold for all words, the lowest that gives at most so many false alarms an hour on this running
+speech.
 
 Intervals (95 %) are found by resampling speakers of words and of running speech, and recordings of the rest.
 
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from sayso.cli.tables import table
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
+from sayso.config.odds import shifted
 from sayso.corpus.clips import load_noises
 from sayso.corpus.corpus import files_below, scan
 from sayso.corpus.places import Places
@@ -50,8 +52,8 @@ from speech_data import SpeechData, speaker_of, split_of
 SNR = 10.0
 # False alarms per hour of running speech for which the words heard are told.
 RATES = (5.0, 1.0)
-# Thresholds that are tried for these: evenly up to where the probabilities of some networks end, then closer to 1.
-FINE = (*(0.5 + 0.005 * np.arange(94)).round(3).tolist(), *(1 - np.geomspace(0.029, 0.001, 20)).round(4).tolist())
+# Thresholds that are tried for these: closer in log-odds than those of `sayso evaluate`.
+FINE = tuple(shifted(0.5, nats) for nats in np.arange(-2, 8, 0.1).tolist())
 # Seconds from one phrase to the next: they are recordings of a second, and what is said in an hour depends on it.
 PAUSE = 1.0
 
@@ -98,18 +100,26 @@ def main() -> None:
     parser.add_argument("--phrases", type=Path, help="folder of phrases that resemble the words")
     parser.add_argument("--split", choices=["validation", "testing"], default="validation", help="default: validation")
     parser.add_argument("--hours", type=float, default=4.0, help="length of each stream of words (default: 4)")
+    parser.add_argument("--sensitivity", type=float, default=0.5, help="as of sayso listen (default: 0.5)")
+    parser.add_argument("--anywhere", action="store_true", help="words count within sentences, too")
+    parser.add_argument("--patient", action="store_true", help="words wait for the pause after them")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     arguments = parser.parse_args()
 
     data, split = SpeechData.from_arguments(arguments), arguments.split
-    recognizer = load(arguments.model)
+    recognizer = load(
+        arguments.model,
+        sensitivity=arguments.sensitivity,
+        anywhere=arguments.anywhere,
+        patient=arguments.patient,
+    )
     figures: list[Figure] = []
     streams = streams_of_words(recognizer, data, split, arguments.hours)
     decision = recognizer.model.decision
-    shipped = {name: score(parts, decision) for name, parts in streams.items()}
-    figures += [heard(f"words heard, {name}", result) for name, result in shipped.items()]
+    in_use = {name: score(parts, decision) for name, parts in streams.items()}
+    figures += [heard(f"words heard, {name}", result) for name, result in in_use.items()]
     figures += [
-        delay(f"delay, {name}", shipped["quiet"], quantile) for name, quantile in (("median", 0.5), ("95 %", 0.95))
+        delay(f"delay, {name}", in_use["quiet"], quantile) for name, quantile in (("median", 0.5), ("95 %", 0.95))
     ]
     if arguments.running:
         talk = listened(recognizer, data.talk(split), data.places(split))
@@ -208,7 +218,7 @@ def trade_off(
         heard(
             f"words heard, {name}, at most {rate:g} per hour",
             score(parts, with_threshold(decision, threshold)),
-            f"; threshold {threshold:g} gives {result.rate:.1f}",
+            f"; threshold {threshold:.4g} gives {result.rate:.1f}",
         )
         for name, parts in streams.items()
         for rate, (threshold, result) in points
