@@ -66,6 +66,11 @@ async function run({library, model, samples, stream}) {
   }
   return {rows, labels: recognizer.labels, check: recognizer.check()};
 }
+async function decide({library, model, scores}) {
+  const {Decision} = await import("data:text/javascript;base64," + library);
+  const decision = new Decision(model);
+  return scores.map(([end, probabilities, newest]) => decision.update(probabilities, end, newest));
+}
 """
 
 
@@ -97,12 +102,12 @@ def c_rows(program: Path, samples: np.ndarray, labels: int, stream: bool = False
     return np.frombuffer(run.stdout, np.float32).copy().reshape(-1, (1 + stream) * labels)
 
 
-Run = Callable[..., dict[str, Any]]
+Run = Callable[..., Any]
 
 
-def in_node(**argument: Any) -> dict[str, Any]:
+def in_node(function: str, **argument: Any) -> Any:
     script = f"{SCRIPT}\nlet text = ''; for await (const part of process.stdin) text += part;"
-    script += "console.log(JSON.stringify(await run(JSON.parse(text))));"
+    script += f"console.log(JSON.stringify(await {function}(JSON.parse(text))));"
     run = subprocess.run(
         ["node", "--input-type=module", "-e", script], input=json.dumps(argument), capture_output=True, text=True
     )
@@ -111,10 +116,10 @@ def in_node(**argument: Any) -> dict[str, Any]:
 
 
 def in_browser(browser: "Browser") -> Run:
-    def run(**argument: Any) -> dict[str, Any]:
+    def run(function: str, **argument: Any) -> Any:
         page = browser.new_page()
         try:
-            return page.evaluate(f"async argument => {{ {SCRIPT} return run(argument); }}", argument)
+            return page.evaluate(f"async argument => {{ {SCRIPT} return {function}(argument); }}", argument)
         finally:
             page.close()
 
@@ -123,5 +128,10 @@ def in_browser(browser: "Browser") -> Run:
 
 def javascript(run: Run, model: bytes, samples: np.ndarray, stream: bool = False) -> dict[str, Any]:
     """Return what the library computes: its rows, labels and check."""
-    library, numbers = (base64.b64encode(each).decode() for each in (json_file.library(), samples.tobytes()))
-    return run(library=library, model=model.decode("ascii"), samples=numbers, stream=stream)
+    numbers = base64.b64encode(samples.tobytes()).decode()
+    return run("run", library=library(), model=model.decode("ascii"), samples=numbers, stream=stream)
+
+
+def library() -> str:
+    """Return the JavaScript library in base64."""
+    return base64.b64encode(json_file.library()).decode()

@@ -53,7 +53,9 @@ class Exported:
         if int8:
             network = rounded(network)
         labels = tuple(map(printable, model.labels))
-        return cls(replace(model, network=network, labels=labels), printable(name), printable(licence), int8)
+        words = {printable(word): threshold for word, threshold in model.decision.words.items()}
+        model = replace(model, network=network, labels=labels, decision=replace(model.decision, words=words))
+        return cls(model, printable(name), printable(licence), int8)
 
     @cached_property
     def front_end(self) -> FrontEnd:

@@ -50,10 +50,13 @@ def write(exported: Exported) -> bytes:
     front_end, labels = exported.front_end, exported.model.labels
     filters = front_end.filters
     high_pass = front_end.high_pass
+    decision, words = exported.model.decision, [label for label in labels if label not in (SILENCE, UNKNOWN)]
     content = {
         "format": FORMAT,
         **exported.facts,
-        "words": [place for place, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)],
+        "words": list(map(labels.index, words)),
+        "thresholds": [decision.words.get(word, decision.threshold) for word in words],
+        "silence": labels.index(SILENCE) if SILENCE in labels else None,
         "step": exported.step,
         "margin": exported.margin,
         "newest": exported.newest,

@@ -2,6 +2,11 @@
 // It has no dependencies and fetches nothing.
 
 const FORMAT = 1;
+
+// The decision; the comments in sayso/recognition/decision.py explain these.
+const LARGEST = 8;
+const STEPS = 3, EASE_NEWEST = 1, STEPS_AGAIN = 2, EASE_AGAIN = 2;
+const COMPANY = 1.5, PAUSE = 0.1, BEFORE = [0.5, 1.2], AFTER = 0.6;
 // The newest part of a window is scored on its own only where the words have this much probability in the whole.
 const LEAST_WORDS = 0.2;
 
@@ -63,6 +68,7 @@ export class Stream {
     this.due = model.frontEnd.frames;
     this.end = model.window_samples - model.margin;
     this.silence = frontEnd.silence;
+    this.decision = new Decision(model);
     for (let i = 0; i < model.margin; i++) this.take(0);
   }
 
@@ -76,16 +82,18 @@ export class Stream {
   /**
    * Take the next samples, any number of them.
    * @param {Float32Array} samples
-   * @returns {{end: number, probabilities: Float32Array, newest: Float32Array|null}[]} The steps that they complete:
-   *   where each window ends, in samples from the beginning of the stream; the probability of each label in it; and in
-   *   its newest part alone, if the model's decision uses that.
+   * @returns {{end: number, probabilities: Float32Array, newest: Float32Array|null, detection: object|null}[]} The steps
+   *   that they complete: where each window ends, in samples from the beginning of the stream; the probability of each
+   *   label in it; and in its newest part alone, if the model's decision uses that; and the word that is detected.
    */
   push(samples) {
     const steps = [];
     for (const sample of samples) {
       if (!this.take(this.filter.next(sample))) continue;
       const probabilities = this.recognizer.network.probabilities(this.frames.features);
-      steps.push({end: this.end, probabilities, newest: this.newest(probabilities)});
+      const newest = this.newest(probabilities);
+      const detection = this.decision.update(probabilities, this.end, newest);
+      steps.push({end: this.end, probabilities, newest, detection});
       this.end += this.recognizer.model.step_samples;
     }
     return steps;
@@ -102,6 +110,153 @@ export class Stream {
     return network.probabilities(features);
   }
 }
+
+/** Decides at which steps of a stream a word is detected, as sayso/recognition/decision.py does. */
+export class Decision {
+  /** @param {object} model The parsed JSON file. */
+  constructor(model) {
+    const {decision, labels, words, silence, thresholds, sample_rate, window_samples} = model;
+    this.settings = decision;
+    this.labels = labels;
+    this.words = words;
+    this.rate = sample_rate;
+    this.window = window_samples / sample_rate;
+    this.silence = decision.alone ? silence : null;
+    this.thresholds = thresholds.map(logOdds);
+    this.whole = new Means([Array(decision.smoothing).fill(1)], labels.length);
+    const falling = [STEPS, STEPS_AGAIN].map(first => Array.from({length: STEPS}, (_, i) => Math.max(first - i, 0)));
+    this.newest = new Means(falling, labels.length, -LARGEST);
+    this.armed = words.map(() => true);
+    this.fallen = words.map(() => true);
+    this.gone = words.map(() => true);
+    this.last = words.map(() => -Infinity);
+    this.heard = [];
+    this.due = [];
+    this.certainAt = -Infinity;
+    this.pauses = [];
+  }
+
+  /**
+   * Process the probabilities of one step.
+   * @param {Float32Array} probabilities Those of the window that ends at `end`.
+   * @param {number} end In samples from the beginning of the stream.
+   * @param {Float32Array|null} newest Those of the newest part of that window alone.
+   * @returns {{label: string, confidence: number, start: number, end: number}|null} The word that is detected at this
+   *   step, with its probability, and the window in which it was detected, in seconds.
+   */
+  update(probabilities, end, newest) {
+    if (!this.words.length) return null;
+    const now = end / this.rate, whole = clipped(probabilities), [average] = this.whole.push(whole);
+    const ease = newest && this.silence !== null ? this.settings.ease : 0;
+    const heard = this.thresholds.map(threshold => threshold - ease);
+    const rearm = heard.map(limit => limit - this.settings.hysteresis);
+    const scores = this.words.map(label => average[label]);
+    scores.forEach((score, word) => { this.armed[word] ||= score < rearm[word]; });
+    const alone = this.pauseBefore(probabilities, now);
+    const excess = scores.map((score, word) => score - heard[word]);
+    const best = excess.indexOf(Math.max(...excess)), found = excess[best] >= 0 && this.armed[best];
+    if (!newest) {
+      // Another word that follows at once cannot be separated from the end of the first.
+      if (!found || !alone || now - Math.max(...this.last) < this.settings.refractory) return null;
+      this.armed[best] = false;
+      this.last[best] = this.certainAt = now;
+      return this.detection(best, average, now);
+    }
+    this.listenClosely(whole, clipped(newest), rearm, alone, now);
+    if (found) {
+      this.armed[best] = false;
+      this.confirm(best, this.detection(best, average, now), alone, now);
+    }
+    const clear = scores.map((score, word) => score >= this.thresholds[word]);
+    return this.next(clear, this.silence !== null && newest[this.silence] >= PAUSE, now);
+  }
+
+  /** Whether a word that is complete now stands alone, as far as what was heard before it shows. */
+  pauseBefore(probabilities, now) {
+    if (this.silence === null) return true;
+    this.pauses.push({end: now, pause: probabilities[this.silence] >= PAUSE});
+    this.pauses = this.pauses.filter(({end}) => end >= now - BEFORE[1]);
+    const before = this.pauses.filter(({end}) => end <= now - BEFORE[0]);
+    return !before.length || before.some(({pause}) => pause) || now - this.certainAt <= COMPANY;
+  }
+
+  /** Note the words that are complete in the newest part of the window. */
+  listenClosely(whole, newest, rearm, alone, now) {
+    const better = newest.slice();
+    this.words.forEach((label, word) => {
+      this.fallen[word] ||= newest[label] < rearm[word];
+      this.gone[word] ||= whole[label] < rearm[word] && now - this.last[word] >= this.window;
+      if (this.gone[word]) better[label] = Math.max(whole[label], newest[label]);
+    });
+    const [mean, brief] = this.newest.push(better);
+    this.words.forEach((label, word) => {
+      const since = now - this.last[word], threshold = this.thresholds[word];
+      const again = since <= COMPANY && brief[label] >= threshold - EASE_AGAIN;
+      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= threshold - EASE_NEWEST || again)) return;
+      this.hear({word, alone, whole: -Infinity, detection: this.detection(word, mean, now)}, now);
+    });
+  }
+
+  hear(heard, now) {
+    this.last[heard.word] = now;
+    this.fallen[heard.word] = this.gone[heard.word] = false;
+    this.heard.push(heard);
+  }
+
+  /** Note that the whole window shows a word, for the first time since its score fell. */
+  confirm(word, detection, alone, now) {
+    const same = this.heard.findLast(heard => heard.word === word);
+    if (same) {
+      same.whole = now;
+      same.alone ||= alone;
+      if (this.heard.length === 1) same.detection = detection;
+    } else if (this.gone[word]) {
+      this.hear({word, alone, whole: now, detection}, now);
+    }
+  }
+
+  /** The next detection that is certain: by itself, or because several words are near each other. */
+  next(clear, pause, now) {
+    while (this.heard.length && now - this.heard[0].detection.end > COMPANY) this.heard.shift();
+    if (this.heard.length) {
+      const certain = this.heard.some(({word, alone, whole}) => alone && whole > -Infinity &&
+        ((clear[word] && !this.settings.patient) || (pause && now - whole <= AFTER)));
+      const company = new Set(this.heard.map(({word}) => word)).size > 1 && this.heard[0].alone;
+      if (certain || company || now - this.certainAt <= COMPANY) {
+        const last = this.heard.at(-1).detection;
+        if (certain) Object.assign(last, {start: Math.max(now - this.window, 0), end: now});
+        this.due.push(...this.heard.map(({detection}) => detection));
+        this.certainAt = last.end;
+        this.heard = [];
+      }
+    }
+    return this.due.shift() ?? null;
+  }
+
+  detection(word, average, end) {
+    const label = this.words[word], confidence = 1 / (1 + Math.exp(-average[label]));
+    return {label: this.labels[label], confidence, start: Math.max(end - this.window, 0), end};
+  }
+}
+
+/** Weighted means of the latest rows, of which the newest is the first. */
+class Means {
+  constructor(weights, width, fill) {
+    this.weights = weights;
+    this.rows = fill === undefined ? [] : weights[0].map(() => Array(width).fill(fill));
+  }
+
+  push(row) {
+    this.rows = [row, ...this.rows].slice(0, this.weights[0].length);
+    return this.weights.map(weights => {
+      const total = this.rows.reduce((sum, _, i) => sum + weights[i], 0);
+      return row.map((_, label) => this.rows.reduce((sum, each, i) => sum + weights[i] * each[label], 0) / total);
+    });
+  }
+}
+
+const logOdds = probability => Math.log(probability) - Math.log1p(-probability);
+const clipped = probabilities => Array.from(probabilities, p => Math.min(Math.max(logOdds(p), -LARGEST), LARGEST));
 
 /** The Butterworth high-pass of second order, as a recursion on a state of two numbers. */
 class HighPass {
