@@ -32,6 +32,7 @@ from sayso.export.operations import (
 from sayso.export.quantization import quantized
 
 COLUMNS = 116
+BYTES = {"int8_t": 1, "uint16_t": 2, "float": 4}
 
 
 class _Table(NamedTuple):
@@ -67,7 +68,11 @@ def write(exported: Exported) -> bytes:
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
     ).from_string((resources.files("sayso.export") / "sayso.h.jinja").read_text(encoding="utf-8"))
     model = exported.model
-    widths = {"int8_t": 1, "uint16_t": 2, "float": 4}
+    width, bands = len(front_end.offset), len(front_end.mel)
+    # The static arrays of the template.
+    shared = memory + 3 * front_end.fft_size // 2 + 1 + bands
+    if exported.newest:
+        shared += front_end.fft_size + front_end.frames * width
     text = template.render(
         front_end=front_end,
         decision=model.decision,
@@ -76,8 +81,8 @@ def write(exported: Exported) -> bytes:
         margin=exported.margin,
         newest=exported.newest,
         labels=[literal(label) for label in model.labels],
-        width=len(front_end.offset),
-        bands=len(front_end.mel),
+        width=width,
+        bands=bands,
         floor=_number(front_end.floor),
         high_pass=_high_pass(exported),
         tables=tables,
@@ -85,7 +90,8 @@ def write(exported: Exported) -> bytes:
         kinds={type(operation).__name__ for operation in exported.operations},
         logits=_pointer(positions[-1]),
         memory=memory,
-        total=sum(table.length * widths[table.kind] for table in tables),
+        shared=4 * shared,
+        constants=sum(table.length * BYTES[table.kind] for table in tables),
         about=_about(exported),
     )
     return text.encode()
