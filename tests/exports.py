@@ -16,7 +16,7 @@ from sayso.export import json_file
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
+STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wconversion", "-Wdouble-promotion")
 # Reads samples and prints the probabilities: of each window, or (with an argument) of each step of a stream and of the
 # newest part of its window.
 DRIVER = """

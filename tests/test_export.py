@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,6 +140,10 @@ def expected_steps(exported: Exported, sound: np.ndarray) -> tuple[np.ndarray, l
     return np.stack([np.concatenate([each.probabilities, each.newest]) for each in scores]), [s.end for s in scores]
 
 
+def needs_onnx() -> Any:
+    return pytest.importorskip("onnx", reason="needs the package onnx, as in sayso[onnx]")
+
+
 def javascript_of(request: pytest.FixtureRequest) -> exports.Run:
     """Return what runs JavaScript: Node if it is there, else a browser."""
     return exports.in_node if shutil.which("node") else exports.in_browser(request.getfixturevalue("browser"))
@@ -153,7 +158,7 @@ def test_the_zoo_has_every_kind_of_layer_that_can_be_exported() -> None:
 
 
 def test_an_onnx_graph_computes_what_python_computes() -> None:
-    pytest.importorskip("onnx", reason="needs the package onnx, as in sayso[onnx]")
+    needs_onnx()
     # A transform of another length than a power of two, and a cutoff so low that all blocks are remembered.
     odd = replace(ENERGIES, fft_size=441, high_pass=1)
     zoo = models() | {"odd": model_of(odd, NETWORKS["dense"][1])}
@@ -203,7 +208,7 @@ def test_the_shipped_model_gives_the_same_probabilities_everywhere(
     full = len(steps) - parts.margin // (parts.step * parts.front_end.hop)
     assert full > 20
     with case("onnx"):
-        pytest.importorskip("onnx", reason="needs the package onnx, as in sayso[onnx]")
+        needs_onnx()
         np.testing.assert_allclose(exports.onnx_rows(onnx_graph.write(parts), sound), truth, atol=CLOSE)
     with case("javascript"):
         content, run = json_file.write(parts), javascript_of(request)
@@ -280,7 +285,7 @@ def test_labels_of_any_characters_reach_their_programs(request: pytest.FixtureRe
     name = "*/ \\\n??/ \"' <b> #error"
     parts = Exported.of(model, name, name, int8=True)
     assert exports.javascript(javascript_of(request), json_file.write(parts), windows(model))["labels"] == clean
-    graph = pytest.importorskip("onnx").load_from_string(onnx_graph.write(parts))
+    graph = needs_onnx().load_from_string(onnx_graph.write(parts))
     facts = {entry.key: entry.value for entry in graph.metadata_props}
     assert json.loads(facts["labels"]) == clean
     program = exports.c_program(tmp_path, c_header.write(parts))
@@ -291,7 +296,7 @@ def test_labels_of_any_characters_reach_their_programs(request: pytest.FixtureRe
 def test_the_metadata_of_a_graph_say_how_to_use_it() -> None:
     model = models()["spectral"]
     parts = exported(model)
-    graph = pytest.importorskip("onnx").load_from_string(onnx_graph.write(parts))
+    graph = needs_onnx().load_from_string(onnx_graph.write(parts))
     facts = {entry.key: entry.value for entry in graph.metadata_props}
     assert (facts["sample_rate"], facts["window_samples"], facts["high_pass"]) == ("16000", "8000", "60")
     assert facts["licence"] == "CC0"
@@ -300,6 +305,7 @@ def test_the_metadata_of_a_graph_say_how_to_use_it() -> None:
 
 
 def test_what_a_format_cannot_hold_is_refused() -> None:
+    needs_onnx()
     blocks = TimeBlocks(frames=24, block=4, span=6, step=4)
     power = replace(MFCC, fft_size=500)
     for features, layers, writer, message in (
@@ -323,6 +329,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_writes_what_the_suffix_says(sayso: Callable[..., Result], tmp_path: Path) -> None:
+    needs_onnx()
     for file, beginning in (("a.H", b"/* "), ("a.json", b'{"format":1'), ("a.onnx", b"\x08\x07\x12\x05sayso")):
         with case(file):
             result = sayso("export", "commands-tiny", "-o", tmp_path / file, "--licence", "mine")
@@ -338,6 +345,7 @@ def test_the_command_writes_what_the_suffix_says(sayso: Callable[..., Result], t
 
 
 def test_the_command_refuses_in_one_line_and_writes_nothing(sayso: Callable[..., Result], tmp_path: Path) -> None:
+    needs_onnx()
     (tmp_path / "sayso.mjs").write_text("// my own work\n")
     (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "no.safetensors").write_text("no model")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from cases import case
 from sayso.model import shipped
 from sayso.sound import audio
 from test_readme import ROOT, blocks
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PAGE = blocks(ROOT / "docs" / "export.md")
 COMMANDS = [line for language, text in PAGE if not language for line in text.splitlines()]
@@ -91,25 +95,29 @@ def served(folder: Path) -> Iterator[str]:
         server.server_close()
 
 
-def test_the_web_page_hears_the_word_in_a_microphone(folder: Path) -> None:
-    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, as in sayso[dev]")
-    program = shutil.which("chromium")
-    if not program:
-        pytest.skip("needs the program chromium, as in Debian's package of that name")
+def test_the_web_page_hears_the_word_in_a_microphone(folder: Path, browser: "Browser") -> None:
     assert run("sayso export commands -o commands.json --int8", folder).returncode == 0
     microphone = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={folder / 'clip.wav'}",
     ]
-    with served(folder) as address, api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*OFFLINE, *microphone])
-        page = browser.new_page()
+    # Another process of the same program, as a microphone is an option of the whole browser.
+    with served(folder) as address, launched(browser, *microphone) as listening:
+        page = listening.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{address}/words.html")
         page.wait_for_function("document.querySelector('button').onclick")
         page.click("button")
         page.wait_for_function("document.querySelector('p').textContent.includes('yes')", timeout=20_000)
-        browser.close()
-    assert not errors
+        assert not errors
+
+
+@contextmanager
+def launched(browser: "Browser", *options: str) -> Iterator["Browser"]:
+    program = shutil.which("chromium")
+    assert program
+    other = browser.browser_type.launch(executable_path=program, args=[*OFFLINE, *options])
+    yield other
+    other.close()

@@ -11,7 +11,7 @@ from sayso.cli.options import MODEL
 
 
 @click.command()
-@click.argument("model", type=MODEL)
+@click.argument("source", type=MODEL, metavar="MODEL")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE",
     help="Where to save it; .onnx, .h or .json says in which format.",
@@ -21,7 +21,7 @@ from sayso.cli.options import MODEL
     help="Store the weights as 8-bit integers, a quarter of the size; a C header always does.",
 )  # fmt: skip
 @click.option("--licence", help="Licence of the model, for those who get the file.")
-def export(model: str, output: Path, int8: bool, licence: str | None) -> None:
+def export(source: str, output: Path, int8: bool, licence: str | None) -> None:
     """Write MODEL for other programs: sound goes in, the probability of each label comes out.
 
     FILE.onnx is a graph for ONNX Runtime and others, FILE.h is C99 without dependencies for microcontrollers, and
@@ -32,5 +32,5 @@ def export(model: str, output: Path, int8: bool, licence: str | None) -> None:
     from sayso.export import formats
     from sayso.model import shipped
 
-    for path in formats.export(shipped.find(model), output, int8, licence):
+    for path in formats.export(shipped.find(source), output, int8, licence):
         note(f"saved {path} ({path.stat().st_size / 1e6:.2g} MB)")

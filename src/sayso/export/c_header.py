@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.errors import ExportError
 from sayso.export.exported import Exported
 from sayso.export.memory import places
 from sayso.export.operations import (
@@ -54,8 +53,8 @@ def write(exported: Exported) -> bytes:
     """
     import jinja2
 
-    check_transform(exported)
     front_end = exported.front_end
+    front_end.check_transform()
     tables = list(_front_end_tables(exported))
     positions, memory = places(exported.operations)
     calls = []
@@ -63,11 +62,10 @@ def write(exported: Exported) -> bytes:
         *inputs, output = (_pointer(positions[each]) for each in (*operation.inputs, number))
         added, call = _written(number, operation, inputs, output)
         tables += added
-        calls += [f"{call};"] if call else []
+        calls += textwrap.wrap(f"{call};", COLUMNS, subsequent_indent="    ") if call else []
     template = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
     ).from_string((resources.files("sayso.export") / "sayso.h.jinja").read_text(encoding="utf-8"))
-    model = exported.model
     width, bands = len(front_end.offset), len(front_end.mel)
     # The static arrays of the template.
     shared = memory + 3 * front_end.fft_size // 2 + 1 + bands
@@ -75,12 +73,11 @@ def write(exported: Exported) -> bytes:
         shared += front_end.fft_size + front_end.frames * width
     text = template.render(
         front_end=front_end,
-        decision=model.decision,
         step=exported.step,
         step_samples=exported.step * front_end.hop,
         margin=exported.margin,
         newest=exported.newest,
-        labels=[literal(label) for label in model.labels],
+        labels=[literal(label) for label in exported.model.labels],
         width=width,
         bands=bands,
         floor=_number(front_end.floor),
@@ -95,22 +92,6 @@ def write(exported: Exported) -> bytes:
         about=_about(exported),
     )
     return text.encode()
-
-
-def check_transform(exported: Exported) -> None:
-    """Refuse a length of the Fourier transform that the code of the header and of the library does not know.
-
-    Raises
-    ------
-    ExportError
-        If it is not a power of two.
-    """
-    size = exported.front_end.fft_size
-    if size < 4 or size & (size - 1):
-        raise ExportError(
-            f"the model's features have fft_size = {size}; this format needs a power of two: train with the next one, "
-            "to which the window is padded with zeros, or export to ONNX"
-        )
 
 
 def _about(exported: Exported) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sayso.errors import ExportError
 from sayso.export.operations import begins_with_spectrum
 from sayso.model.model_file import Model
 from sayso.nn.spectrum import cosines
@@ -107,6 +108,21 @@ class FrontEnd:
             offset=offset.astype(np.float32),
             high_pass=HighPass.of(features.high_pass, features.sample_rate) if features.high_pass else None,
         )
+
+    def check_transform(self) -> None:
+        """Refuse a length of the Fourier transform that the code in C and JavaScript does not know.
+
+        Raises
+        ------
+        ExportError
+            If it is not a power of two.
+        """
+        size = self.fft_size
+        if size < 4 or size & (size - 1):
+            raise ExportError(
+                f"the model's features have fft_size = {size}; this format needs a power of two: train with the next "
+                "one, to which the window is padded with zeros, or export to ONNX"
+            )
 
     @property
     def filters(self) -> list[tuple[int, FloatArray]]:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN
-from sayso.export.c_header import check_transform
 from sayso.export.exported import Exported
 from sayso.export.operations import Convolve, ConvolveDepthwise, Operation
 from sayso.export.quantization import quantized
@@ -46,8 +45,8 @@ def write(exported: Exported) -> bytes:
     ExportError
         If the length of the Fourier transform is not a power of two.
     """
-    check_transform(exported)
     front_end, labels = exported.front_end, exported.model.labels
+    front_end.check_transform()
     filters = front_end.filters
     high_pass = front_end.high_pass
     decision, words = exported.model.decision, [label for label in labels if label not in (SILENCE, UNKNOWN)]
