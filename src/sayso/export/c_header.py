@@ -101,6 +101,7 @@ def _about(exported: Exported) -> list[str]:
         f"The model {facts['name']}, written by {facts['made_by']}.",
         f"Labels: {', '.join(exported.model.labels)}",
         f"Licence: {facts['licence']}",
+        f"Settings of the decision: {', '.join(f'{name} {value}' for name, value in facts['decision'].items())}",
     )
     return [line for each in paragraphs for line in textwrap.wrap(comment(each), COLUMNS)]
 
