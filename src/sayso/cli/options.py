@@ -1,7 +1,7 @@
 """Options that several commands share: each has one name, one type and one help text.
 
-A model is always `-m`, a folder of recordings always the argument DIRECTORY, an output always `-o`, the format of a
-result always `--format`, a folder for plots always `--plots`.
+The model that a command uses is always `-m`, a folder of recordings always the argument DIRECTORY, an output always
+`-o`, the format of a result always `--format`, a folder for plots always `--plots`.
 """
 
 from __future__ import annotations
