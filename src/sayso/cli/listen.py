@@ -22,7 +22,7 @@ from sayso.cli.tables import percent
 if TYPE_CHECKING:
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
-    from sayso.recognition.recognizer import WindowScores
+    from sayso.recognition.stream import WindowScores
     from sayso.sound.headers import Layout
     from sayso.sound.stream import Samples
 

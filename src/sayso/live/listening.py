@@ -17,7 +17,8 @@ import numpy as np
 from sayso.live.microphone import Microphone
 from sayso.model import shipped
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import Recognizer, WindowScores, load
+from sayso.recognition.recognizer import Recognizer, load
+from sayso.recognition.stream import WindowScores
 from sayso.sound.stream import CLIPPED, Samples
 
 # Steps whose durations are kept for the quantiles: ten minutes at ten steps a second.
