@@ -23,6 +23,7 @@ from sayso.cli.models import models
 from sayso.cli.quickstart import quickstart
 from sayso.cli.record import record
 from sayso.cli.report import report
+from sayso.cli.serve import serve
 from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
@@ -33,7 +34,7 @@ from sayso.system.text import printable
 from sayso.version import __version__
 
 SECTIONS = {
-    "Use": (quickstart, listen, classify, devices, doctor),
+    "Use": (quickstart, listen, classify, serve, devices, doctor),
     "Teach": (record, data, teach, train, sweep),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),

@@ -1,0 +1,99 @@
+"""`sayso serve`: recognised words for smart homes and other programs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sayso.cli.console import note, warn
+from sayso.cli.group import Group
+from sayso.cli.listen import input_chunks, line_printer
+from sayso.cli.options import device_option, format_option, model_option
+from sayso.cli.sound_options import channel_option, gain_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sayso.sound.stream import Samples
+
+
+@click.group(cls=Group)
+def serve() -> None:
+    """Bring recognised words to smart homes and other programs.
+
+    Example: sayso serve mqtt mqtts://anna@homeassistant.local
+    """
+
+
+@serve.command()
+@click.argument("address", metavar="mqtt[s]://[USER@]HOST[:PORT]")
+@model_option
+@device_option
+@click.option("--input", "source", metavar="FILE|-", help="Take the sound from a file, a pipe, or standard input.")
+@channel_option
+@gain_option
+@click.option("--name", help="What the place is called in which it listens. [default: the name of this machine]")
+@click.option(
+    "--password-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="A file with the password of the user. [default: the environment variable SAYSO_MQTT_PASSWORD]",
+)  # fmt: skip
+@click.option(
+    "--ca", "authorities", type=click.Path(path_type=Path), metavar="FILE",
+    help="The certificate of the authority that signed the broker's. [default: those that the system trusts]",
+)  # fmt: skip
+@format_option("text", "jsonl")
+def mqtt(
+    address: str, model: str | None, device: str | None, source: str | None, channel: int | None, gain: float,
+    name: str | None, password_file: Path | None, authorities: Path | None, style: str,
+) -> None:  # fmt: skip
+    """Listen to the microphone and publish each word to an MQTT broker, for Home Assistant and others.
+
+    Home Assistant finds it by itself: an event entity, and a trigger for each word.
+
+    Example: sayso serve mqtt mqtts://anna@homeassistant.local --password-file ~/.mqtt-password
+    """
+    import platform
+
+    from sayso.config import SILENCE, UNKNOWN
+    from sayso.live.listening import Listening
+    from sayso.live.microphone import Microphone
+    from sayso.model.shipped import DEFAULT
+    from sayso.recognition.recognizer import load
+    from sayso.serve.broker import Broker, read_password, readable_by_others
+    from sayso.serve.home_assistant import Topics, discovery
+    from sayso.serve.mqtt import Publisher
+    from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
+
+    if source is not None and device is not None:
+        raise click.UsageError("--device and --input exclude each other: give only one of them")
+    keep_freed_memory()
+    broker, password = Broker.parse(address), read_password(password_file)
+    if password_file and readable_by_others(password_file):
+        warn(f"other users can read {password_file}; run chmod 600 on it")
+    recognizer = load(model or DEFAULT)
+    rate = recognizer.model.features.sample_rate
+    topics = Topics(name or platform.node() or "sayso")
+    words = [label for label in recognizer.labels if label not in (SILENCE, UNKNOWN)]
+    announcements = discovery(topics, words, Path(model or DEFAULT).stem)
+    end_as_ctrl_c()
+    with ExitStack() as stack:
+        publisher = stack.enter_context(Publisher(broker, password, topics, announcements, warn, authorities))
+        if source is None:
+            microphone = stack.enter_context(Microphone(device, rate, warn, channel))
+            chunks: Iterable[Samples] = microphone.chunks()
+        else:
+            chunks = input_chunks(source, rate, channel, None)
+        note(f"publishing to {broker}, topic {topics.word}")
+        listening = Listening(recognizer, chunks, gain=gain)
+        show = line_printer(style, listening, None)
+        try:
+            for window in listening.scores():
+                if window.detection:
+                    publisher.publish(window.detection)
+                show(window)
+        except KeyboardInterrupt:
+            pass
