@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,3 +97,57 @@ def mqtt(
                 show(window)
         except KeyboardInterrupt:
             pass
+
+
+@serve.command()
+@model_option
+@click.option(
+    "--host", default="127.0.0.1", show_default=True,
+    help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65_535), default=10_310, show_default=True, help="0 is any free port.")
+@click.option(
+    "--language", "languages", multiple=True, metavar="CODE", default=("en",), show_default=True,
+    help="A language of the words, for which Home Assistant offers them; may be given several times.",
+)  # fmt: skip
+@click.option("--name", help="What it is called in the network. [default: the name of this machine]")
+@click.option("--announce/--no-announce", default=True, help="Let Home Assistant find it. [default: if on a network]")
+def wyoming(
+    model: str | None, host: str, port: int, languages: tuple[str, ...], name: str | None, announce: bool
+) -> None:
+    """Recognise the sound of Home Assistant and its satellites, over the Wyoming protocol.
+
+    It offers speech to text, which turns sound into the words in it, and wake words.
+
+    Example: sayso serve wyoming --host 0.0.0.0 -m my-words.safetensors
+    """
+    import asyncio
+    import platform
+
+    from sayso.model import model_file, shipped
+    from sayso.recognition.recognizer import Recognizer
+    from sayso.serve.announcement import announced, reachable
+    from sayso.serve.wyoming import information, serving, spoken
+    from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
+
+    keep_freed_memory()
+    found = shipped.find(model or shipped.DEFAULT)
+    loaded = model_file.load(found)
+    info = information(loaded, found.stem, languages)
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(serving(lambda: Recognizer(loaded), info, host, port, warn))
+            address = reachable(host)
+            note(f"recognising {len(spoken(loaded))} words at tcp://{address or host}:{service.port}")
+            if address:
+                warn("everyone in the network can send sound to it: the Wyoming protocol knows no passwords")
+            if address and announce:
+                called = name or f"sayso {platform.node()}"
+                await stack.enter_async_context(announced(called, address, service.port, warn))
+            await service.run()
+
+    end_as_ctrl_c()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run())
