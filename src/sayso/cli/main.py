@@ -24,6 +24,7 @@ from sayso.cli.quickstart import quickstart
 from sayso.cli.record import record
 from sayso.cli.report import report
 from sayso.cli.serve import serve
+from sayso.cli.service import service
 from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
@@ -38,7 +39,7 @@ SECTIONS = {
     "Teach": (record, data, teach, train, sweep),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),
-    "Set up": (completion,),
+    "Set up": (service, completion),
 }
 
 
