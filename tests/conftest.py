@@ -71,7 +71,7 @@ def tiny_settings() -> Settings:
             time_masks=0,
             frequency_masks=0,
         ),
-        training=TrainingSettings(epochs=8, batch_size=16, learning_rate=0.01, average_decay=0.8),
+        training=TrainingSettings(epochs=12, batch_size=16, learning_rate=0.01, average_decay=0.8),
     )
 
 

@@ -133,38 +133,40 @@ def test_a_long_recording_is_cut_into_windows_that_are_unknown(tmp_path: Path) -
     path = speech(tmp_path / "talk.wav", (3.0, 0.1))
     loaded = cut(path)
     samples, _ = soundfile.read(path, dtype="float32")
-    np.testing.assert_allclose(loaded.windows(np.arange(3)), samples.reshape(3, 16_000), atol=0.51 / 32_767)
+    # Each starts in the middle of the one before it.
+    expected = [samples[start : start + 16_000] for start in range(0, 32_001, 8_000)]
+    np.testing.assert_allclose(loaded.windows(np.arange(5)), expected, atol=0.51 / 32_767)
     assert loaded.samples.dtype == np.int16
-    assert loaded.rows == (Clip(path, UNKNOWN, None, "training"),) * 3
+    assert loaded.rows == (Clip(path, UNKNOWN, None, "training"),) * 5
     assert loaded.skipped == ()
 
 
 def test_a_short_remainder_is_left_out_unless_it_is_the_whole_recording(tmp_path: Path) -> None:
-    for seconds, windows in ((0.2, 1), (0.5, 1), (1.0, 1), (1.49, 1), (1.5, 2), (2.2, 2), (2.7, 3)):
+    for seconds, windows in ((0.2, 1), (0.5, 1), (1.0, 1), (1.24, 1), (1.25, 2), (1.7, 2), (2.2, 3)):
         with case(seconds):
             loaded = cut(speech(tmp_path / "talk.wav", (seconds, 0.1)))
             assert loaded.samples.shape == (windows, 16_000)
             # A longer remainder is padded with zeros.
-            end = round((seconds - windows + 1) * 16_000)
+            end = round((seconds - 0.5 * (windows - 1)) * 16_000)
             assert loaded.samples[-1, : min(end, 16_000)].any()
             assert not loaded.samples[-1, max(end, 0) :].any() or end >= 16_000
 
 
 def test_pauses_are_left_out(tmp_path: Path) -> None:
-    # A window 18 dB below the loudest one counts as speech, one 22 dB below as a pause.
-    loaded = cut(
-        speech(tmp_path / "talk.wav", (1, 0.1 * 10 ** (-18 / 20)), (1, 0.1), (1, 0.1 * 10 ** (-22 / 20)), (1, 0))
-    )
+    # A window 18 dB below the loud ones counts as speech, one 22 dB below as a pause.
+    faint, pause = 0.1 * 10 ** (-18 / 20), 0.1 * 10 ** (-22 / 20)
+    loaded = cut(speech(tmp_path / "talk.wav", (1, faint), (1, 0.1), (1.5, pause), (1, 0)))
     levels = loaded.windows(np.arange(len(loaded.rows))).std(axis=1)
-    assert levels == pytest.approx([0.1 * 10 ** (-18 / 20), 0.1], rel=0.05)
+    half = 0.1 / np.sqrt(2)
+    assert levels == pytest.approx([faint, np.hypot(faint, 0.1) / np.sqrt(2), 0.1, half], rel=0.05)
     # The level of the whole recording does not matter.
-    assert len(cut(speech(tmp_path / "faint.wav", (1, 1e-3), (1, 1e-5))).rows) == 1
+    assert len(cut(speech(tmp_path / "faint.wav", (1, 1e-3), (1, 1e-5))).rows) == 2
 
 
 def test_each_recording_is_judged_by_its_own_loudest_window(tmp_path: Path) -> None:
     paths = [speech(tmp_path / "loud.wav", (2, 0.3)), speech(tmp_path / "faint.wav", (3, 0.003))]
     loaded = load_negatives(paths, FEATURES, threads=2)
-    assert [row.path for row in loaded.rows] == [paths[0]] * 2 + [paths[1]] * 3
+    assert [row.path for row in loaded.rows] == [paths[0]] * 3 + [paths[1]] * 5
 
 
 def test_negatives_that_cannot_be_read_are_listed_and_the_rest_is_used(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_negatives_that_cannot_be_read_are_listed_and_the_rest_is_used(tmp_path:
 
 
 def test_negatives_of_any_rate_and_loudness_become_windows(tmp_path: Path) -> None:
-    assert cut(speech(tmp_path / "a.wav", (2, 0.1), rate=44_100)).samples.shape == (2, 16_000)
+    assert cut(speech(tmp_path / "a.wav", (2, 0.1), rate=44_100)).samples.shape == (3, 16_000)
     soundfile.write(tmp_path / "loud.wav", np.full(16_000, 2.0), 16_000, subtype="FLOAT")
     np.testing.assert_array_equal(cut(tmp_path / "loud.wav").windows(np.array([0])), np.full((1, 16_000), 2.0))
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cases import case
@@ -17,6 +18,7 @@ from sayso.config import (
     Settings,
     TrainingSettings,
 )
+from sayso.config.odds import log_odds
 from sayso.errors import SettingsError
 from sayso.nn.architectures import DenseArchitecture, TdnnArchitecture
 
@@ -93,19 +95,26 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (TrainingSettings, "label_smoothing", 1.0, "at least 0 and below 1"),
     (TrainingSettings, "average_decay", -0.1, "at least 0 and below 1"),
     (TrainingSettings, "average_decay", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "unknown_classes", 0, "between 1 and 10000"),
+    (TrainingSettings, "silence_draws", 0.05, "between 0.1 and 10"),
+    (AugmentationSettings, "faint", 61.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "equalizer", -1.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "clipping", 61.0, "between 0 and 60 dB"),
+    (AugmentationSettings, "faint_probability", 1.1, "between 0 and 1"),
+    (AugmentationSettings, "equalizer_probability", 1.1, "between 0 and 1"),
+    (AugmentationSettings, "band_probability", -0.1, "between 0 and 1"),
+    (AugmentationSettings, "clipping_probability", 1.1, "between 0 and 1"),
     (TrainingSettings, "seed", -1, "0 or more"),
     (TrainingSettings, "seed", 2**63, "0 or more, below"),
     (DecisionSettings, "step", 0.0, "between 0.01 and 1 second"),
     (DecisionSettings, "step", 1.1, "between 0.01 and 1 second"),
     (DecisionSettings, "smoothing", 0, "between 1 and 100"),
     (DecisionSettings, "smoothing", 101, "between 1 and 100"),
-    (DecisionSettings, "margin", -0.01, "between 0 and 1"),
-    (DecisionSettings, "margin", 1.01, "between 0 and 1"),
-    (DecisionSettings, "threshold", 1.1, "above 0 and at most 1"),
-    (DecisionSettings, "words", {"yes": 1.1}, "above 0 and at most 1"),
-    (DecisionSettings, "words", {"yes": 0.5, "no": 0.0}, "above 0 and at most 1"),
-    (DecisionSettings, "rearm", -0.1, "at most the threshold"),
-    (DecisionSettings, "rearm", 0.7, "at most the threshold"),
+    (DecisionSettings, "threshold", 1.0, "above 0 and below 1"),
+    (DecisionSettings, "words", {"yes": 1.0}, "above 0 and below 1"),
+    (DecisionSettings, "words", {"yes": 0.5, "no": 0.0}, "above 0 and below 1"),
+    (DecisionSettings, "ease", -0.1, "between 0 and 20"),
+    (DecisionSettings, "hysteresis", -0.1, "between 0 and 20"),
     (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),
     (DecisionSettings, "refractory", 61.0, "between 0 and 60 seconds"),
     (DecisionSettings, "newest", -0.1, "between 0 and 60 seconds"),
@@ -133,6 +142,7 @@ def test_impossible_values_are_refused() -> None:
 def test_every_setting_with_a_range_has_a_case() -> None:
     tested = {(kind, name) for kind, name, _, _ in IMPOSSIBLE}
     choices = {(TrainingSettings, name) for name in ("optimizer", "schedule", "unknown_by_word")}
+    choices |= {(DecisionSettings, name) for name in ("alone", "patient")}
     every = {(kind, part.name) for kind in KINDS.values() for part in dataclasses.fields(kind)}
     assert tested | choices == every
 
@@ -342,3 +352,18 @@ def test_settings_of_any_editor_are_read(tmp_path: Path) -> None:
     path.write_text("[training]\nepochs = 7\n", "utf-16-le")  # without a mark
     with pytest.raises(SettingsError, match="is not valid TOML"):
         Settings.from_toml(path)
+
+
+def test_the_sensitivity_shifts_all_thresholds_alike_in_log_odds() -> None:
+    settings = DecisionSettings(threshold=0.8, words={"yes": 0.9})
+    assert settings.at_sensitivity(0.5).threshold == pytest.approx(0.8)
+    for sensitivity in (0.0, 0.3, 0.9, 1.0):
+        with case(sensitivity):
+            shifted = settings.at_sensitivity(sensitivity)
+            nats = 10 * (0.5 - sensitivity)
+            assert log_odds(np.array([shifted.threshold, shifted.words["yes"]])) == pytest.approx(
+                log_odds(np.array([0.8, 0.9])) + nats
+            )
+    for sensitivity in (-0.1, 1.1, float("nan")):
+        with case(sensitivity), pytest.raises(SettingsError, match="expected a number from 0 to 1"):
+            settings.at_sensitivity(sensitivity)

@@ -15,8 +15,8 @@ from sayso.recognition.decision import Decision, Detection, ranking
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 RATE = 100
 STEP = 10
-# Each step decides alone: no smoothing, no refractory time, and a margin that the newer half never reaches.
-BARE = DecisionSettings(smoothing=1, threshold=0.6, margin=1.0, rearm=0.4, refractory=0.0)
+# Each step decides by itself: no smoothing, no refractory time, no pauses; half a nat of hysteresis.
+BARE = DecisionSettings(smoothing=1, threshold=0.6, alone=False, hysteresis=0.5, refractory=0.0)
 
 
 def scores(**probabilities: float) -> np.ndarray:
@@ -42,18 +42,17 @@ def test_a_held_word_fires_once() -> None:
 
 
 def test_a_word_fires_again_only_after_its_score_has_fallen() -> None:
-    assert detections([scores(yes=p) for p in (0.9, 0.39, 0.9)]) == [("yes", 0), ("yes", 2)]
-    assert detections([scores(yes=p) for p in (0.9, 0.41, 0.9)]) == [("yes", 0)]
-    # A score of exactly `rearm` is not below it.
-    assert detections([scores(yes=p) for p in (0.9, 0.4, 0.9)]) == [("yes", 0)]
+    # A threshold of 0.6 is 0.41 nats; half a nat below that is a probability of 0.476.
+    assert detections([scores(yes=p) for p in (0.9, 0.47, 0.9)]) == [("yes", 0), ("yes", 2)]
+    assert detections([scores(yes=p) for p in (0.9, 0.48, 0.9)]) == [("yes", 0)]
 
 
 def test_a_word_fires_at_exactly_the_threshold_and_not_below() -> None:
-    for threshold, dtype in itertools.product((0.1, 0.3, 0.5, 0.6, 0.7, 0.9, 1.0), (np.float32, np.float64)):
+    for threshold, dtype in itertools.product((0.1, 0.3, 0.5, 0.6, 0.7, 0.9, 0.99), (np.float32, np.float64)):
         with case(threshold, dtype.__name__):
-            settings = dataclasses.replace(BARE, threshold=threshold, rearm=0.0)
+            settings = dataclasses.replace(BARE, threshold=threshold)
             exactly = np.array([threshold, 0, 0, 0], dtype)
-            below = np.array([np.nextafter(dtype(threshold), dtype(0)), 0, 0, 0], dtype)
+            below = np.array([threshold * (1 - 1e-6), 0, 0, 0], dtype)
             assert detections([exactly], settings) == [("yes", 0)]
             assert detections([below], settings) == []
 
@@ -66,15 +65,15 @@ def test_silence_and_unknown_never_fire() -> None:
 
 
 def test_a_word_fires_even_if_unknown_is_more_probable() -> None:
-    settings = dataclasses.replace(BARE, threshold=0.3, rearm=0.2)
+    settings = dataclasses.replace(BARE, threshold=0.3)
     assert detections([scores(yes=0.35, unknown=0.6)], settings) == [("yes", 0)]
 
 
 def test_a_word_may_have_its_own_threshold() -> None:
     settings = dataclasses.replace(BARE, words={"yes": 0.9, "somebody": 0.1})
     assert detections([scores(yes=0.89), scores(no=0.6), scores(yes=0.9)], settings) == [("no", 1), ("yes", 2)]
-    # Its rearm level is scaled in proportion: 0.6, not 0.4.
-    assert detections([scores(yes=p) for p in (0.95, 0.61, 0.95, 0.59, 0.95)], settings) == [("yes", 0), ("yes", 4)]
+    # It rearms half a nat below its own threshold, at 0.845.
+    assert detections([scores(yes=p) for p in (0.95, 0.85, 0.95, 0.84, 0.95)], settings) == [("yes", 0), ("yes", 4)]
 
 
 def test_another_word_fires_right_after_the_first() -> None:
@@ -100,49 +99,38 @@ def test_a_word_rearms_during_the_refractory_time() -> None:
     assert detections([scores(yes=0.9), scores(), *[scores(yes=0.9)] * 6], settings) == [("yes", 0), ("yes", 5)]
 
 
-def test_steps_are_averaged_with_the_largest_weight_on_the_newest() -> None:
+def test_the_log_odds_of_the_steps_are_averaged() -> None:
     settings = dataclasses.replace(BARE, smoothing=3)
-    assert detections([scores(), scores(), scores(yes=0.9), scores(), scores()], settings) == []
-    assert detections([scores(), scores(), scores(yes=0.9), scores(yes=0.9), scores(yes=0.1)], settings) == [("yes", 3)]
+    # One step without the word outweighs two with it, unless they are as certain.
+    assert detections([scores(yes=p) for p in (0.1, 0.7, 0.7)], settings) == []
+    assert detections([scores(yes=p) for p in (0.1, 0.95, 0.95)], settings) == [("yes", 2)]
+    # No step is more certain than `LARGEST`: three steps with the word are needed after a certain silence.
+    assert detections([scores(), scores(yes=1.0), scores(yes=1.0), scores(yes=1.0)], settings) == [("yes", 2)]
     # The average goes on through a detection: one weak step in a held word does not rearm it.
     assert detections([scores(yes=p) for p in (0.9, 0.9, 0.9, 0.3, 0.9, 0.9)], settings) == [("yes", 0)]
     decision = Decision(settings, LABELS, RATE, 1.0)
-    for number, probability in enumerate((0.0, 0.7, 0.6)):
+    for number, probability in enumerate((0.1, 0.7, 0.6)):
         assert decision.update(scores(yes=probability), STEP * number) is None
     detection = decision.update(scores(yes=0.8), 3 * STEP)
     assert detection is not None
-    assert detection.confidence == pytest.approx((3 * 0.8 + 2 * 0.6 + 0.7) / 6)
-
-
-def test_a_clear_word_fires_on_the_newer_half_alone() -> None:
-    settings = dataclasses.replace(BARE, smoothing=4, margin=0.2)
-    silence = [scores()] * 4
-    # The newest three have 0.9 of the weights 4, 3, 2, 1; the newest two have all of 2, 1 but only 0.7 of the four.
-    assert detections([*silence, *[scores(yes=0.75)] * 4], settings) == [("yes", 6)]
-    assert detections([*silence, *[scores(yes=0.85)] * 4], settings) == [("yes", 5)]
-    # It fires only once, although the average over all steps reaches the threshold later.
-    assert detections([*silence, *[scores(yes=0.85)] * 20, *silence, *[scores(yes=0.85)] * 20], settings) == [
-        ("yes", 5), ("yes", 29),
-    ]  # fmt: skip
-    # And it is not rearmed by that average, which is still low when the word fires.
-    hasty = dataclasses.replace(BARE, smoothing=7, margin=0.05, rearm=0.6)
-    assert detections([*[scores()] * 7, *[scores(yes=0.73)] * 20], hasty) == [("yes", 9)]
-    decision = Decision(settings, LABELS, RATE, 1.0)
-    *_, detection = (decision.update(each, number) for number, each in enumerate([*silence, *[scores(yes=0.85)] * 2]))
-    assert detection is not None
-    assert detection.confidence == pytest.approx(0.85)
+    odds = np.prod([0.7 / 0.3, 0.6 / 0.4, 0.8 / 0.2]) ** (1 / 3)
+    assert detection.confidence == pytest.approx(odds / (1 + odds))
 
 
 def test_a_detection_has_its_word_probability_window_and_runners_up() -> None:
     detection = Decision(BARE, LABELS, RATE, 0.8).update(scores(yes=0.7, no=0.1, unknown=0.15), 250)
     assert detection == Detection(
-        "yes", 0.7, pytest.approx(1.7), 2.5, ((UNKNOWN, 0.15), ("no", 0.1), (SILENCE, pytest.approx(0.05)))
+        "yes",
+        pytest.approx(0.7),
+        pytest.approx(1.7),
+        2.5,
+        ((UNKNOWN, pytest.approx(0.15)), ("no", pytest.approx(0.1)), (SILENCE, pytest.approx(0.05))),
     )
 
 
 def test_the_runners_up_never_include_the_word_itself() -> None:
     labels = ("a", "b", "c", "d", UNKNOWN, SILENCE)
-    settings = DecisionSettings(smoothing=1, threshold=0.1, rearm=0.05)
+    settings = DecisionSettings(smoothing=1, threshold=0.1, alone=False)
     # Unknown and silence are more probable than the word that fires.
     for probabilities in ([0.1, 0, 0, 0, 0.3, 0.6], [0.15, 0.14, 0.11, 0.1, 0.26, 0.24]):
         detection = Decision(settings, labels, RATE, 1.0).update(np.array(probabilities), 10)
@@ -214,6 +202,65 @@ def test_a_brief_word_alone_is_not_enough_but_beside_another_it_is() -> None:
     assert said([*brief, *[no] * 8, *[nothing] * 20]) == ["yes", "no"]
     # Too long before it.
     assert said([*brief, *[nothing] * 20, *[no] * 8, *[nothing] * 20]) == ["no"]
+
+
+def looks_of(*parts: tuple[int, np.ndarray, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what the whole window and its newest part say, each for a number of steps."""
+    return [(whole, newest) for count, whole, newest in parts for _ in range(count)]
+
+
+def decided(looks: list[tuple[np.ndarray, np.ndarray]], **changes: object) -> list[tuple[str, int]]:
+    """Return the detected words, and at which step, with settings that differ from the default."""
+    decision = Decision(dataclasses.replace(DecisionSettings(), **changes), LABELS, RATE, 1.0)  # type: ignore[arg-type]
+    found = [decision.update(whole, STEP * number, newest) for number, (whole, newest) in enumerate(looks)]
+    return [(result.label, number) for number, result in enumerate(found) if result]
+
+
+def test_a_word_counts_only_if_a_pause_or_another_word_is_before_it() -> None:
+    talk, clear = scores(unknown=0.99), scores(yes=0.98)
+    spoken = looks_of((8, clear, clear), (12, scores(), scores()))
+    in_talk = [*looks_of((20, talk, talk)), *spoken]
+    after_pause = [*looks_of((20, talk, talk), (10, scores(), scores())), *spoken]
+    assert [word for word, _ in decided(spoken)] == ["yes"]  # nothing was before it
+    assert decided(in_talk) == []
+    assert [word for word, _ in decided(in_talk, alone=False)] == ["yes"]
+    assert [word for word, _ in decided(after_pause)] == ["yes"]
+    no = scores(no=0.98)
+    both = looks_of((20, talk, talk), (10, scores(), scores()), (8, no, no), (2, talk, talk))
+    assert [word for word, _ in decided([*both, *spoken])] == ["no", "yes"]
+    # Far from it, that word does not count.
+    assert [word for word, _ in decided([*both, *looks_of((30, talk, talk)), *spoken])] == ["no"]
+
+
+def test_a_faint_word_is_detected_when_a_pause_follows_and_a_clear_one_at_once() -> None:
+    talk = scores(unknown=0.99)
+    for probability, pause, patient, expected in (
+        (0.98, True, False, "at once"),
+        (0.98, False, False, "at once"),
+        (0.6, True, False, "after"),
+        (0.6, False, False, "never"),
+        (0.15, True, False, "never"),
+        (0.98, True, True, "after"),
+        (0.98, False, True, "never"),
+    ):
+        with case(probability, pause, patient):
+            word = scores(yes=probability, unknown=(1 - probability) * 0.999)
+            rest = scores() if pause else talk
+            # The newest part of the window falls silent, or goes on, after six steps.
+            looks = looks_of((10, scores(), scores()), (6, word, word), (4, word, rest), (30, rest, rest))
+            found = decided(looks, patient=patient)
+            times = {"at once": range(11, 16), "after": range(16, 18), "never": ()}[expected]
+            assert [word for word, _ in found] == ["yes"] * bool(times)
+            assert all(step in times for _, step in found)
+
+
+def test_a_detection_ends_when_it_is_certain() -> None:
+    word = scores(yes=0.6, unknown=0.399)
+    looks = looks_of((10, scores(), scores()), (6, word, word), (4, word, scores()))
+    decision = Decision(DecisionSettings(), LABELS, RATE, 1.0)
+    found = [decision.update(whole, STEP * number, newest) for number, (whole, newest) in enumerate(looks)]
+    ((step, detection),) = [(number, result) for number, result in enumerate(found) if result]
+    assert detection.end == pytest.approx(step * STEP / RATE)
 
 
 def test_a_ranking_is_in_descending_order_and_keeps_the_order_of_ties() -> None:

@@ -190,7 +190,7 @@ def test_negatives_are_used_only_for_training_as_unknown_speech(tmp_path: Path, 
     assert training.data.labels == ("no", "yes", UNKNOWN, SILENCE)
     assert prepared.warnings == ()
     assert training.provenance["clips"] == {
-        "training": {"no": 3, "yes": 3, UNKNOWN: 5}, "validation": {"no": 1, "yes": 1}
+        "training": {"no": 3, "yes": 3, UNKNOWN: 5 + 3}, "validation": {"no": 1, "yes": 1}
     }  # fmt: skip
     # No validation clip is unknown.
     assert np.bincount(training.validation.labels, minlength=4).tolist() == [1, 1, 0, 1]
@@ -203,7 +203,7 @@ def test_negatives_add_to_the_other_words_of_the_corpus(tmp_path: Path, tiny_set
     root = corpus(tmp_path / "corpus", yes=BOTH, no=BOTH, up=BOTH, **{UNKNOWN: BOTH})
     training = prepared_from(root, tiny_settings, "yes", "no", negatives=talk(tmp_path / "talk.wav", 4)).training
     assert training.data.labels == ("yes", "no", UNKNOWN, SILENCE)
-    assert training.provenance["clips"]["training"] == {"yes": 3, "no": 3, UNKNOWN: 3 + 3 + 4}
+    assert training.provenance["clips"]["training"] == {"yes": 3, "no": 3, UNKNOWN: 3 + 3 + 7}
     assert training.provenance["clips"]["validation"] == {"yes": 1, "no": 1, UNKNOWN: 2}
 
 
@@ -219,7 +219,7 @@ def test_bad_negatives_are_reported_and_the_others_used(tmp_path: Path, tiny_set
     bad.write_text("nothing to hear")
     prepared = prepared_from(root, tiny_settings, negatives=good.parent)
     assert [(skipped.path, "not a sound file" in skipped.reason) for skipped in prepared.skipped] == [(bad, True)]
-    assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 2
+    assert prepared.training.provenance["clips"]["training"][UNKNOWN] == 3
     good.unlink()
     with pytest.raises(CorpusError, match=r"none of the 1 files .* the first: .*not a sound file"):
         prepared_from(root, tiny_settings, negatives=bad.parent)

@@ -63,7 +63,7 @@ def test_a_clip_in_any_form_gives_its_word(tmp_path: Path, tiny_recognizer: Reco
             with case(word, samples.dtype, samples.shape, rate):
                 detection = tiny_recognizer.classify(samples, rate)
                 assert detection.label == label
-                assert detection.confidence == pytest.approx(first.confidence, abs=0.03)
+                assert detection.confidence == pytest.approx(first.confidence, abs=0.05)
 
 
 def test_a_classification_ranks_four_different_labels(tiny_recognizer: Recognizer) -> None:
@@ -138,14 +138,14 @@ def test_words_in_a_stream_are_detected_in_order_and_in_time(
     for detection, middle in zip(whole, middles, strict=True):
         assert detection.end - detection.start == pytest.approx(1.0)
         assert detection.start < middle < detection.end
-        assert detection.confidence >= 0.6
+        assert detection.confidence >= 0.24  # the threshold of 0.7, less 2 nats
         assert detection.label not in [label for label, _ in detection.runners_up]
 
 
 def test_every_detection_ends_at_a_step(long: tuple[np.ndarray, list[float]], tiny_recognizer: Recognizer) -> None:
     for step in (0.1, 0.5):
         with case(step):
-            eager = DecisionSettings(step=step, smoothing=1, threshold=0.3, rearm=0.3, refractory=0.0)
+            eager = DecisionSettings(step=step, smoothing=1, threshold=0.3, alone=False, hysteresis=0, refractory=0.0)
             model = dataclasses.replace(tiny_recognizer.model, decision=eager)
             steps = np.array([detection.end for detection in Recognizer(model).detect([long[0]])]) / step
             assert len(steps) >= 3

@@ -45,13 +45,15 @@ def training_set(
     seed: int = 0,
     noise: bool = True,
     extractor: MfccExtractor = EXTRACTOR,
+    silence_draws: float = 1.0,
     **augmentation: object,
 ) -> TrainingSet:
     # Impulse responses take long to generate.
     augmented = {"shift": 0.01, "reverberation_probability": 0.0, **augmentation}
     settings = Settings(features=extractor.settings, augmentation=AugmentationSettings(**augmented))
     settings = dataclasses.replace(
-        settings, training=dataclasses.replace(settings.training, batch_size=batch_size, seed=seed)
+        settings,
+        training=dataclasses.replace(settings.training, batch_size=batch_size, seed=seed, silence_draws=silence_draws),
     )
     return TrainingSet(clips, noises() if noise else [], labels, settings, extractor)
 
@@ -123,6 +125,9 @@ def test_unknown_words_can_be_separate_classes() -> None:
     data = TrainingSet(clips, noises(), LABELS, settings, EXTRACTOR)
     # A word with fewer clips does not become a class, and neither does running speech.
     assert data.parts == ("bed", "tree")
+    few = dataclasses.replace(settings.training, unknown_classes=1)
+    fewer = TrainingSet(clips, noises(), LABELS, dataclasses.replace(settings, training=few), EXTRACTOR)
+    assert fewer.parts == ("tree",)
     classes = (*LABELS, *data.parts)
     for epoch in range(1, 6):
         positions, learned = data._plan(epoch)
@@ -141,9 +146,17 @@ def test_unknown_words_are_drawn_in_proportion_to_the_square_root_of_their_clips
         counts.update(clips.rows[position].word for position in positions if position >= 120)
     total = sum(counts.values())
     assert total == 200 * 60
-    # The square roots are 10, 2 and 1.
-    for word, share in (("tree", 10 / 13), ("bed", 2 / 13), (UNKNOWN, 1 / 13)):
+    # Half of the draws are recordings in which no word is known. The square roots of the words are 10 and 2.
+    for word, share in (("tree", 10 / 24), ("bed", 2 / 24), (UNKNOWN, 1 / 2)):
         assert counts[word] / total == pytest.approx(share, abs=0.02)
+
+
+def test_silence_is_drawn_as_often_as_asked() -> None:
+    for draws in (0.5, 1.0, 3.0):
+        with case(draws):
+            data = training_set(make_clips(yes=60, no=60, tree=60), batch_size=2, silence_draws=draws)
+            silences = sum(int((positions < 0).sum()) for positions in drawn(data, 1))
+            assert silences == 60 * draws
 
 
 def assert_same(some: list[tuple[np.ndarray, np.ndarray]], others: list[tuple[np.ndarray, np.ndarray]]) -> None:

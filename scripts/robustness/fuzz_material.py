@@ -60,7 +60,7 @@ average_decay = 0.9
 step = 0.1
 smoothing = 3
 threshold = 0.6
-rearm = 0.3
+hysteresis = 1.0
 """
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sayso.cli.console import note, progress_bar
-from sayso.cli.options import format_option, model_option, scheduler_option
+from sayso.cli.options import decision_options, format_option, model_option, scheduler_option
 from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ STYLES = ("table", "csv", "jsonl", "parquet")
     help="Write a TextGrid for Praat into this folder for each long file.",
 )  # fmt: skip
 @channel_option
+@decision_options
 @click.option(
     "--excel", is_flag=True, help="Write CSV for Excel: marked as UTF-8, and with no text taken for a formula."
 )
@@ -61,8 +62,8 @@ STYLES = ("table", "csv", "jsonl", "parquet")
 def classify(
     context: click.Context, paths: tuple[str, ...], model: str | None, style: str | None, output: Path | None,
     listing: str | None, min_confidence: float, sort_into: Path | None, copy: bool, audacity: Path | None,
-    textgrid: Path | None, channel: int | None, excel: bool, resume: bool, overwrite: bool, workers: int | None,
-    scheduler: str | None,
+    textgrid: Path | None, channel: int | None, sensitivity: float, anywhere: bool, patient: bool, excel: bool,
+    resume: bool, overwrite: bool, workers: int | None, scheduler: str | None,
 ) -> None:  # fmt: skip
     """Recognise the words in sound files, in all files below folders, and in files that match a pattern.
 
@@ -79,9 +80,8 @@ def classify(
     from sayso.batch.inputs import all_files
     from sayso.batch.names import word_folders
     from sayso.batch.own_files import OwnFiles
-    from sayso.model.model_file import load
     from sayso.model.shipped import DEFAULT, find
-    from sayso.recognition.recognizer import Recognizer
+    from sayso.recognition.recognizer import load
     from sayso.system.workers import cores
 
     suffix = output.suffix[1:].lower() if output else ""
@@ -90,12 +90,13 @@ def classify(
     folders = {"audacity": audacity, "textgrid": textgrid, "sort-into": sort_into}
     annotations = {name: folder for name, folder in folders.items() if folder and name != "sort-into"}
     file = find(model or DEFAULT)
-    recognizer = Recognizer(load(file))
+    recognizer = load(file, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
     start = time.perf_counter()
     with ExitStack() as stack:
         journal = None
         if output:
             options = {"format": style, "minimum confidence": min_confidence, "--excel": excel}
+            options |= {"--sensitivity": sensitivity, "--anywhere": anywhere, "--patient": patient}
             options |= {f"--{name} folder": folder and os.path.realpath(folder) for name, folder in folders.items()}
             journal = stack.enter_context(_journal_of(output, style, file, options, resume, overwrite))
         folders_of_words = word_folders(recognizer.model.labels) if sort_into else {}

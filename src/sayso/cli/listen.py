@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
-from sayso.cli.options import device_option, finite, format_option, model_option
+from sayso.cli.options import decision_options, device_option, finite, format_option, model_option
 from sayso.cli.sound_options import KINDS, channel_option, gain_option, raw_layout
 from sayso.cli.tables import percent
 
@@ -42,6 +42,7 @@ INPUT_BLOCK = 0.05
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Channels of raw samples. [default: 1]")
 @click.option("--sample-format", "kind", type=click.Choice(KINDS), help="Form of raw samples. [default: s16le]")
 @channel_option
+@decision_options
 @format_option("text", "jsonl")
 @click.option(
     "--exec", "actions", multiple=True, metavar="WORD=COMMAND",
@@ -61,8 +62,8 @@ INPUT_BLOCK = 0.05
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
-    kind: str | None, channel: int | None, style: str, actions: tuple[str, ...], exec_timeout: float, shell: bool,
-    record: Path | None, gain: float, stats: bool,
+    kind: str | None, channel: int | None, sensitivity: float, anywhere: bool, patient: bool, style: str,
+    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
@@ -89,7 +90,7 @@ def listen(
         raise click.UsageError("--shell says how to read --exec; give --exec, too")
     keep_freed_memory()
     name = model or DEFAULT
-    recognizer = load(name)
+    recognizer = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
     model_rate = recognizer.model.features.sample_rate
     display: Display | None = None
 

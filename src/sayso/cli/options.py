@@ -156,6 +156,21 @@ def corpus_options(command: Callable[..., None]) -> Callable[..., None]:
     return _speaker_option(_layout_option(command))
 
 
+_sensitivity_option = click.option(
+    "--sensitivity", type=click.FloatRange(0, 1), metavar="0..1", default=0.5, show_default=True,
+    help="Higher values detect more words in streams, and take more other sounds for words.",
+)  # fmt: skip
+_anywhere_option = click.option(
+    "--anywhere", is_flag=True, help="Detect words within sentences, too, and not only where they are said alone."
+)
+_patient_option = click.option("--patient", is_flag=True, help="Detect a word only once a pause follows it.")
+
+
+def decision_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options by which words are detected in streams: the keyword arguments of `recognizer.load`."""
+    return _sensitivity_option(_anywhere_option(_patient_option(command)))
+
+
 plots_option = click.option(
     "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
 )

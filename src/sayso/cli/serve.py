@@ -11,7 +11,7 @@ import click
 from sayso.cli.console import note, warn
 from sayso.cli.group import Group
 from sayso.cli.listen import input_chunks, line_printer
-from sayso.cli.options import device_option, format_option, model_option
+from sayso.cli.options import decision_options, device_option, format_option, model_option
 from sayso.cli.sound_options import channel_option, gain_option
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def serve() -> None:
 @click.option("--input", "source", metavar="FILE|-", help="Take the sound from a file, a pipe, or standard input.")
 @channel_option
 @gain_option
+@decision_options
 @click.option("--name", help="What the place is called in which it listens. [default: the name of this machine]")
 @click.option(
     "--password-file", type=click.Path(path_type=Path), metavar="FILE",
@@ -47,7 +48,8 @@ def serve() -> None:
 @format_option("text", "jsonl")
 def mqtt(
     address: str, model: str | None, device: str | None, source: str | None, channel: int | None, gain: float,
-    name: str | None, password_file: Path | None, authorities: Path | None, style: str,
+    sensitivity: float, anywhere: bool, patient: bool, name: str | None, password_file: Path | None,
+    authorities: Path | None, style: str,
 ) -> None:  # fmt: skip
     """Listen to the microphone and publish each word to an MQTT broker, for Home Assistant and others.
 
@@ -74,7 +76,7 @@ def mqtt(
     broker, password = Broker.parse(address), read_password(password_file)
     if password_file and readable_by_others(password_file):
         warn(f"other users can read {password_file}; run chmod 600 on it")
-    recognizer = load(model or DEFAULT)
+    recognizer = load(model or DEFAULT, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
     rate = recognizer.model.features.sample_rate
     topics = Topics(name or platform.node() or "sayso")
     words = [label for label in recognizer.labels if label not in (SILENCE, UNKNOWN)]
@@ -101,6 +103,7 @@ def mqtt(
 
 @serve.command()
 @model_option
+@decision_options
 @click.option(
     "--host", default="127.0.0.1", show_default=True,
     help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
@@ -113,8 +116,9 @@ def mqtt(
 @click.option("--name", help="What it is called in the network. [default: the name of this machine]")
 @click.option("--announce/--no-announce", default=True, help="Let Home Assistant find it. [default: if on a network]")
 def wyoming(
-    model: str | None, host: str, port: int, languages: tuple[str, ...], name: str | None, announce: bool
-) -> None:
+    model: str | None, sensitivity: float, anywhere: bool, patient: bool, host: str, port: int,
+    languages: tuple[str, ...], name: str | None, announce: bool,
+) -> None:  # fmt: skip
     """Recognise the sound of Home Assistant and its satellites, over the Wyoming protocol.
 
     It offers speech to text, which turns sound into the words in it, and wake words.
@@ -125,7 +129,7 @@ def wyoming(
     import platform
 
     from sayso.model import model_file, shipped
-    from sayso.recognition.recognizer import Recognizer
+    from sayso.recognition.recognizer import Recognizer, load
     from sayso.serve.announcement import announced, reachable
     from sayso.serve.wyoming import information, serving, spoken
     from sayso.system.memory import keep_freed_memory
@@ -136,9 +140,15 @@ def wyoming(
     loaded = model_file.load(found)
     info = information(loaded, found.stem, languages)
 
+    def recognizer() -> Recognizer:
+        return load(found, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+
     async def run() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+        end_as_ctrl_c(lambda: loop.call_soon_threadsafe(task.cancel))
         async with AsyncExitStack() as stack:
-            service = await stack.enter_async_context(serving(lambda: Recognizer(loaded), info, host, port, warn))
+            service = await stack.enter_async_context(serving(recognizer, info, host, port, warn))
             address = reachable(host)
             note(f"recognising {len(spoken(loaded))} words at tcp://{address or host}:{service.port}")
             if address:
@@ -148,6 +158,5 @@ def wyoming(
                 await stack.enter_async_context(announced(called, address, service.port, warn))
             await service.run()
 
-    end_as_ctrl_c()
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(run())

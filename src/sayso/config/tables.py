@@ -1,12 +1,15 @@
 """The tables of settings: features, augmentation, training, decision."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
+from sayso.config.odds import shifted
 from sayso.errors import SettingsError, shown
 
 # Samples in the overlapping frames of one clip, before the Fourier transform.
 MOST_FRAMED = 2**22
+# Nats between the thresholds of the lowest and of the highest sensitivity.
+SENSITIVITY_RANGE = 10.0
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,8 @@ class TrainingSettings:
         How often silence is drawn relative to one word; it stands for every kind of noise.
     unknown_by_word : bool
         Whether each word of unknown speech is learned as a separate class; their probabilities are then added.
+    unknown_classes : int
+        At most so many words of unknown speech become classes, the most frequent ones.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -247,6 +252,7 @@ class TrainingSettings:
     unknown_draws: float = 1.0
     silence_draws: float = 1.0
     unknown_by_word: bool = False
+    unknown_classes: int = 1_000
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -263,6 +269,7 @@ class TrainingSettings:
         _require(0 <= self.average_decay < 1, self, "average_decay", "at least 0 and below 1")
         _require(0.1 <= self.unknown_draws <= 10, self, "unknown_draws", "between 0.1 and 10")
         _require(0.1 <= self.silence_draws <= 10, self, "silence_draws", "between 0.1 and 10")
+        _require(1 <= self.unknown_classes <= 10_000, self, "unknown_classes", "between 1 and 10000")
         _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
 
 
@@ -275,43 +282,66 @@ class DecisionSettings:
     step : float
         Seconds from one window to the next; at most the length of a window.
     smoothing : int
-        Number of the latest windows whose probabilities are averaged. Their weights fall linearly from the newest,
-        `smoothing`, to the oldest, 1.
+        Number of the latest windows whose log-odds are averaged to the score of a word.
     threshold : float
-        A word is detected when its average reaches this.
-    margin : float
-        A word is also detected when its average over the newer half of these windows exceeds the threshold by this: a
-        clear word need not wait for the other half. 1 disables this.
+        A word is detected when its score reaches the log-odds of this probability.
     words : dict of str to float
         Thresholds of single words that differ from `threshold`.
-    rearm : float
-        A detected word can be detected again only after its average fell below this; for a word with its own threshold
-        it is scaled in proportion.
+    alone : bool
+        Whether a word counts only if it is said by itself, after a pause or another word of the model.
+    ease : float
+        A word whose score is up to so many nats below its threshold is detected, too, if a pause follows it; only where
+        words stand alone.
+    patient : bool
+        Whether every word waits for a pause after it.
+    hysteresis : float
+        A detected word can be detected again only after its score fell by so many nats below what it is detected with.
     refractory : float
         Seconds after a detection in which the same word is not detected again, and without `newest` no word.
     newest : float
-        Seconds of the newest part of the window that is also scored on its own, to separate a word from the next; 0
-        disables this.
+        Seconds of the newest part of the window that is also scored on its own, to separate a word from the next, and
+        from the pause after it; 0 disables this.
     """
 
     step: float = 0.1
-    smoothing: int = 7
-    threshold: float = 0.6
-    margin: float = 0.1
+    smoothing: int = 5
+    threshold: float = 0.7
     words: dict[str, float] = field(default_factory=dict)
-    rearm: float = 0.4
+    alone: bool = True
+    ease: float = 2.0
+    patient: bool = False
+    hysteresis: float = 0.5
     refractory: float = 0.5
     newest: float = 0.4
 
     def __post_init__(self) -> None:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
         _require(1 <= self.smoothing <= 100, self, "smoothing", "between 1 and 100")
-        _require(0 < self.threshold <= 1, self, "threshold", "above 0 and at most 1")
-        _require(0 <= self.margin <= 1, self, "margin", "between 0 and 1")
-        _require(all(0 < own <= 1 for own in self.words.values()), self, "words", "thresholds above 0 and at most 1")
-        _require(0 <= self.rearm <= self.threshold, self, "rearm", "at most the threshold")
+        _require(0 < self.threshold < 1, self, "threshold", "above 0 and below 1")
+        _require(all(0 < own < 1 for own in self.words.values()), self, "words", "thresholds above 0 and below 1")
+        _require(0 <= self.ease <= 20, self, "ease", "between 0 and 20")
+        _require(0 <= self.hysteresis <= 20, self, "hysteresis", "between 0 and 20")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")
         _require(0 <= self.newest <= 60, self, "newest", "between 0 and 60 seconds")
+
+    def at_sensitivity(self, sensitivity: float) -> Self:
+        """Return the settings with all thresholds shifted alike, in log-odds.
+
+        Parameters
+        ----------
+        sensitivity : float
+            From 0, few words are detected and few sounds taken for one, to 1; 0.5 keeps the thresholds.
+
+        Raises
+        ------
+        SettingsError
+            If it is not in this range.
+        """
+        if not (isinstance(sensitivity, int | float) and 0 <= sensitivity <= 1):
+            raise SettingsError(f"the sensitivity is {shown(sensitivity)}; expected a number from 0 to 1")
+        nats = SENSITIVITY_RANGE * (0.5 - sensitivity)
+        words = {word: shifted(threshold, nats) for word, threshold in self.words.items()}
+        return replace(self, threshold=shifted(self.threshold, nats), words=words)
 
 
 def _require(condition: bool, settings: object, name: str, expected: str) -> None:

@@ -5,11 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from sayso.config import DecisionSettings
+from sayso.config.odds import shifted
 from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore, score
 
-# Thresholds of the trade-off; label smoothing keeps the probabilities of the network below about 0.95.
-THRESHOLDS = tuple(round(0.2 + 0.025 * step, 3) for step in range(30))
+# Thresholds of the trade-off, evenly spaced in log-odds: from 0.05 to 0.9995.
+THRESHOLDS = tuple(round(shifted(0.5, nats), 5) for nats in np.arange(-3, 7.75, 0.25).tolist())
 
 
 def trade_off(
@@ -21,7 +24,7 @@ def trade_off(
 
 def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
     """Return the settings with one threshold for all words, and the re-arm threshold scaled in proportion."""
-    return replace(settings, threshold=threshold, words={}, rearm=threshold * settings.rearm / settings.threshold)
+    return replace(settings, threshold=threshold, words={})
 
 
 def choose_thresholds(

@@ -33,6 +33,8 @@ MAX_BYTES = 128 * 2**20
 # Bytes of the header, which takes many times as much memory once it is parsed.
 MAX_HEADER = 8 * 2**20
 _KEY = "sayso"
+# Settings of the decision that files of older versions have.
+_FORMER = ("margin", "rearm")
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             tables=FeatureTables(**_part(arrays, "tables")),
             standardizer=Standardizer(**_part(arrays, "standardizer")),
             network=_network(header["network"], _part(arrays, "network")),
-            decision=build(DecisionSettings, header["decision"], "decision"),
+            decision=_decision(header["decision"]),
             training=_training(header["training"]),
             scores=dict(header["scores"]),
             rehearsal=_rehearsal(arrays),
@@ -234,6 +236,14 @@ def _labels(labels: Any) -> tuple[str, ...]:
         raise ValueError("labels are not a list of words")
     check_labels(labels)
     return tuple(map(nfc, labels))
+
+
+def _decision(decision: Any) -> DecisionSettings:
+    """Build the settings; those that only older files have are left out."""
+    if isinstance(decision, dict):
+        decision = {name: value for name, value in decision.items() if name not in _FORMER}
+    settings: DecisionSettings = build(DecisionSettings, decision, "decision")
+    return settings
 
 
 def _training(training: Any) -> dict[str, Any]:

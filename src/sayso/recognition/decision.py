@@ -3,23 +3,35 @@
 Past scores are never edited: a held word fires once, and a word said twice fires twice. A window is longer than a word,
 so that it still holds a word when the next one is said. So the newest part of the window is also scored on its own:
 that score falls between two words.
+
+A command is a word said by itself; the same sounds within a sentence are none. So a word counts only if there was a
+pause, or another word of the model, just before it. A clear word is detected at once, and a less clear one if a pause
+follows.
 """
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
+from sayso.config.odds import log_odds
 
-# Steps over which the scores of the newest part are averaged. For a word that was just detected, fewer steps suffice,
-# and a lower threshold.
-STEPS, STEPS_AGAIN, EASE = 3, 2, 0.9
+# Log-odds are cut off here, so that no single step, however certain, decides alone.
+LARGEST = 8.0
+# Steps over which the scores of the newest part are averaged, and by how many nats they may be lower than those of the
+# whole window. For a word that was just detected, fewer steps suffice, and a still lower score.
+STEPS, EASE_NEWEST = 3, 1.0
+STEPS_AGAIN, EASE_AGAIN = 2, 2.0
 # Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
 # is near.
 COMPANY = 1.5
+# A pause shows as this probability of silence. Before a word it is sought in the windows that ended between so many
+# seconds ago: they hold what was heard before the word. After a word it is sought in the newest part of the window, for
+# at most so many seconds.
+PAUSE, BEFORE, AFTER = 0.1, (0.5, 1.2), 0.6
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Detection:
     label : str
         The word.
     confidence : float
-        Its probability; in a stream the mean over the latest steps, weighted towards the newest.
+        Its probability; in a stream that of the mean log-odds over the latest steps.
     start, end : float
         The window in which it was detected, in seconds from the beginning of the sound. A word that is certain only
         because of what followed is reported up to `COMPANY` seconds later.
@@ -52,6 +64,28 @@ def ranking(labels: Sequence[str], probabilities: NDArray[np.floating], count: i
     return [(labels[index], float(probabilities[index])) for index in order]
 
 
+@dataclass
+class _Heard:
+    """A word that was heard and is not certain yet.
+
+    Attributes
+    ----------
+    word : int
+        Its position among the words.
+    alone : bool
+        Whether there was a pause, or another word of the model, before it.
+    whole : float
+        When the whole window showed it, in seconds; minus infinity before that.
+    detection : Detection
+        What is detected if it becomes certain.
+    """
+
+    word: int
+    alone: bool
+    whole: float
+    detection: Detection
+
+
 class Decision:
     """Decides at which steps of a stream a word is detected.
 
@@ -70,25 +104,25 @@ class Decision:
     def __init__(self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float) -> None:
         self._settings, self._labels, self._rate, self._window = settings, tuple(labels), sample_rate, window
         self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
-        # Two weighted means. Over all steps, the weights fall linearly with age: it takes this many steps to tell a
-        # word from a sound that resembles it briefly, but a completed word shows in the newest of them. The mean over
-        # the newer half alone detects a clear word sooner.
-        falling = np.arange(settings.smoothing, 0, -1)
-        self._whole = _Means(np.stack([falling, (falling - settings.smoothing // 2).clip(0)]), len(labels))
-        # The same for the newest part of the window.
-        few = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
-        self._newest = _Means(few, len(labels), padded=True)
+        # Whether words stand alone is known only to a model that knows silence.
+        self._silence = self._labels.index(SILENCE) if settings.alone and SILENCE in self._labels else None
         thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
-        # To fire, and to rearm; `update` casts them to the type of the probabilities, so that a limit is met exactly.
-        self._limits: NDArray[np.floating] = np.stack([thresholds, settings.rearm * (thresholds / settings.threshold)])
+        # `update` casts them to the type of the probabilities, so that a limit is met exactly.
+        self._thresholds = thresholds
+        self._ease = 0.0 if self._silence is None else settings.ease
+        # In a mean of log-odds, a step in which the word is absent counts as much as one in which it is certain.
+        self._whole = _Means(np.ones((1, settings.smoothing)), len(labels))
+        falling = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
+        self._newest = _Means(falling, len(labels), fill=-LARGEST)
         # Whether the score of each word has fallen since it was heard, in the whole window and in its newest part.
         self._armed, self._fallen = np.ones((2, len(self._words)), bool)
         # When each was heard last, in seconds, and whether it has left the window since.
-        self._heard, self._gone = np.full(len(self._words), -np.inf), np.ones(len(self._words), bool)
-        # Words that were heard, but are certain only if the whole window confirms them or another word is near.
-        self._pending: deque[tuple[int, Detection]] = deque()
+        self._last, self._gone = np.full(len(self._words), -np.inf), np.ones(len(self._words), bool)
+        self._heard: deque[_Heard] = deque()
         self._due: deque[Detection] = deque()
         self._certain_at = -np.inf
+        # When each of the latest windows ended, in seconds, and whether it shows a pause.
+        self._pauses: deque[tuple[float, bool]] = deque()
 
     def update(
         self, probabilities: NDArray[np.floating], end_sample: int, newest: NDArray[np.floating] | None = None
@@ -103,7 +137,7 @@ class Decision:
             Position in the sound, in samples; it must increase from call to call.
         newest : ndarray, shape (labels,), optional
             Its output for the newest part of that window alone. Without it, words that are said in one breath are not
-            separated, and no word is detected during the refractory time of another.
+            separated, no word is detected during the refractory time of another, and no pause confirms a word.
 
         Returns
         -------
@@ -113,72 +147,114 @@ class Decision:
         if not len(self._words):
             return None
         now = end_sample / self._rate
-        average, newer = self._whole.push(probabilities)
-        scores = np.maximum(average, newer - self._settings.margin)[self._words]
-        thresholds, rearm = self._limits.astype(scores.dtype)
+        whole = log_odds(probabilities).clip(-LARGEST, LARGEST)
+        (average,) = self._whole.push(whole)
+        scores, thresholds = average[self._words], log_odds(self._thresholds.astype(average.dtype))
+        heard = thresholds if newest is None else thresholds - np.asarray(self._ease, average.dtype)
+        rearm = heard - np.asarray(self._settings.hysteresis, average.dtype)
         self._armed |= scores < rearm
-        best: int | None = int(scores.argmax())
-        if scores[best] < thresholds[best] or not self._armed[best]:
+        alone = self._pause_before(probabilities, now)
+        best: int | None = int((scores - heard).argmax())
+        if scores[best] < heard[best] or not self._armed[best]:
             best = None
-        found = None
-        if best is not None:
-            decisive = average if scores[best] == average[self._words[best]] else newer
-            found = self._detection(best, decisive, now)
         if newest is None:
             # Another word that follows at once cannot be separated from the end of the first.
-            if best is None or now - self._heard.max() < self._settings.refractory:
+            if best is None or not alone or now - self._last.max() < self._settings.refractory:
                 return None
-            self._armed[best], self._heard[best] = False, now
-            return found
-        self._listen_closely(probabilities, newest, now)
-        certain = False
-        if best is not None and found is not None:
+            self._armed[best], self._last[best], self._certain_at = False, now, now
+            return self._detection(best, average, now)
+        self._listen_closely(whole, log_odds(newest).clip(-LARGEST, LARGEST), thresholds, rearm, alone, now)
+        if best is not None:
             self._armed[best] = False
-            if certain := any(word == best for word, _ in self._pending):
-                if len(self._pending) == 1:
-                    self._pending[0] = best, found
-            elif self._gone[best]:
-                # Else it is a word that was detected already and is still in the window.
-                self._hear(best, now)
-                self._pending.append((best, found))
-                certain = True
-        return self._next(certain, now)
+            self._confirm(best, self._detection(best, average, now), alone, now)
+        pause = self._silence is not None and newest[self._silence] >= PAUSE
+        return self._next(scores >= thresholds, bool(pause), now)
 
-    def _listen_closely(self, whole: NDArray[np.floating], newest: NDArray[np.floating], now: float) -> None:
-        """Note the words that are complete in the newest part of the window."""
-        thresholds, rearm = self._limits.astype(newest.dtype)
-        since = now - self._heard
+    def _pause_before(self, probabilities: NDArray[np.floating], now: float) -> bool:
+        """Return whether a word that is complete now stands alone, as far as what was heard before it shows."""
+        if self._silence is None:
+            return True
+        self._pauses.append((now, bool(probabilities[self._silence] >= PAUSE)))
+        while self._pauses[0][0] < now - BEFORE[1]:
+            self._pauses.popleft()
+        # Nothing was heard before the first words of a stream.
+        before = [pause for end, pause in self._pauses if end <= now - BEFORE[0]]
+        return any(before) or not before or now - self._certain_at <= COMPANY
+
+    def _listen_closely(
+        self,
+        whole: NDArray[np.floating],
+        newest: NDArray[np.floating],
+        thresholds: NDArray[np.floating],
+        rearm: NDArray[np.floating],
+        alone: bool,
+        now: float,
+    ) -> None:
+        """Note the words that are complete in the newest part of the window, by its log-odds and those of the whole."""
+        since = now - self._last
         self._fallen |= newest[self._words] < rearm
         self._gone |= (whole[self._words] < rearm) & (since >= self._window)
         # While a word is in the window, only the newest part shows whether it was said again.
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)
-        clear = mean[self._words] >= thresholds
-        again = (since <= COMPANY) & (brief[self._words] >= np.asarray(EASE, newest.dtype) * thresholds)
+        clear = mean[self._words] >= thresholds - np.asarray(EASE_NEWEST, newest.dtype)
+        again = (since <= COMPANY) & (brief[self._words] >= thresholds - np.asarray(EASE_AGAIN, newest.dtype))
         for word in np.flatnonzero(self._fallen & (since >= self._settings.refractory) & (clear | again)).tolist():
-            self._hear(word, now)
-            self._pending.append((word, self._detection(word, mean, now)))
+            self._hear(_Heard(word, alone, -np.inf, self._detection(word, mean, now)), now)
 
-    def _hear(self, word: int, now: float) -> None:
+    def _hear(self, heard: _Heard, now: float) -> None:
         """Note that a word was said."""
-        self._heard[word], self._fallen[word], self._gone[word] = now, False, False
+        self._last[heard.word], self._fallen[heard.word], self._gone[heard.word] = now, False, False
+        self._heard.append(heard)
 
-    def _next(self, certain: bool, now: float) -> Detection | None:
-        """Return the next detection that is certain: by itself, or because several words are near each other."""
-        while self._pending and now - self._pending[0][1].end > COMPANY:
-            self._pending.popleft()
-        if self._pending and (
-            certain or now - self._certain_at <= COMPANY or len({word for word, _ in self._pending}) > 1
-        ):
-            self._due.extend(detection for _, detection in self._pending)
-            self._certain_at = self._due[-1].end
-            self._pending.clear()
+    def _confirm(self, word: int, found: Detection, alone: bool, now: float) -> None:
+        """Note that the whole window shows a word, for the first time since its score fell."""
+        same = [heard for heard in self._heard if heard.word == word]
+        if same:
+            same[-1].whole, same[-1].alone = now, same[-1].alone or alone
+            if len(self._heard) == 1:
+                same[-1].detection = found
+        elif self._gone[word]:
+            # Else it is a word that was detected already and is still in the window.
+            self._hear(_Heard(word, alone, now, found), now)
+
+    def _next(self, clear: NDArray[np.bool_], pause: bool, now: float) -> Detection | None:
+        """Return the next detection that is certain: by itself, or because several words are near each other.
+
+        Parameters
+        ----------
+        clear : ndarray of bool, shape (words,)
+            Whether the score of each word suffices without a pause after it.
+        pause : bool
+            Whether a pause follows what was heard.
+        now : float
+            In seconds.
+        """
+        while self._heard and now - self._heard[0].detection.end > COMPANY:
+            self._heard.popleft()
+        if self._heard:
+            last = self._heard[-1]
+            certain = any(
+                heard.alone
+                and heard.whole > -np.inf
+                and ((clear[heard.word] and not self._settings.patient) or (pause and now - heard.whole <= AFTER))
+                for heard in self._heard
+            )
+            company = len({heard.word for heard in self._heard}) > 1 and self._heard[0].alone
+            if certain or company or now - self._certain_at <= COMPANY:
+                if certain:
+                    start = max(now - self._window, 0.0)
+                    last.detection = replace(last.detection, start=start, end=now)
+                self._due.extend(heard.detection for heard in self._heard)
+                self._certain_at = self._due[-1].end
+                self._heard.clear()
         return self._due.popleft() if self._due else None
 
-    def _detection(self, word: int, probabilities: NDArray[np.floating], end: float) -> Detection:
-        """Return the detection of a word, by the mean probabilities of some steps up to `end` in seconds."""
+    def _detection(self, word: int, average: NDArray[np.floating], end: float) -> Detection:
+        """Return the detection of a word, by the mean log-odds of some steps up to `end` in seconds."""
         index = self._words[word]
+        probabilities = 1 / (1 + np.exp(-average))
         others = [entry for entry in ranking(self._labels, probabilities, 4) if entry[0] != self._labels[index]][:3]
         start = max(end - self._window, 0.0)
         return Detection(self._labels[index], float(probabilities[index]), start, end, tuple(others))
@@ -189,18 +265,18 @@ class _Means:
 
     Parameters
     ----------
-    weights : ndarray of int, shape (means, rows)
+    weights : ndarray, shape (means, rows)
         The weights of each mean, the newest row first.
     width : int
         Length of a row.
-    padded : bool
-        Whether rows of zeros precede the first; otherwise the first ones are averaged over those there are.
+    fill : float, optional
+        Value of the rows before the first; without it, the first rows are averaged over those there are.
     """
 
-    def __init__(self, weights: NDArray[np.integer], width: int, padded: bool = False) -> None:
+    def __init__(self, weights: NDArray[np.number], width: int, fill: float | None = None) -> None:
         self._weights: NDArray[np.floating] = weights.astype(np.float32)
-        self._rows: NDArray[np.floating] = np.zeros((weights.shape[1], width), np.float32)
-        self._count = weights.shape[1] if padded else 0
+        self._rows: NDArray[np.floating] = np.full((weights.shape[1], width), fill or 0.0, np.float32)
+        self._count = 0 if fill is None else weights.shape[1]
 
     def push(self, row: NDArray[np.floating]) -> NDArray[np.floating]:
         """Append a row and return the means, shape (means, width), in the type of the row."""

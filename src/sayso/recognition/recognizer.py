@@ -6,6 +6,7 @@ A clip, a long file and the microphone differ only in where the samples come fro
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -225,13 +226,25 @@ def _holds_samples(source: object) -> bool:
     return hasattr(source, "__array__") or isinstance(source, list | tuple | array)
 
 
-def load(model: str | os.PathLike[str] = shipped.DEFAULT) -> Recognizer:
+def load(
+    model: str | os.PathLike[str] = shipped.DEFAULT,
+    *,
+    sensitivity: float = 0.5,
+    anywhere: bool = False,
+    patient: bool = False,
+) -> Recognizer:
     """Load a model from a file, or by its name if it is one that comes with sayso.
 
     Parameters
     ----------
     model : str or path
         Path of the file, or name of a shipped model.
+    sensitivity : float
+        From 0, few words are detected in a stream and few sounds taken for one, to 1; 0.5 is that of the model.
+    anywhere : bool
+        Whether words also count within a sentence, and not only if they are said by themselves.
+    patient : bool
+        Whether a detection waits for the pause after the word.
 
     Raises
     ------
@@ -239,7 +252,12 @@ def load(model: str | os.PathLike[str] = shipped.DEFAULT) -> Recognizer:
         If it is neither text nor a path.
     ModelError
         If there is no such model, or the file cannot be used.
+    SettingsError
+        If the sensitivity is not between 0 and 1.
     """
     if not isinstance(model, str | os.PathLike):
         raise ArgumentError(f"a model is loaded by its path or its name, not from {described(model)}")
-    return Recognizer(model_file.load(shipped.find(os.fspath(model))))
+    loaded = model_file.load(shipped.find(os.fspath(model)))
+    decision = loaded.decision.at_sensitivity(sensitivity)
+    decision = replace(decision, alone=decision.alone and not anywhere, patient=decision.patient or patient)
+    return Recognizer(replace(loaded, decision=decision))

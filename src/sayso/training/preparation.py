@@ -104,8 +104,6 @@ def prepare(
         extractor = MfccExtractor(settings.features, FeatureTables.from_settings(settings.features))
         backgrounds, unread = load_noises([*corpus.noises, *noises], settings.features)
         skipped += unread
-        if backgrounds:
-            backgrounds += generated_noises(settings.features.sample_rate)
         labels = choose_labels(corpus, words, bool(backgrounds), bool(negatives))
         rows = labelled([*corpus.by_split("training"), *corpus.by_split("validation")], labels)
         if cache:
@@ -143,8 +141,10 @@ def prepare(
             warnings.append(
                 "no other words to learn as unknown speech: the model will recognise any sound as one of its words"
             )
+        # What recordings of noise rarely hold: the same sound for ever, at all frequencies.
+        generated = generated_noises(settings.features.sample_rate) if backgrounds else []
         training = Training(
-            data=TrainingSet(splits["training"], backgrounds, labels, settings, extractor),
+            data=TrainingSet(splits["training"], [*backgrounds, *generated], labels, settings, extractor),
             validation=benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed),
             settings=settings,
             extractor=extractor,
