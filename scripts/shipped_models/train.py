@@ -5,8 +5,8 @@ Example: python scripts/shipped_models/train.py commands --data speech_commands_
 
 The model is named after its recipe, and its words are the ten commands. The same data, seed and machine give the same
 file. The threshold of each word is chosen on words of validation speakers, in quiet and in noise, and on running
-speech, noise and music. All choices are made on validation; the test set and noise that is not in training are used only
-for the final figures.
+speech, noise and music. All choices are made on validation; the test set and noise that is not in training are used
+only for the final figures.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from sayso.report.training_plots import save_learning_curve
 from speech_data import SpeechData
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
-# False alarms per hour of running speech, noise and music for which the thresholds are chosen, and the length of each of
+# False alarms per hour of running speech, noise and music for which thresholds are chosen, and the length of each of
 # the two streams on which words are to be heard.
 FALSE_ALARMS_PER_HOUR, HOURS = 2.0, 2.0
 
