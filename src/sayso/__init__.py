@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sayso.live.listening import BackgroundListener, listen
     from sayso.recognition.decision import Detection
     from sayso.recognition.recognizer import Recognizer, load
+    from sayso.recognition.stream import Stream
 
 # Each name is imported when it is first used, so that `import sayso` costs next to nothing.
 _HOMES = {
@@ -23,6 +24,7 @@ _HOMES = {
     "FeedForwardClassifier": "sayso.classifier",
     "SaysoError": "sayso.errors",
     "Recognizer": "sayso.recognition.recognizer",
+    "Stream": "sayso.recognition.stream",
     "listen": "sayso.live.listening",
     "load": "sayso.recognition.recognizer",
 }
@@ -33,6 +35,7 @@ __all__ = [
     "FeedForwardClassifier",
     "Recognizer",
     "SaysoError",
+    "Stream",
     "__version__",
     "listen",
     "load",

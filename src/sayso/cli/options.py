@@ -1,12 +1,13 @@
 """Options that several commands share: each has one name, one type and one help text.
 
-A model is always `-m`, a folder of recordings always the argument DIRECTORY, an output always `-o`, the format of a
-result always `--format`, a folder for plots always `--plots`.
+The model that a command uses is always `-m`, a folder of recordings always the argument DIRECTORY, an output always
+`-o`, the format of a result always `--format`, a folder for plots always `--plots`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from glob import escape, glob
 from pathlib import Path
@@ -87,6 +88,13 @@ def _data_sets() -> Iterable[str]:
     from sayso.download.catalogue import KNOWN
 
     return KNOWN
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are in no range and beyond none."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
+    return value
 
 
 MODEL = Named("model", _models, ".safetensors")
