@@ -59,12 +59,13 @@ CONTRAST = """
 }
 """
 
-# Texts of a plot that lie on one another, or outside of it. Texts may be turned, so their boxes are compared by the axes
-# that separate them; the space above and below the letters does not count.
+# Texts of a plot that lie on one another, or outside of it. Texts may be turned, so their boxes are compared along the
+# axes that may separate them; the space above and below the letters does not count.
 OVERLAPPING = """
 () => {
   const corners = text => {
-    const {x, y, width, height} = text.getBBox(), m = text.getScreenCTM(), top = y + 0.2 * height, foot = y + 0.8 * height;
+    const {x, y, width, height} = text.getBBox(), m = text.getScreenCTM();
+    const top = y + 0.2 * height, foot = y + 0.8 * height;
     return [[x, top], [x + width, top], [x + width, foot], [x, foot]]
       .map(([a, b]) => [m.a * a + m.c * b + m.e, m.b * a + m.d * b + m.f]);
   };

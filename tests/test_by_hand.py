@@ -13,7 +13,7 @@ CLASSES, SHAPE = 5, (9, 4)
 
 
 def chain_of(layers: list, seed: int = 1) -> tuple[HiddenChain | None, Network]:
-    """Return the chain of an untrained network whose parameters and statistics are all different, on a random example."""
+    """Return the chain of an untrained network with different parameters and statistics, on a random example."""
     rng = np.random.default_rng(seed)
     network = Network(layers, SHAPE, np.float64).initialise(rng)
     network.parameters.vector += rng.uniform(0.05, 0.3, len(network.parameters.vector))

@@ -90,7 +90,11 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
         for number in (explanation.descent.loss, explanation.descent.linear_loss, explanation.descent.new_loss):
             assert page.number(number, 4) in text
         last = trace.passages[model.network.last]
-        card = view.locator("[id^=backward]", has_text=f"{model.network.last + 1} · dense layer").locator("article.layer").last
+        card = (
+            view.locator("[id^=backward]", has_text=f"{model.network.last + 1} · dense layer")
+            .locator("article.layer")
+            .last
+        )
         assert page.number(float(np.linalg.norm(last.grad_x))) in card.inner_text()
         assert page.number(float(np.linalg.norm(last.gradients["weight"]))) in card.inner_text()
         assert card.locator("math").first.get_attribute("alttext") == "∂L/∂x = W^T ∂L/∂y"

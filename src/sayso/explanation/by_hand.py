@@ -12,7 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.nn import BatchNorm, Dense, Dropout, Layer, Merging, Network, Pointwise, ReLU, Residual, StatisticsPooling, Tanh
+from sayso.nn import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    Merging,
+    Network,
+    Pointwise,
+    ReLU,
+    Residual,
+    StatisticsPooling,
+    Tanh,
+)
 from sayso.nn.parameters import Views
 from sayso.nn.tracing import Passage, Trace
 
@@ -299,7 +311,13 @@ def _largest(candidates: FloatArray) -> tuple[int, int]:
 
 
 def _weight(
-    network: Network, passage: Passage, output: int, entry: int, errors: FloatArray, signals: FloatArray, loss_of: LossOf
+    network: Network,
+    passage: Passage,
+    output: int,
+    entry: int,
+    errors: FloatArray,
+    signals: FloatArray,
+    loss_of: LossOf,
 ) -> tuple[Weight, int]:
     """Measure the slope of the loss along one weight of a copy of the network.
 

@@ -120,9 +120,7 @@ class ClipExplanation:
     hidden: HiddenChain | None
 
 
-def explain_clip(
-    model: Model, path: Path, label: str | None = None, source: TargetSource = "label"
-) -> ClipExplanation:
+def explain_clip(model: Model, path: Path, label: str | None = None, source: TargetSource = "label") -> ClipExplanation:
     """Run the forward and the backward pass of a network on one clip.
 
     Parameters

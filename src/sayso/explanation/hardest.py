@@ -81,8 +81,8 @@ def hardest(recognizer: Recognizer, corpus: Corpus, progress: Callable[[int, int
     clip = next((row for _, row in found if audio.info(row.path).seconds <= LONGEST_CLIP), None)
     if clip is None:
         raise CorpusError(
-            f"{corpus.root} has no usable clip of at most {LONGEST_CLIP:g} s of the model's labels ({', '.join(labels)}); "
-            "give a folder with a folder of recordings for each word"
+            f"{corpus.root} has no usable clip of at most {LONGEST_CLIP:g} s of the model's labels "
+            f"({', '.join(labels)}); give a folder with a folder of recordings for each word"
         )
     return Hardest(
         folder=corpus.root,

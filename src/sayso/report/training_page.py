@@ -126,21 +126,21 @@ def _curves(course: Course) -> tuple[Markup, float, float]:
 
 
 def _surface(course: Course) -> tuple[Markup, list[tuple[float, float]]]:
-    """Plot the loss surface and the path on it; also return each epoch's place from the left and the top, in percent."""
+    """Plot the loss surface and the path on it; also return the place of each epoch in percent of width and height."""
     from matplotlib.figure import Figure
 
     surface = course.surface
     # One unit is as long upward as across, so that angles are right.
-    ratio = np.ptp(surface.upward) / np.ptp(surface.across)
-    figure = Figure(figsize=(page.WIDTH, 0.6 + 3 * min(max(ratio, 0.3), 1.1)))
+    ratio = float(np.clip(np.ptp(surface.upward) / np.ptp(surface.across), 0.3, 1.1))
+    figure = Figure(figsize=(page.WIDTH, 0.6 + 3 * ratio))
     axes = figure.subplots()
     # The loss spans orders of magnitude, so the levels are spread over its logarithm.
     low, high = max(float(surface.losses.min()), LEAST_LOSS), float(surface.losses.max())
     levels = np.geomspace(low, max(high, 2 * low), LEVELS)
     logarithms = np.log(np.maximum(surface.losses, low) / low) / np.log(levels[-1] / low)
     axes.imshow(
-        logarithms, cmap=page.colormap("grey"), vmin=-1, vmax=1, origin="lower", aspect="equal", interpolation="bilinear",
-        extent=(surface.across[0], surface.across[-1], surface.upward[0], surface.upward[-1]),
+        logarithms, cmap=page.colormap("grey"), vmin=-1, vmax=1, origin="lower", aspect="equal",
+        interpolation="bilinear", extent=(surface.across[0], surface.across[-1], surface.upward[0], surface.upward[-1]),
     )  # fmt: skip
     lines = axes.contour(surface.across, surface.upward, np.maximum(surface.losses, low), levels[1:-1], colors=MUTED,
                          linewidths=0.6)  # fmt: skip
