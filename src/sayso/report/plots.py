@@ -64,10 +64,12 @@ def small_axes(height: float = 2.5) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def epochs_axis(axes: Axes, grid: bool = True) -> None:
-    """Label an axis of epochs with integers."""
+def epochs_axis(axes: Axes, planned: int | None = None, grid: bool = True) -> None:
+    """Label an axis of epochs with integers; while a training runs, it has all planned epochs and stays as it is."""
     from matplotlib.ticker import MaxNLocator
 
+    if planned:
+        axes.set_xlim(0.5, planned + 0.5)
     # Few, as the axes of some plots are narrow.
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(grid)
