@@ -10,17 +10,21 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sayso.errors import SettingsError
+from sayso.extras import require
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Dense, Network, OneCycle, Schedule, StepDecay, softmax
 from sayso.nn.architectures import hidden_layers
 from sayso.nn.parameters import FloatArray
 from sayso.nn.trainer import Examples, Trainer
+
+require("train", "FeedForwardClassifier")
+
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
+from sklearn.utils import check_random_state  # noqa: E402
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets  # noqa: E402
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": Constant,

@@ -37,13 +37,18 @@ def explain(
 
     Example: sayso explain --training
     """
+    from sayso.extras import require
+
     if training:
         if clip or label or model or animate:
             raise click.UsageError(
                 "--training uses its own network; do not give CLIP, --label, -m or --animate with it"
             )
+        require("train", "explain --training")
+        require("report", "explain")
         _explain_training(output or TRAINING_PAGE)
     elif clip:
+        require("report", "explain")
         _explain_clip(clip, label, model, output or CLIP_PAGE, animate)
     else:
         raise click.UsageError("give either CLIP, a sound file with one word, or --training")

@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 
 from sayso.cli.console import detail, verbosity
 from sayso.errors import SaysoError
+from sayso.extras import require
 from sayso.system.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -163,9 +164,17 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     return _sensitivity_option(_anywhere_option(_patient_option(command)))
 
 
+def _can_draw(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse to measure first and draw later what cannot be drawn."""
+    if value:
+        require("report", "drawing plots")
+    return value
+
+
 plots_option = click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", callback=_can_draw,
+    help="Also save the plots as PNG and SVG in DIR.",
+)  # fmt: skip
 
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."

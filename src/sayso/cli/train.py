@@ -79,12 +79,14 @@ def train(
     from sayso.corpus.clip_cache import default_folder
     from sayso.corpus.corpus import files_below
     from sayso.evaluation.measure import review
+    from sayso.extras import require
     from sayso.recognition.recognizer import Recognizer
     from sayso.report.live import LiveReport
     from sayso.report.tensorboard import TensorBoard
     from sayso.system.atomic_files import check_writable
     from sayso.training.preparation import prepare
 
+    require("train", "training")
     # Each kind of network has its own default recipe.
     settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))
     if network and network != settings.network.name:

@@ -22,7 +22,7 @@ from sayso.nn import Network, streaming
 from sayso.nn.folding import folded
 from sayso.recognition.decision import Decision, Detection, ranking
 from sayso.sound import audio
-from sayso.sound.high_pass import high_passed, high_passed_clip
+from sayso.sound.high_pass import HighPass, high_passed_clip
 from sayso.sound.sources import Source, described
 from sayso.sound.speech import fit_window
 from sayso.sound.stream import reblock
@@ -259,7 +259,7 @@ class Recognizer:
         # rounded up to whole steps, so that each chunk of a step's length completes a step.
         margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
         end = features.clip_samples - len(margin)
-        chunks = high_passed(chunks, features.high_pass, features.sample_rate)
+        chunks = map(HighPass(features.high_pass, features.sample_rate).push, chunks)
         windows = self._windows(chain([margin], chunks, [margin]), together)
         for probabilities, newest in in_order(self._score, windows, threads):
             for number, row in enumerate(probabilities):
