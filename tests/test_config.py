@@ -95,6 +95,7 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (TrainingSettings, "label_smoothing", 1.0, "at least 0 and below 1"),
     (TrainingSettings, "average_decay", -0.1, "at least 0 and below 1"),
     (TrainingSettings, "average_decay", 1.0, "at least 0 and below 1"),
+    (TrainingSettings, "unknown_classes", 0, "between 1 and 10000"),
     (TrainingSettings, "silence_draws", 0.05, "between 0.1 and 10"),
     (AugmentationSettings, "faint", 61.0, "between 0 and 60 dB"),
     (AugmentationSettings, "equalizer", -1.0, "between 0 and 60 dB"),

@@ -125,6 +125,9 @@ def test_unknown_words_can_be_separate_classes() -> None:
     data = TrainingSet(clips, noises(), LABELS, settings, EXTRACTOR)
     # A word with fewer clips does not become a class, and neither does running speech.
     assert data.parts == ("bed", "tree")
+    few = dataclasses.replace(settings.training, unknown_classes=1)
+    fewer = TrainingSet(clips, noises(), LABELS, dataclasses.replace(settings, training=few), EXTRACTOR)
+    assert fewer.parts == ("tree",)
     classes = (*LABELS, *data.parts)
     for epoch in range(1, 6):
         positions, learned = data._plan(epoch)

@@ -231,6 +231,8 @@ class TrainingSettings:
         How often silence is drawn relative to one word; it stands for every kind of noise.
     unknown_by_word : bool
         Whether each word of unknown speech is learned as a separate class; their probabilities are then added.
+    unknown_classes : int
+        At most so many words of unknown speech become classes, the most frequent ones.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -250,6 +252,7 @@ class TrainingSettings:
     unknown_draws: float = 1.0
     silence_draws: float = 1.0
     unknown_by_word: bool = False
+    unknown_classes: int = 1_000
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -266,6 +269,7 @@ class TrainingSettings:
         _require(0 <= self.average_decay < 1, self, "average_decay", "at least 0 and below 1")
         _require(0.1 <= self.unknown_draws <= 10, self, "unknown_draws", "between 0.1 and 10")
         _require(0.1 <= self.silence_draws <= 10, self, "silence_draws", "between 0.1 and 10")
+        _require(1 <= self.unknown_classes <= 10_000, self, "unknown_classes", "between 1 and 10000")
         _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
 
 

@@ -97,9 +97,10 @@ class TrainingSet:
         return [np.array(positions) for positions in groups.values()]
 
     def _unknown_words(self) -> tuple[str, ...]:
-        """Return the unknown words that have enough clips to be classes."""
+        """Return the unknown words that have enough clips to be classes, or the most frequent of them."""
         counts = Counter(row.word for row in self._clips.rows if row.word not in self.labels)
-        return tuple(sorted(word for word, count in counts.items() if count >= FEWEST_CLIPS))
+        enough = [(-count, word) for word, count in counts.items() if count >= FEWEST_CLIPS]
+        return tuple(sorted(word for _, word in sorted(enough)[: self._settings.training.unknown_classes]))
 
     def labels_of(self, classes: Labels) -> Labels:
         """Return the index of the label that each class belongs to."""
