@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import sayso
-import sayso.config
 import sayso.nn
 from cases import case
 
@@ -29,7 +28,5 @@ def test_the_reference_has_every_public_name() -> None:
     entries = re.findall(r"^::: (\S+)$", reference, re.MULTILINE)
     assert len(entries) == len(set(entries))
     names = {f"sayso.{name}" for name in sayso.__all__ if name not in ("__version__", "SaysoError")}
-    settings = {f"sayso.config.{name}" for name in sayso.config.__all__ if name.endswith("Settings")}
-    settings.remove("sayso.config.Settings")  # only holds the others
-    names |= settings | {f"sayso.nn.{name}" for name in sayso.nn.__all__}
+    names |= {f"sayso.nn.{name}" for name in sayso.nn.__all__}
     assert set(entries) == names | {"sayso.errors"}

@@ -22,11 +22,13 @@ ROOT = Path(__file__).parent.parent
 LIGHT = """
 import contextlib, io, json, sys
 
+absent = sys.argv[1:]
+
 class Without:
     def __init__(self, finder):
         self.finder = finder
     def find_spec(self, name, *more):
-        return None if name.split(".")[0] in sys.argv[1:] else self.finder.find_spec(name, *more)
+        return None if name.split(".")[0] in absent else self.finder.find_spec(name, *more)
     def __getattr__(self, name):
         return getattr(self.finder, name)
 
@@ -65,7 +67,7 @@ def test_a_light_installation_recognises_teaches_and_measures(tiny_model_path: P
         ["evaluate", "new", "-m", "taught.safetensors", "--split", "training"],
         ["evaluate", "new", "-m", "taught.safetensors", "--split", "training", "--stream", "--hours", "0.01"],
         ["info", "-m", "taught.safetensors"],
-        ["data", "check", "new"],
+        ["data", "list"],
     ]
     for command, (status, shown) in zip(commands, run_light(commands, tmp_path), strict=True):
         with case(*command):

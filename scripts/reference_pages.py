@@ -1,0 +1,148 @@
+"""Write docs/settings.md and docs/cli.md, which are made from the code: `python3 scripts/reference_pages.py`.
+
+A test checks that both are what this script writes.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+
+import environment
+
+ROOT = environment.ROOT
+SETTINGS, COMMANDS = ROOT / "docs" / "settings.md", ROOT / "docs" / "cli.md"
+MADE = "<!-- Made by scripts/reference_pages.py; change the code instead. -->"
+
+
+def settings_page() -> str:
+    """Return the page about settings, made from the dataclasses."""
+    from sayso.config import Settings, recipes
+    from sayso.config.description import described
+    from sayso.nn.architectures import ARCHITECTURES
+
+    known = {name: Settings.from_toml(path) for name, path in recipes().items()}
+    lines = [
+        "# Settings",
+        MADE,
+        "",
+        "A recipe is a TOML file with the settings of a training. `sayso config commands > my.toml` prints one with",
+        "all settings, each explained, as a start for your own; train with it with",
+        "`sayso train DIRECTORY -o MODEL --config my.toml`. A file need only have the settings that differ from the",
+        "defaults. On a command line, as in `sayso sweep --set`, and in Python, a setting is called by its table and its",
+        "name: `training.learning_rate`. `sayso info -m MODEL --format json` shows the settings that a model was trained",
+        "with.",
+        "",
+        f"These recipes come with sayso: {', '.join(f'`{name}`' for name in known)}. Where a recipe has another value",
+        "than the default, the table says so. How the recipe of the model `commands` came about: [recipe.md](recipe.md).",
+    ]
+    for name, architecture in ARCHITECTURES.items():
+        for table, about, settings in described(architecture()):
+            if table == "network":
+                heading = f'[network] with name = "{name}"'
+            elif name == "dense":  # which comes first; the other tables are the same for all networks
+                heading = f"[{table}]"
+            else:
+                continue
+            lines += ["", f"## `{heading}`", "", about, ""]
+            lines += ["| setting | type | unit | default | possible | what it does | in recipes |"]
+            lines += ["|---|---|---|---|---|---|---|"]
+            for setting in settings:
+                others = {
+                    recipe: content[table][setting.name]
+                    for recipe, content in ((recipe, values.to_dict()) for recipe, values in known.items())
+                    if (table != "network" or content[table]["name"] == name)
+                    and content[table][setting.name] != setting.default
+                }
+                lines.append(_row(setting, others))
+    return "\n".join(lines) + "\n"
+
+
+def _row(setting: object, others: dict[str, object]) -> str:
+    from sayso.config.description import Setting, toml_value
+
+    assert isinstance(setting, Setting)
+    cells = (
+        f"`{setting.name}`",
+        setting.kind,
+        setting.unit,
+        f"`{toml_value(setting.default)}`",
+        setting.expected,
+        setting.meaning,
+        "; ".join(f"{recipe} `{toml_value(value)}`" for recipe, value in others.items()),
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")
+
+
+def commands_page() -> str:
+    """Return the page about the command line, made from the commands."""
+    import click
+
+    from sayso.cli.group import Context
+    from sayso.cli.main import SECTIONS, cli
+
+    context = Context(cli, info_name="sayso", max_content_width=100, terminal_width=100)
+    lines = ["# Commands", MADE, "", "What `sayso COMMAND --help` prints. All commands have these options:", ""]
+    common = {option.name for option in cli.params}
+    lines += _options(option for option in cli.params if option.name != "version")
+    for heading, commands in SECTIONS.items():
+        lines += ["", f"## {heading}"]
+        for command in commands:
+            inner = command.commands.values() if isinstance(command, click.Group) else [command]
+            for one in inner:
+                name = str(one.name) if one is command else f"{command.name} {one.name}"
+                lines += ["", f"### sayso {name}", ""]
+                with Context(one, info_name=name, parent=context) as inside:
+                    usage = " ".join(one.collect_usage_pieces(inside))
+                    lines += ["```text", f"sayso {name} {usage}", "```", "", *_help(one.help or "")]
+                    lines += _options(option for option in one.get_params(inside) if option.name not in common)
+    return "\n".join(lines) + "\n"
+
+
+def _help(text: str) -> Iterator[str]:
+    """Yield the help of a command as Markdown, its examples as code."""
+    from sayso.cli.group import EXAMPLE
+
+    for paragraph in text.replace("\b\n", "").split("\n\n"):
+        joined = " ".join(paragraph.split())
+        if joined.startswith(EXAMPLE):
+            yield from ("```console", f"$ sayso {joined.removeprefix(EXAMPLE)}", "```", "")
+        else:
+            yield from (_escaped(joined), "")
+
+
+def _options(options: Iterator[object]) -> list[str]:
+    """Return a table of options with their help, and with it the default."""
+    import click
+
+    rows = [option for option in options if isinstance(option, click.Option) and "--help" not in option.opts]
+    if not rows:
+        return []
+    lines = ["| option | what it does |", "|---|---|"]
+    with click.Context(click.Command("sayso")) as context:
+        for option in rows:
+            record = option.get_help_record(context)
+            assert record, option.name
+            names, text = record
+            bar = names.replace("|", "\\|")
+            lines.append(f"| `{bar}` | {_escaped(' '.join(text.split()))} |")
+    return lines
+
+
+def _escaped(text: str) -> str:
+    """Keep what Markdown would take for its own, outside of code."""
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = re.sub(r"[\\*_|]|<(?=[a-z/])", r"\\\g<0>", parts[place])
+    return "`".join(parts)
+
+
+def main() -> None:
+    """Write the pages."""
+    for path, text in ((SETTINGS, settings_page()), (COMMANDS, commands_page())):
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "src"))
+    main()
