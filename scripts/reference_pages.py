@@ -13,6 +13,16 @@ ROOT = environment.ROOT
 SETTINGS, COMMANDS = ROOT / "docs" / "settings.md", ROOT / "docs" / "cli.md"
 MADE = "<!-- Made by scripts/reference_pages.py; change the code instead. -->"
 
+INTRODUCTION = """\
+A recipe is a TOML file with the settings of a training. `sayso config commands > my.toml` prints one with all settings,
+each explained, as a start for your own; train with it with `sayso train DIRECTORY -o MODEL --config my.toml`. A file
+need only have the settings that differ from the defaults. On a command line, as in `sayso sweep --set`, and in Python,
+a setting is called by its table and its name: `training.learning_rate`. `sayso info -m MODEL --format json` shows the
+settings that a model was trained with.
+
+These recipes come with sayso: {recipes}. Where a recipe has another value than the default, the table says so. How the
+recipe of the model `commands` came about: [recipe.md](recipe.md)."""
+
 
 def settings_page() -> str:
     """Return the page about settings, made from the dataclasses."""
@@ -25,15 +35,7 @@ def settings_page() -> str:
         "# Settings",
         MADE,
         "",
-        "A recipe is a TOML file with the settings of a training. `sayso config commands > my.toml` prints one with",
-        "all settings, each explained, as a start for your own; train with it with",
-        "`sayso train DIRECTORY -o MODEL --config my.toml`. A file need only have the settings that differ from the",
-        "defaults. On a command line, as in `sayso sweep --set`, and in Python, a setting is called by its table and its",
-        "name: `training.learning_rate`. `sayso info -m MODEL --format json` shows the settings that a model was trained",
-        "with.",
-        "",
-        f"These recipes come with sayso: {', '.join(f'`{name}`' for name in known)}. Where a recipe has another value",
-        "than the default, the table says so. How the recipe of the model `commands` came about: [recipe.md](recipe.md).",
+        INTRODUCTION.format(recipes=", ".join(f"`{name}`" for name in known)),
     ]
     for name, architecture in ARCHITECTURES.items():
         for table, about, settings in described(architecture()):

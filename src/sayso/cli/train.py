@@ -50,11 +50,9 @@ class _Setting(click.Option):
 @click.option("--network", cls=_Setting, help="Kind of network: tdnn (time-delay network) or dense.")
 @click.option("--epochs", cls=_Setting, type=int, help="Maximum number of passes over the data.")
 @click.option(
-    "--patience",
-    cls=_Setting,
-    type=int,
+    "--patience", cls=_Setting, type=int,
     help="Stop after this many epochs without higher validation accuracy; 0: never.",
-)
+)  # fmt: skip
 @click.option("--batch-size", cls=_Setting, type=int, help="Clips per step of gradient descent.")
 @click.option("--learning-rate", cls=_Setting, type=float, help="Highest learning rate.")
 @click.option("--seed", cls=_Setting, type=int, help="The same seed gives the same model on the same machine.")

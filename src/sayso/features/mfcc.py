@@ -118,8 +118,11 @@ class MfccExtractor:
         spectra = np.empty((min(block, len(clips)), frames, settings.fft_size // 2 + 1), np.complex64)
         for start in range(0, len(clips), block):
             framed, part = windows[start : start + block], energies[start : start + block]
-            spectrum = np.fft.rfft(framed * self.tables.window, out=spectra[: len(framed)]).view(np.float32)
-            squares = np.square(spectrum, out=spectrum)
+            spectrum = spectra[: len(framed)]
+            # In single precision, as the samples are; the types of NumPy do not tell.
+            np.fft.rfft(framed * self.tables.window, out=spectrum)  # type: ignore[arg-type]
+            squares = spectrum.view(np.float32)
+            np.square(squares, out=squares)
             # One product per clip, always of the same shape: a clip's features do not depend on its neighbours.
             for bands, bins, weights in self._filters:
                 np.matmul(squares[..., bins], weights, out=part[..., bands])
