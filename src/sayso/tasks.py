@@ -110,7 +110,8 @@ def train(
     settings : mapping of str to object, optional
         Settings that differ from the recipe, as in ``{"training.epochs": 20}``.
     noise, negatives : str or path, optional
-        Recordings of background noise, and of speech without any of the words: a file, or a folder of files.
+        Recordings of background noise, and of speech without any of the words: a file, a folder of files, or the name
+        of a data set that was downloaded.
     speaker, layout : str, optional
         How speakers are found in paths, as a regular expression, and what folders in folders mean ("word/speaker" or
         "speaker/word"); by default both are recognised.
@@ -150,7 +151,7 @@ def train(
         raise SettingsError(f"nothing to resume: there is no checkpoint {kept or ''}".rstrip() + "; train without it")
     corpus = _corpus(recordings, speaker, layout)
     prepared = prepare(
-        corpus, chosen, words, files_below(_path(noise)), files_below(_path(negatives)), kept, _path(cache)
+        corpus, chosen, words, _files(noise), _files(negatives), kept, None if cache is None else Path(cache)
     )
     training = prepared.training
     if resume and kept:
@@ -214,11 +215,11 @@ def teach(
     --------
     >>> sayso.teach("recordings").model.save("mine.safetensors")  # doctest: +SKIP
     """
-    corpus, noises = _corpus(recordings, speaker, layout), files_below(_path(noise))
+    corpus, noises = _corpus(recordings, speaker, layout), _files(noise)
     if not noises and not corpus.noises:
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
     base = model if isinstance(model, Model) else model_file.load(shipped.find(os.fspath(model)))
-    return add_words(base, corpus, noises, files_below(_path(negatives)), cores(), seed)
+    return add_words(base, corpus, noises, _files(negatives), cores(), seed)
 
 
 def evaluate(
@@ -269,7 +270,7 @@ def evaluate(
     if ratios is None:
         ratios = RATIOS if noise else ()
     corpus = _corpus(recordings, speaker, layout)
-    return measure(recognizer_of(model), corpus, split, files_below(_path(noise)), progress, ratios)
+    return measure(recognizer_of(model), corpus, split, _files(noise), progress, ratios)
 
 
 def classify_files(
@@ -340,5 +341,5 @@ def _corpus(recordings: Recordings, speaker: str | None, layout: Layout | None) 
     return recordings if isinstance(recordings, Corpus) else scan(find(Path(recordings)), speaker, layout)
 
 
-def _path(place: Place | None) -> Path | None:
-    return None if place is None else Path(place)
+def _files(place: Place | None) -> list[Path]:
+    return [] if place is None else files_below(find(Path(place)))

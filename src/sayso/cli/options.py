@@ -125,13 +125,23 @@ words_option = click.option(
     "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
 )
 
+
+def _located(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Return the folder that the name of a data set stands for; other paths as they are."""
+    from sayso.download.catalogue import find
+
+    return value and find(value)
+
+
 noise_option = click.option(
-    "--noise", type=click.Path(path_type=Path), help="Background noise: a folder of recordings, or one file."
-)
+    "--noise", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Background noise: a folder of recordings, or one file.",
+)  # fmt: skip
 
 negatives_option = click.option(
-    "--negatives", type=click.Path(path_type=Path),
-    help="Unknown speech, of any length, without any of the words: a folder of recordings, or one file.",
+    "--negatives", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Unknown speech, of any length, without any of the words: a folder of recordings, one file, or the name of a "
+    "data set.",
 )  # fmt: skip
 
 _speaker_option = click.option(
