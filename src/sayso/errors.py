@@ -24,6 +24,10 @@ class AudioError(SaysoError):
     """A sound file or an array of samples that cannot be used."""
 
 
+class ExportError(SaysoError):
+    """A model that cannot be exported, or a format whose package is not installed."""
+
+
 class FormatError(AudioError):
     """A sound file of a format that cannot be read here."""
 

@@ -12,6 +12,7 @@ from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
 from sayso.cli.options import (
     DIRECTORY,
+    alone_options,
     corpus_options,
     format_option,
     model_option,
@@ -47,18 +48,27 @@ if TYPE_CHECKING:
     "start, end and word, separated by tabs, as Audacity exports them.",
 )  # fmt: skip
 @click.option(
+    "--running", type=click.Path(path_type=Path),
+    help="With --stream: recordings of people who give no command. Measures how often the model answers them, against "
+    "the words that it hears in the stream, at all sensitivities. If the folder has a table words.tsv, words said "
+    "within a sentence are no false alarms.",
+)  # fmt: skip
+@click.option(
     "--choose-threshold",
     is_flag=True,
     help="Save the best threshold of each word for this stream in the model file.",
 )
 @click.option(
-    "--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="Limit for --choose-threshold. [default: 1]"
-)
+    "--false-alarms-per-hour", "alarms", type=click.FloatRange(0),
+    help="Limit for --choose-threshold, with --running per hour of running speech. [default: 1]",
+)  # fmt: skip
+@alone_options
 @corpus_options
 def evaluate(
     directory: Path, model: str | None, split: Split, noise: Path | None, snr: str | None, style: str,
     plots: Path | None, stream: bool, hours: float | None, negatives: Path | None, labels: Path | None,
-    choose_threshold: bool, alarms: float | None, speaker: str | None, layout: Layout | None,
+    running: Path | None, choose_threshold: bool, alarms: float | None, anywhere: bool, patient: bool,
+    speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Measure a model on DIRECTORY, a folder of recordings or the name of a data set.
 
@@ -67,6 +77,8 @@ def evaluate(
     Example: sayso evaluate recordings -m model.safetensors
 
     Example: sayso evaluate recordings -m model.safetensors --stream --noise cafe.wav --snr 10
+
+    Example: sayso evaluate recordings -m model.safetensors --stream --running radio
     """
     from sayso.model.shipped import DEFAULT
     from sayso.system.atomic_files import check_writable
@@ -79,13 +91,14 @@ def evaluate(
 
         evaluate_stream(
             model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plots=plots, hours=hours,
-            negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
-            speaker=speaker, layout=layout,
+            negatives=negatives, labels=labels, running=running, choose=choose_threshold, alarms=alarms,
+            anywhere=anywhere, patient=patient, speaker=speaker, layout=layout,
         )  # fmt: skip
         return
-    if hours or negatives or labels or choose_threshold or alarms is not None:
+    if hours or negatives or labels or running or choose_threshold or alarms is not None or anywhere or patient:
         raise click.UsageError(
-            "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
+            "--hours, --negatives, --labels, --running, --choose-threshold, --false-alarms-per-hour, --anywhere and "
+            "--patient need --stream"
         )
     from sayso import tasks
 

@@ -35,6 +35,7 @@ def info(model: str | None, style: str) -> None:
     facts = {
         "file": str(path),
         "labels": list(loaded.labels),
+        "parts": loaded.parts,
         "layers": header["network"]["layers"],
         "parameters": network.parameter_count,
         "multiply_adds": network.multiply_adds,
@@ -53,6 +54,7 @@ def info(model: str | None, style: str) -> None:
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "labels": ", ".join(loaded.labels),
+        **({"can also tell": ", ".join(loaded.parts)} if loaded.parts else {}),
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",

@@ -70,15 +70,24 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
     "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=_finite,
     help="Amplify the sound by this many decibels, if it is very quiet.",
 )  # fmt: skip
+@click.option(
+    "--wake", metavar="WORD",
+    help="A wake word, such as computer: other words count only for some seconds after it.",
+)  # fmt: skip
+@click.option(
+    "--for", "seconds", type=click.FloatRange(0, 3_600, min_open=True), metavar="SECONDS",
+    help="How long words count after the wake word. [default: 5]",
+)  # fmt: skip
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
     kind: str | None, channel: int | None, sensitivity: float, anywhere: bool, patient: bool, style: str,
-    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float, stats: bool,
+    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float,
+    wake: str | None, seconds: float | None, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
-    Example: sayso listen --exec 'left=xdotool key Left'
+    Example: sayso listen --wake computer --exec 'left=xdotool key Left'
     """
     from rich.console import Console
 
@@ -89,6 +98,7 @@ def listen(
     from sayso.live.session import SessionRecorder
     from sayso.model.shipped import DEFAULT
     from sayso.recognition.recognizer import load
+    from sayso.recognition.wake import SECONDS, waiting_for
     from sayso.system.memory import keep_freed_memory
     from sayso.system.signals import end_as_ctrl_c
 
@@ -99,9 +109,13 @@ def listen(
         raise click.UsageError("--rate says that the --input is raw samples; give it, too")
     if shell and not actions:
         raise click.UsageError("--shell says how to read --exec; give --exec, too")
+    if seconds is not None and wake is None:
+        raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
     keep_freed_memory()
     name = model or DEFAULT
-    recognizer = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+    recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
+    if wake is not None:
+        recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)
     model_rate = recognizer.model.features.sample_rate
     display: Display | None = None
 
@@ -123,7 +137,7 @@ def listen(
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
             chunks = _input_chunks(source, model_rate, channel, raw)
-        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain)
+        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain, gate)
 
         def statistics() -> str:
             return statistics_line(listening, microphone)
@@ -179,6 +193,8 @@ def _line_printer(
                 line = json.dumps({"time": now, **detection_to_dict(detection)}, ensure_ascii=False)
             else:
                 line = f"{detection.end:>10.2f} s  {detection.label:<12} {percent(detection.confidence)}"
+                if detection.since_wake == 0 and listening.wake:
+                    line += f"  awake for {listening.wake.seconds:g} s"
             click.echo(line)
             sys.stdout.flush()
         problem = listening.level.problem

@@ -17,6 +17,7 @@ from sayso.cli.devices import devices
 from sayso.cli.doctor import doctor
 from sayso.cli.evaluate import evaluate
 from sayso.cli.explain import explain
+from sayso.cli.export import export
 from sayso.cli.group import Group, common_options, hint_of
 from sayso.cli.info import info
 from sayso.cli.listen import listen
@@ -34,7 +35,7 @@ from sayso.system.text import printable
 from sayso.version import __version__
 
 SECTIONS = {
-    "Use": (quickstart, listen, classify, devices, doctor),
+    "Use": (quickstart, listen, classify, export, devices, doctor),
     "Teach": (record, data, teach, train, sweep, config),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),

@@ -1,7 +1,7 @@
 """Options that several commands share: each has one name, one type and one help text.
 
-A model is always `-m`, a folder of recordings always the argument DIRECTORY, an output always `-o`, the format of a
-result always `--format`, a folder for plots always `--plots`.
+The model that a command uses is always `-m`, a folder of recordings always the argument DIRECTORY, an output always
+`-o`, the format of a result always `--format`, a folder for plots always `--plots`.
 """
 
 from __future__ import annotations
@@ -169,9 +169,14 @@ _anywhere_option = click.option(
 _patient_option = click.option("--patient", is_flag=True, help="Detect a word only once a pause follows it.")
 
 
+def alone_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say whether words must stand alone."""
+    return _anywhere_option(_patient_option(command))
+
+
 def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options by which words are detected in streams: the keyword arguments of `recognizer.load`."""
-    return _sensitivity_option(_anywhere_option(_patient_option(command)))
+    return _sensitivity_option(alone_options(command))
 
 
 def _can_draw(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:

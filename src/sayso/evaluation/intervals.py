@@ -1,11 +1,20 @@
-"""95 % confidence intervals of proportions and of counts."""
+"""95 % confidence intervals of proportions and of counts.
+
+Words of one speaker are alike, and so are the sentences of one recording: an interval that takes them for independent
+is too narrow. Where it is known what belongs together, whole units (speakers, recordings) are resampled instead (the
+cluster bootstrap; B. Efron, "Bootstrap methods: another look at the jackknife", 1979).
+"""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Standard normal quantile of a two-sided 95 % interval.
 Z_95 = 1.959964
+# How often units are resampled.
+RESAMPLED = 1_000
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
@@ -42,3 +51,53 @@ def _mean(most: int, probability: float) -> float:
         else:
             high = mean
     return (low + high) / 2
+
+
+def resampled_interval(statistic: Callable[[NDArray[np.intp]], float], units: int) -> tuple[float, float]:
+    """95 % interval of a statistic by resampling units, each as often as the next, with a fixed seed.
+
+    Parameters
+    ----------
+    statistic : callable
+        Computes it from the positions of the units drawn, shape (units,), some of which are there several times.
+    units : int
+        Number of units, at least one.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [statistic(rng.integers(units, size=units)) for _ in range(RESAMPLED)]
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def ratio_interval(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of ``sum(parts) / sum(wholes)`` by resampling the units, of which each has a part and a whole."""
+    part, whole = np.asarray(parts, float), np.asarray(wholes, float)
+    return resampled_interval(lambda drawn: float(part[drawn].sum() / whole[drawn].sum()), len(part))
+
+
+def share_interval(successes: Sequence[int], totals: Sequence[int]) -> tuple[float, float]:
+    """95 % interval of a proportion, by its numbers in each unit (such as a speaker).
+
+    Units are resampled. The interval is never narrower than that of independent events (`wilson_interval`), as few
+    units, or few failures among them, vary too little when they are resampled.
+    """
+    return _wider(wilson_interval(sum(successes), sum(totals)), successes, totals)
+
+
+def rate_interval(counts: Sequence[int], hours: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a number of events per hour, by their number and the length of each unit (such as a recording).
+
+    Units are resampled. The interval is never narrower than that of independent events (`poisson_interval`), as few
+    units, or few events, vary too little when they are resampled: without any event it would be zero wide.
+    """
+    total = sum(hours)
+    low, high = poisson_interval(sum(counts))
+    return _wider((low / max(total, 1e-9), high / max(total, 1e-9)), counts, hours)
+
+
+def _wider(independent: tuple[float, float], parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
+    """Widen the interval of independent events to that of resampled units."""
+    if not sum(wholes):
+        return independent
+    low, high = ratio_interval(parts, wholes)
+    return min(low, independent[0]), max(high, independent[1])

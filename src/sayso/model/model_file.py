@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
-from sayso.config.labels import nfc
+from sayso.config.labels import UNKNOWN, can_be_label, nfc
 from sayso.corpus.digests import packed, unpacked
 from sayso.errors import ModelError, shown, untrusted
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
 from sayso.model import shipped
 from sayso.model.rehearsal import Rehearsal, supports_teaching
-from sayso.nn import Network
+from sayso.nn import Merging, Network
 from sayso.nn.parameters import flatten
 from sayso.system.atomic_files import write_atomically
 from sayso.version import __version__
@@ -59,6 +59,10 @@ class Model:
         Inputs of the last layer for training examples, with which words can be added.
     digests : ndarray of uint64
         Digests of the clips that the model was trained on or chosen by; empty in files of older versions.
+    parts : dict of str to float
+        Words that the network knows as parts of unknown speech (see `Merging`), in the order of their logits, with the
+        fraction of unknown speech that each was in training. `parts.with_word` makes one a label. Empty in files of
+        older versions.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +75,7 @@ class Model:
     scores: dict[str, Any] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    parts: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -98,6 +103,7 @@ class Model:
             "training": self.training,
             "scores": self.scores,
             "versions": versions(),
+            **({"parts": self.parts} if self.parts else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             f"network.{name}": array for name, array in self.network.parameters.named().items()
@@ -156,6 +162,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             scores=dict(header["scores"]),
             rehearsal=_rehearsal(arrays),
             digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
+            parts=_parts(header.get("parts", {})),
         )
         _check(model)
     return model, header
@@ -238,6 +245,15 @@ def _labels(labels: Any) -> tuple[str, ...]:
     return tuple(map(nfc, labels))
 
 
+def _parts(parts: Any) -> dict[str, float]:
+    """Check the words that are parts of unknown speech; that they fit the network is checked later."""
+    if not isinstance(parts, dict) or not all(
+        can_be_label(word) and isinstance(share, float) and 0 < share <= 1 for word, share in parts.items()
+    ):
+        raise ValueError("the parts of unknown speech are not words with a fraction above 0 and at most 1 each")
+    return {nfc(word): share for word, share in parts.items()}
+
+
 def _decision(decision: Any) -> DecisionSettings:
     """Build the settings; those that only older files have are left out."""
     if isinstance(decision, dict):
@@ -288,5 +304,12 @@ def _check(model: Model) -> None:
         inputs, truth = model.rehearsal
         if inputs.shape[1:] != model.network.last_input_shape or truth.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")
+    if model.parts:
+        layers = model.network.chain.layers
+        merged = layers[-1].parts if isinstance(layers[-1], Merging) else 0
+        if not supports_teaching(model.network) or UNKNOWN not in model.labels or merged != len(model.parts):
+            raise ValueError(f"{len(model.parts)} parts of unknown speech are named, but {merged} are merged into it")
+        if set(model.parts) & set(model.labels):
+            raise ValueError("a word is both a label and a part of unknown speech")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")

@@ -23,6 +23,7 @@ from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
+from sayso.model.parts import with_parts_among
 from sayso.model.rehearsal import Rehearsal
 from sayso.nn import AdamW, Dense, Dropout, Merging, Network, OneCycle, ReLU, Residual
 from sayso.nn.folding import folded
@@ -122,6 +123,8 @@ def teach(
     CorpusError
         If there is no word, or a word has too few recordings.
     """
+    # A word that the network knows within unknown speech would else compete with itself there.
+    labelled, base = base.labels, with_parts_among(base, corpus.words)
     if base.rehearsal is None or UNKNOWN not in base.labels:
         raise ModelError(
             "the model cannot be taught: it has no examples of its training, or no label for unknown speech; "
@@ -210,7 +213,7 @@ def teach(
         (
             *corpus.warnings,
             *repeated(recordings.rows, values.tolist()),
-            *advice(base.labels, corpus, counts, {row.word for row in tests.rows}),
+            *advice(labelled, corpus, counts, {row.word for row in tests.rows}),
         ),
     )
 
