@@ -1,16 +1,21 @@
-"""Write docs/settings.md and docs/cli.md, which are made from the code: `python3 scripts/reference_pages.py`.
+"""Write what is made from the code and the models: `python3 scripts/reference_pages.py`.
 
-A test checks that both are what this script writes.
+These are docs/settings.md, docs/cli.md, and the figures of the shipped models in docs/comparison.md. A test checks that
+they are what this script writes.
 """
 
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import environment
 
 ROOT = environment.ROOT
-SETTINGS, COMMANDS = ROOT / "docs" / "settings.md", ROOT / "docs" / "cli.md"
+SETTINGS, COMMANDS, COMPARISON = (ROOT / "docs" / name for name in ("settings.md", "cli.md", "comparison.md"))
+# The part of the last that is made, and the score that it shows.
+OURS = re.compile("(<!-- Made .*: ours -->\n).*?(<!-- end -->\n)", re.DOTALL)
+TEST_SET = "speech_commands_test_set_v0.02"
 MADE = "<!-- Made by scripts/reference_pages.py; change the code instead. -->"
 
 INTRODUCTION = """\
@@ -22,6 +27,11 @@ settings that a model was trained with.
 
 These recipes come with sayso: {recipes}. Where a recipe has another value than the default, the table says so. How the
 recipe of the model `commands` came about: [recipe.md](recipe.md)."""
+
+
+def made() -> dict[Path, str]:
+    """Return the pages by their files."""
+    return {SETTINGS: settings_page(), COMMANDS: commands_page(), COMPARISON: comparison_page()}
 
 
 def settings_page() -> str:
@@ -138,9 +148,25 @@ def _escaped(text: str) -> str:
     return "`".join(parts)
 
 
+def comparison_page() -> str:
+    """Return the page that compares, with the figures of the shipped models as their files have them."""
+    from sayso.model import model_file, shipped
+
+    lines = ["| model | accuracy | 95 % interval | ten words only | parameters |", "|---|---|---|---|---|"]
+    for name, path in shipped.models().items():
+        model = model_file.load(path)
+        score = model.scores[TEST_SET]
+        low, high = (100 * bound for bound in score["interval"])
+        lines.append(
+            f"| [`{name}`](../models/{name}.md) | {100 * score['accuracy']:.1f} % | {low:.1f} to {high:.1f} % | "
+            f"{100 * score['words']:.1f} % | {model.network.parameter_count:,} |"
+        )
+    return OURS.sub("\\g<1>" + "\n".join(lines) + "\n\\g<2>", COMPARISON.read_text(encoding="utf-8"))
+
+
 def main() -> None:
     """Write the pages."""
-    for path, text in ((SETTINGS, settings_page()), (COMMANDS, commands_page())):
+    for path, text in made().items():
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
 

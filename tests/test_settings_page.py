@@ -29,10 +29,10 @@ def pages() -> dict[str, Any]:
         sys.path.remove(str(ROOT / "scripts"))
 
 
-def test_the_pages_made_from_the_code_are_current(pages: dict[str, Any]) -> None:
-    for path, made in ((pages["SETTINGS"], pages["settings_page"]), (pages["COMMANDS"], pages["commands_page"])):
+def test_the_pages_made_from_code_and_models_are_current(pages: dict[str, Any]) -> None:
+    for path, text in pages["made"]().items():
         with case(path.name):
-            assert path.read_text(encoding="utf-8") == made(), "run scripts/reference_pages.py"
+            assert path.read_text(encoding="utf-8") == text, "run scripts/reference_pages.py"
 
 
 def test_every_setting_has_a_meaning_a_default_and_its_limits() -> None:
