@@ -24,7 +24,7 @@ from sayso.model.model_file import Model
 from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import TOGETHER, Recognizer
 from sayso.sound import audio
-from sayso.sound.stream import reblock
+from sayso.sound.stream import Blocks
 
 SEQUENCE = ["yes", "no", "up", "zero", "yes", "yes", "no"]
 KNOWN = [word for word in SEQUENCE if word != "zero"]
@@ -304,7 +304,8 @@ def test_noise_is_not_a_word(tiny_recognizer: Recognizer) -> None:
 def test_blocks_hold_the_stream_in_order(lengths: list[int], size: int) -> None:
     samples = np.arange(1, sum(lengths) + 1, dtype=np.float32)
     chunks = np.split(samples, np.cumsum(lengths)[:-1]) if lengths else []
-    blocks = list(reblock(chunks, size))
+    stream = Blocks(size)
+    blocks = [block for chunk in chunks for block in stream.push(chunk)] + stream.close()
     assert all(len(block) == size for block in blocks)
     joined = np.concatenate([np.empty(0, np.float32), *blocks])
     np.testing.assert_array_equal(joined[: len(samples)], samples)

@@ -50,14 +50,14 @@ def used(data: SpeechData, prepared: Prepared) -> Iterator[Used]:
         if path not in unread:
             yield Used("training", "noise of the words", path, data.words)
     for use in USES:
-        for source, root, paths in (
+        for source, folder, paths in (
             ("noise", data.noise, data.noises(use)),
             ("unknown speech", data.negatives, data.unknown(use)),
             ("running speech", data.running, data.talk(use)),
         ):
             for path in paths:
-                if root and path not in unread:
-                    yield Used(use, source, path, root)
+                if folder and path not in unread:
+                    yield Used(use, source, path, folder)
 
 
 def write(path: Path, recordings: Iterable[Used]) -> int:

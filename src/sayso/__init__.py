@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sayso.live.listening import BackgroundListener, listen
     from sayso.recognition.decision import Detection
     from sayso.recognition.recognizer import Recognizer, load
+    from sayso.recognition.stream import Stream
     from sayso.tasks import Trained, classify_files, evaluate, teach, train
 
 # Each name is imported when it is first used, so that `import sayso` costs next to nothing.
@@ -25,6 +26,7 @@ _HOMES = {
     "FeedForwardClassifier": "sayso.classifier",
     "SaysoError": "sayso.errors",
     "Recognizer": "sayso.recognition.recognizer",
+    "Stream": "sayso.recognition.stream",
     "Trained": "sayso.tasks",
     "classify_files": "sayso.tasks",
     "evaluate": "sayso.tasks",
@@ -40,6 +42,7 @@ __all__ = [
     "FeedForwardClassifier",
     "Recognizer",
     "SaysoError",
+    "Stream",
     "Trained",
     "__version__",
     "classify_files",

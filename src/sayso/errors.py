@@ -48,6 +48,10 @@ class ModelError(SaysoError):
     """A file that is not a usable model, or a name that is not that of a shipped model."""
 
 
+class ServiceError(SaysoError):
+    """A broker that cannot be used, or an address on which no service can be offered."""
+
+
 class SettingsError(SaysoError, ValueError):
     """A setting that is unknown, out of range or contradicts another; also a ValueError, as is usual in Python."""
 

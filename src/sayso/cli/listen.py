@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
-from sayso.cli.options import decision_options, device_option, format_option, model_option
-from sayso.cli.sound_options import KINDS, channel_option, raw_layout
+from sayso.cli.options import decision_options, device_option, finite, format_option, model_option
+from sayso.cli.sound_options import KINDS, channel_option, gain_option, raw_layout
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
-    from sayso.recognition.recognizer import WindowScores
+    from sayso.recognition.stream import WindowScores
     from sayso.sound.headers import Layout
     from sayso.sound.stream import Samples
 
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 STATS_EVERY = 10.0
 # Seconds of sound per read, so that a pipe is heard as it comes.
 INPUT_BLOCK = 0.05
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    """Refuse NaN and infinity, which are in no range and beyond none."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
-    return value
 
 
 @click.command()
@@ -59,17 +51,14 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 )  # fmt: skip
 @click.option(
     "--exec-timeout", "exec_timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, show_default=True,
-    callback=_finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
+    callback=finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
 )  # fmt: skip
 @click.option("--shell", is_flag=True, help="Run the commands of --exec in a shell.")
 @click.option(
     "--record", type=click.Path(path_type=Path),
     help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
-@click.option(
-    "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=_finite,
-    help="Amplify the sound by this many decibels, if it is very quiet.",
-)  # fmt: skip
+@gain_option
 @click.option(
     "--wake", metavar="WORD",
     help="A wake word, such as computer: other words count only for some seconds after it.",
@@ -136,7 +125,7 @@ def listen(
             chunks: Iterable[Samples] = microphone.chunks()
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
-            chunks = _input_chunks(source, model_rate, channel, raw)
+            chunks = input_chunks(source, model_rate, channel, raw)
         listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain, gate)
 
         def statistics() -> str:
@@ -151,7 +140,7 @@ def listen(
             show = stack.enter_context(display).show
         else:
             note(title)
-            show = _line_printer(style, listening, statistics if stats else None)
+            show = line_printer(style, listening, statistics if stats else None)
         try:
             for window in listening.scores():
                 if window.detection:
@@ -165,7 +154,7 @@ def listen(
             pass
 
 
-def _input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layout | None) -> Iterator[Samples]:
+def input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layout | None) -> Iterator[Samples]:
     """Read a file or a pipe; what has no known format is never played as noise."""
     from sayso.errors import FormatError
     from sayso.sound.audio import read_chunks
@@ -176,7 +165,7 @@ def _input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layou
         raise FormatError(f"{error}; raw samples need --rate, --channels and --sample-format") from error
 
 
-def _line_printer(
+def line_printer(
     style: str, listening: Listening, statistics: Callable[[], str] | None
 ) -> Callable[[WindowScores], None]:
     """Return a function that prints each detection as a line, and on stderr problems and the statistics."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sayso.live.listening import Level, Listening
     from sayso.recognition.decision import Detection
-    from sayso.recognition.recognizer import WindowScores
+    from sayso.recognition.stream import WindowScores
     from sayso.recognition.wake import WakeGate
     from sayso.sound.stream import Samples
 

@@ -25,6 +25,8 @@ from sayso.cli.models import models
 from sayso.cli.quickstart import quickstart
 from sayso.cli.record import record
 from sayso.cli.report import report
+from sayso.cli.serve import serve
+from sayso.cli.service import service
 from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
@@ -35,11 +37,11 @@ from sayso.system.text import printable
 from sayso.version import __version__
 
 SECTIONS = {
-    "Use": (quickstart, listen, classify, export, devices, doctor),
+    "Use": (quickstart, listen, classify, serve, export, devices, doctor),
     "Teach": (record, data, teach, train, sweep, config),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),
-    "Set up": (completion,),
+    "Set up": (service, completion),
 }
 
 

@@ -7,6 +7,7 @@ The model that a command uses is always `-m`, a folder of recordings always the 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from glob import escape, glob
 from pathlib import Path
@@ -88,6 +89,13 @@ def _data_sets() -> Iterable[str]:
     from sayso.download.catalogue import KNOWN
 
     return KNOWN
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are in no range and beyond none."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
+    return value
 
 
 MODEL = Named("model", _models, ".safetensors")

@@ -17,7 +17,8 @@ import numpy as np
 from sayso.live.microphone import Microphone
 from sayso.model import shipped
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import Recognizer, WindowScores, load
+from sayso.recognition.recognizer import Recognizer, load
+from sayso.recognition.stream import WindowScores
 from sayso.recognition.wake import SECONDS, WakeGate, waiting_for
 from sayso.sound.stream import CLIPPED, Samples
 
