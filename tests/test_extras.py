@@ -18,9 +18,9 @@ from sayso.extras import PACKAGES, MissingPackageError, require
 from sayso.model import model_file
 
 ROOT = Path(__file__).parent.parent
-# Each line of standard input is a command: sayso runs it as if the packages of the extras were not installed.
-LIGHT = """
-import contextlib, io, json, sys
+# As if the packages of the extras were not installed; then, each line of standard input is a command of sayso to run.
+WITHOUT = """
+import contextlib, importlib, io, json, sys
 
 absent = sys.argv[1:]
 
@@ -33,6 +33,8 @@ class Without:
         return getattr(self.finder, name)
 
 sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+"""
+LIGHT = f"""{WITHOUT}
 from sayso.cli.main import main
 for line in sys.stdin:
     arguments = json.loads(line)
@@ -47,10 +49,12 @@ for line in sys.stdin:
 """
 
 
+ABSENT = [*(name for names in PACKAGES.values() for name in names), "numba"]
+
+
 def run_light(commands: list[list[str]], folder: Path) -> list[tuple[int, str]]:
-    absent = [*(name for names in PACKAGES.values() for name in names), "numba"]
     done = subprocess.run(
-        [sys.executable, "-c", LIGHT, *absent], cwd=folder, text=True, capture_output=True,
+        [sys.executable, "-c", LIGHT, *ABSENT], cwd=folder, text=True, capture_output=True,
         input="".join(json.dumps(command) + "\n" for command in commands),
     )  # fmt: skip
     assert not done.stderr, done.stderr
@@ -66,6 +70,7 @@ def test_a_light_installation_recognises_teaches_and_measures(tiny_model_path: P
         ["teach", "new", "-m", "model.safetensors", "-o", "taught.safetensors"],
         ["evaluate", "new", "-m", "taught.safetensors", "--split", "training"],
         ["evaluate", "new", "-m", "taught.safetensors", "--split", "training", "--stream", "--hours", "0.01"],
+        ["listen", "-m", "taught.safetensors", "--input", "clip.wav"],
         ["info", "-m", "taught.safetensors"],
         ["data", "list"],
     ]
@@ -73,6 +78,15 @@ def test_a_light_installation_recognises_teaches_and_measures(tiny_model_path: P
         with case(*command):
             assert status == 0, shown
     assert "nine" in model_file.load(tmp_path / "taught.safetensors").labels
+
+
+def test_a_light_installation_can_import_every_module_but_the_classifier() -> None:
+    root = Path(sayso.__file__).parent
+    names = [".".join(path.relative_to(root.parent).with_suffix("").parts) for path in sorted(root.rglob("*.py"))]
+    names = [name for name in names if name != "sayso.classifier" and not name.endswith("__main__")]
+    script = f"{WITHOUT}\nfor name in sys.stdin.read().split():\n    importlib.import_module(name)"
+    run = subprocess.run([sys.executable, "-c", script, *ABSENT], input=" ".join(names), text=True, capture_output=True)
+    assert run.returncode == 0, run.stderr
 
 
 def test_a_command_that_lacks_a_package_says_in_one_line_what_to_type(tiny_model_path: Path, tmp_path: Path) -> None:
