@@ -6,10 +6,15 @@ they are what this script writes.
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import environment
+
+if TYPE_CHECKING:
+    from sayso.config import Settings
+    from sayso.config.description import Setting
 
 ROOT = environment.ROOT
 SETTINGS, COMMANDS, COMPARISON = (ROOT / "docs" / name for name in ("settings.md", "cli.md", "comparison.md"))
@@ -47,42 +52,50 @@ def settings_page() -> str:
         "",
         INTRODUCTION.format(recipes=", ".join(f"`{name}`" for name in known)),
     ]
-    for name, architecture in ARCHITECTURES.items():
-        for table, about, settings in described(architecture()):
-            if table == "network":
-                heading = f'[network] with name = "{name}"'
-            elif name == "dense":  # which comes first; the other tables are the same for all networks
-                heading = f"[{table}]"
-            else:
-                continue
-            lines += ["", f"## `{heading}`", "", about, ""]
-            lines += ["| setting | type | unit | default | possible | what it does | in recipes |"]
-            lines += ["|---|---|---|---|---|---|---|"]
-            for setting in settings:
-                others = {
-                    recipe: content[table][setting.name]
-                    for recipe, content in ((recipe, values.to_dict()) for recipe, values in known.items())
-                    if (table != "network" or content[table]["name"] == name)
-                    and content[table][setting.name] != setting.default
-                }
-                lines.append(_row(setting, others))
+    dense, tdnn = (list(described(architecture())) for architecture in ARCHITECTURES.values())
+    for (table, about, settings), (_, other_about, others) in zip(dense, tdnn, strict=True):
+        if table == "network":
+            lines += _table('[network] with name = "dense"', about, settings, known, "dense")
+            lines += _table('[network] with name = "tdnn"', other_about, others, known, "tdnn")
+        else:
+            lines += _table(f"[{table}]", about, settings, known)
     return "\n".join(lines) + "\n"
 
 
-def _row(setting: object, others: dict[str, object]) -> str:
-    from sayso.config.description import Setting, toml_value
+def _table(
+    heading: str, about: str, settings: Sequence["Setting"], known: Mapping[str, "Settings"], network: str = ""
+) -> list[str]:
+    """Return a table of settings, with the values of the recipes that differ from the default."""
+    lines = [
+        "",
+        f"## `{heading}`",
+        "",
+        about,
+        "",
+        "| setting | default | possible | what it does |",
+        "|---|---|---|---|",
+    ]
+    for setting in settings:
+        values = {
+            recipe: getattr(getattr(content, setting.table), setting.name)
+            for recipe, content in known.items()
+            if network in ("", content.network.name)
+        }
+        lines.append(_row(setting, {name: value for name, value in values.items() if value != setting.default}))
+    return lines
 
-    assert isinstance(setting, Setting)
+
+def _row(setting: "Setting", others: Mapping[str, object]) -> str:
+    from sayso.config.description import toml_value
+
+    recipes = ", ".join(f"`{toml_value(value)}` in {recipe}" for recipe, value in others.items())
     cells = (
         f"`{setting.name}`",
-        setting.kind,
-        setting.unit,
-        f"`{toml_value(setting.default)}`",
-        setting.expected,
-        setting.meaning,
-        "; ".join(f"{recipe} `{toml_value(value)}`" for recipe, value in others.items()),
+        f"`{toml_value(setting.default)}` {setting.unit}".rstrip(),
+        f"{setting.kind}{'; ' if setting.expected else ''}{setting.expected}",
+        f"{setting.meaning} {f'Recipes: {recipes}.' if recipes else ''}".rstrip(),
     )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")
+    return f"| {' | '.join(cells)} |"
 
 
 def commands_page() -> str:
