@@ -18,7 +18,7 @@ from sayso.nn.architectures import hidden_layers
 from sayso.nn.parameters import FloatArray
 from sayso.nn.trainer import Examples, Trainer
 
-require("train", "FeedForwardClassifier")
+require("FeedForwardClassifier", "train")
 
 from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
 from sklearn.model_selection import train_test_split  # noqa: E402

@@ -10,10 +10,10 @@ from sayso.errors import SaysoError
 
 Extra = Literal["train", "report"]
 
-# The packages of each extra, as they are imported.
-PACKAGES: dict[Extra, tuple[str, ...]] = {
-    "train": ("librosa", "scipy", "sklearn"),
-    "report": ("matplotlib", "PIL"),
+# The packages of each extra, and the modules by which they are imported.
+PACKAGES: dict[Extra, dict[str, str]] = {
+    "train": {"librosa": "librosa", "scipy": "scipy", "scikit-learn": "sklearn"},
+    "report": {"matplotlib": "matplotlib", "pillow": "PIL"},
 }
 
 
@@ -21,20 +21,26 @@ class MissingPackageError(SaysoError, ImportError):
     """A package that is installed with an extra of sayso only; also an ImportError, as is usual in Python."""
 
 
-def require(extra: Extra, purpose: str) -> None:
-    """Check that the packages of an extra are installed, without importing them.
+def require(purpose: str, *extras: Extra) -> None:
+    """Check that the packages of extras are installed, without importing them.
 
     Parameters
     ----------
-    extra : {"train", "report"}
-        The extra.
     purpose : str
-        What needs it, at the start of the message.
+        What needs them, at the start of the message.
+    *extras : {"train", "report"}
+        The extras.
 
     Raises
     ------
     MissingPackageError
         If one is not installed. It says what to type.
     """
-    if missing := [name for name in PACKAGES[extra] if find_spec(name) is None]:
-        raise MissingPackageError(f'{purpose} needs {", ".join(missing)}: pip install "sayso[{extra}]"')
+    missing = {
+        extra: absent
+        for extra in extras
+        if (absent := [name for name, module in PACKAGES[extra].items() if find_spec(module) is None])
+    }
+    if missing:
+        names = ", ".join(name for absent in missing.values() for name in absent)
+        raise MissingPackageError(f'{purpose} needs {names}: pip install "sayso[{",".join(missing)}]"')

@@ -44,11 +44,10 @@ def explain(
             raise click.UsageError(
                 "--training uses its own network; do not give CLIP, --label, -m or --animate with it"
             )
-        require("train", "explain --training")
-        require("report", "explain")
+        require("explain --training", "train", "report")
         _explain_training(output or TRAINING_PAGE)
     elif clip:
-        require("report", "explain")
+        require("explain", "report")
         _explain_clip(clip, label, model, output or CLIP_PAGE, animate)
     else:
         raise click.UsageError("give either CLIP, a sound file with one word, or --training")

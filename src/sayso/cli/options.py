@@ -190,7 +190,7 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
 def _can_draw(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
     """Refuse to measure first and draw later what cannot be drawn."""
     if value:
-        require("report", "drawing plots")
+        require("drawing plots", "report")
     return value
 
 

@@ -36,8 +36,7 @@ def quickstart(output: Path, seed: int) -> None:
     from sayso.system.invocation import called_as
     from sayso.training.preparation import prepare
 
-    require("train", "quickstart")
-    require("report", "quickstart")
+    require("quickstart", "train", "report")
     demo = bundled("demo")
     settings = Settings.from_toml(recipe("quickstart"))
     settings = replace(settings, training=replace(settings.training, seed=seed))

@@ -55,7 +55,7 @@ def report(
     from sayso.report.plots import save_all
     from sayso.system.atomic_files import check_writable
 
-    require("report", "a report")
+    require("a report", "report")
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
     path = shipped.find(model or shipped.DEFAULT)

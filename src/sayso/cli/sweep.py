@@ -70,7 +70,7 @@ def sweep(
     from sayso.system.workers import cores, spread
     from sayso.training.sweep import Data, append, finished, grid, is_row_of, train, values_of
 
-    require("train", "training")
+    require("training", "train")
     varied: dict[str, list[Any]] = dict(map(values_of, variations))
     if seeds:
         varied["training.seed"] = values_of(f"training.seed={seeds}")[1]

@@ -105,7 +105,7 @@ def train(
     from sayso.report.tensorboard import TensorBoard
     from sayso.system.atomic_files import check_writable
 
-    require("train", "training")
+    require("training", "train")
     # Each kind of network has its own default recipe.
     settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", RECIPE_NAME)))
     if network and network != settings.network.name:

@@ -47,7 +47,7 @@ class FeatureTables:
         MissingPackageError
             If these are not installed.
         """
-        require("train", "training")
+        require("training", "train")
         import librosa
         import scipy.fft
 

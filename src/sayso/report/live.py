@@ -42,7 +42,7 @@ class LiveReport:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        require("report", "a report on the training")
+        require("a report on the training", "report")
         check_writable(path)
         self._path = path
         self._name = name
