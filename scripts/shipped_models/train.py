@@ -6,7 +6,7 @@ Example: python scripts/shipped_models/train.py commands --data speech_commands_
 The model is named after its recipe, and its words are the ten commands. The same data, seed and machine give the same
 file. The threshold of each word is chosen on words of validation speakers, in quiet and in noise, and on running
 speech, noise and music. All choices are made on validation; the test set and noise that is not in training are used
-only for the final figures.
+only for the final figures. A list of all recordings is written beside the model.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import clip_list
 import hashes
 from running import listened, streams_of_words
 from sayso.cli.console import report_skipped, warn
@@ -80,6 +81,7 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     model.save(path)
     checkpoint.unlink(missing_ok=True)
+    clip_list.write(path.with_name(f"{path.stem}{clip_list.SUFFIX}"), clip_list.used(data, prepared))
     print(
         f"{path}: {model.network.parameter_count:,} parameters, {model.network.multiply_adds:,} multiply-adds, "
         f"validation {percent(model.training['validation_accuracy'])}, "

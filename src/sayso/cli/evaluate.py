@@ -100,28 +100,19 @@ def evaluate(
             "--hours, --negatives, --labels, --running, --choose-threshold, --false-alarms-per-hour, --anywhere and "
             "--patient need --stream"
         )
-    from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import files_below
-    from sayso.errors import CorpusError
-    from sayso.evaluation import measure
-    from sayso.recognition.recognizer import load
+    from sayso import tasks
 
     if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
     ratios = _ratios("20,10,5,0" if snr is None else snr)
-    recognizer = load(model)
-    noises, unread = load_noises(files_below(noise), recognizer.model.features)
-    if noise and not noises:
-        raise CorpusError(f"{noise} contains no usable noise: {unread[0].reason}")
+    recognizer = tasks.recognizer_of(model)
     corpus = scanned(directory, speaker, layout)
-    clips, skipped, warnings, notes = measure.clips_to_measure(recognizer, corpus, split)
-    evaluation, in_noise = measure.evaluate(recognizer, clips), {}
-    if noise:
-        in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
-    report_skipped([*skipped, *unread])
-    for line in notes:
+    measured = tasks.evaluate(recognizer, corpus, split=split, noise=noise, ratios=ratios if noise else ())
+    evaluation, in_noise = measured.evaluation, measured.in_noise
+    report_skipped(measured.skipped)
+    for line in measured.notes:
         note(line)
-    for warning in warnings:
+    for warning in measured.warnings:
         warn(warning)
     if plots:
         from sayso.report.plots import confusion, save_drawn

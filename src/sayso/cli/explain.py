@@ -50,11 +50,14 @@ def explain(
 
     Example: sayso explain --training
     """
+    from sayso.extras import require
+
     if training:
         if clip or label or model or animate or hardest:
             raise click.UsageError(
                 "--training uses its own network; do not give CLIP, --label, -m, --animate or --hardest with it"
             )
+        require("explain --training", "train", "report")
         _explain_training(output or TRAINING_PAGE)
     elif hardest:
         if clip or label:
@@ -72,6 +75,9 @@ def _explain_clip(
     clip: Path | None, folder: Path | None, label: str | None, model: str | None, output: Path, animate: bool
 ) -> None:
     """Explain a clip, or the hardest one of a folder."""
+    from sayso.extras import require
+
+    require("explain", "report")
     from sayso.explanation.clip import explain_clip
     from sayso.model.model_file import load
     from sayso.model.shipped import DEFAULT, find

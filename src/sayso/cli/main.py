@@ -10,6 +10,7 @@ import click
 from sayso.cli import completion as completing
 from sayso.cli.classify import classify
 from sayso.cli.completion import completion
+from sayso.cli.config import config
 from sayso.cli.console import detail, say
 from sayso.cli.data import data
 from sayso.cli.devices import devices
@@ -37,7 +38,7 @@ from sayso.version import __version__
 
 SECTIONS = {
     "Use": (quickstart, listen, classify, serve, export, devices, doctor),
-    "Teach": (record, data, teach, train, sweep),
+    "Teach": (record, data, teach, train, sweep, config),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),
     "Set up": (service, completion),

@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from sayso.cli.console import detail, verbosity
 from sayso.errors import SaysoError
+from sayso.extras import require
 from sayso.system.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -132,13 +133,23 @@ words_option = click.option(
     "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
 )
 
+
+def _located(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Return the folder that the name of a data set stands for; other paths as they are."""
+    from sayso.download.catalogue import find
+
+    return value and find(value)
+
+
 noise_option = click.option(
-    "--noise", type=click.Path(path_type=Path), help="Background noise: a folder of recordings, or one file."
-)
+    "--noise", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Background noise: a folder of recordings, or one file.",
+)  # fmt: skip
 
 negatives_option = click.option(
-    "--negatives", type=click.Path(path_type=Path),
-    help="Unknown speech, of any length, without any of the words: a folder of recordings, or one file.",
+    "--negatives", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Unknown speech, of any length, without any of the words: a folder of recordings, one file, or the name of a "
+    "data set.",
 )  # fmt: skip
 
 _speaker_option = click.option(
@@ -176,9 +187,17 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     return _sensitivity_option(alone_options(command))
 
 
+def _can_draw(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse to measure first and draw later what cannot be drawn."""
+    if value:
+        require("drawing plots", "report")
+    return value
+
+
 plots_option = click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", callback=_can_draw,
+    help="Also save the plots as PNG and SVG in DIR.",
+)  # fmt: skip
 
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."

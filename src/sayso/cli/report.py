@@ -48,6 +48,7 @@ def report(
     Example: sayso report recordings -m model.safetensors -o report.html
     """
     from sayso.evaluation.measure import seconds_per_clip
+    from sayso.extras import require
     from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import Recognizer
     from sayso.report import page
@@ -55,6 +56,7 @@ def report(
     from sayso.report.plots import save_all
     from sayso.system.atomic_files import check_writable
 
+    require("a report", "report")
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
     path = shipped.find(model or shipped.DEFAULT)

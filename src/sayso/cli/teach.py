@@ -49,18 +49,11 @@ def teach(
 
     Example: sayso teach recordings -o mine.safetensors
     """
-    from sayso.corpus.corpus import files_below
-    from sayso.model import model_file, shipped
-    from sayso.system.workers import cores
-    from sayso.training.teaching import teach as add_words
+    from sayso import tasks
+    from sayso.model import shipped
 
-    corpus = scanned(directory, speaker, layout)
-    noises = files_below(noise)
-    if not noises and not corpus.noises:
-        # The noise that comes with sayso is better than none.
-        noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    base = model or shipped.DEFAULT
-    taught = add_words(model_file.load(shipped.find(base)), corpus, noises, files_below(negatives), cores(), seed)
+    corpus, base = scanned(directory, speaker, layout), model or shipped.DEFAULT
+    taught = tasks.teach(corpus, base, noise=noise, negatives=negatives, seed=seed)
     taught.model.save(output)
     report_skipped(taught.skipped)
     for warning in (*taught.warnings, *_warnings(taught, base)):

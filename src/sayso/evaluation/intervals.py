@@ -34,11 +34,23 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 
 def poisson_interval(count: int) -> tuple[float, float]:
     """95 % confidence interval of the mean of a Poisson variable observed as `count`; exact, F. Garwood, 1936."""
-    from scipy.special import gammaincinv
-
-    low = float(gammaincinv(count, 0.025)) if count else 0.0
     # For a count of 0 there is only an upper bound, with all of the 5 % above it ("rule of three").
-    return low, float(gammaincinv(count + 1, 0.975 if count else 0.95))
+    return _mean(count - 1, 0.975) if count else 0.0, _mean(count, 0.025 if count else 0.05)
+
+
+def _mean(most: int, probability: float) -> float:
+    """Return the mean of the Poisson variable that is at most `most` with this probability."""
+    numbers = np.arange(most + 1)
+    log_factorials = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
+    # It falls as the mean rises; each step halves the interval that the mean is in.
+    low, high = 0.0, most + 10 * math.sqrt(most + 1) + 10
+    for _ in range(60):
+        mean = (low + high) / 2
+        if np.exp(numbers * math.log(mean) - mean - log_factorials).sum() > probability:
+            low = mean
+        else:
+            high = mean
+    return (low + high) / 2
 
 
 def resampled_interval(statistic: Callable[[NDArray[np.intp]], float], units: int) -> tuple[float, float]:
