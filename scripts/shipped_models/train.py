@@ -46,7 +46,7 @@ from speech_data import SpeechData
 RATIOS = (20.0, 10.0, 5.0, 0.0)
 # False alarms per hour of running speech, noise and music for which thresholds are chosen, and the length of each of
 # the two streams on which words are to be heard.
-FALSE_ALARMS_PER_HOUR, HOURS = 2.0, 2.0
+FALSE_ALARMS_PER_HOUR, HOURS = 4.0, 2.0
 
 
 def main() -> None:

@@ -82,7 +82,8 @@ def evaluate_stream(
         save_drawn(plots, lambda: [stream_trade_off(curve, result)])
         note(f"saved stream.png and stream.svg in {plots}")
         if talk:
-            against = {name: with_alarms([points], talk_curve) for name, points in curves.items()}
+            titles = {HEARD: "words of the stream", IN_NOISE: "the same in noise"}
+            against = {titles[name]: with_alarms([points], talk_curve) for name, points in curves.items()}
             rate, heard = alarms_on(talk, settings).rate, heard_at(streams, settings)
             save_drawn(plots, lambda: [running_trade_off(against, rate, heard)])
             note(f"saved running.png and running.svg in {plots}")

@@ -42,7 +42,8 @@ def report(
     """Write a report on a model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
-    the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
+    the report has players for the clips that it gets wrong or is least certain of. Without --noise, the noise is that
+    of the corpus, or else generated.
 
     Example: sayso report recordings -m model.safetensors -o report.html
     """

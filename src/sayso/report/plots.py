@@ -28,8 +28,8 @@ MOST_OPAQUE = 0.42
 DPI = 300
 # Pixels of a PNG: the confusion matrix of very many labels has a lower resolution.
 MOST_PIXELS = 40e6
-# Misses that a trade-off shows, in percent: with more, a model is of no use.
-MOST_MISSES = 50.0
+# Misses in percent, and false alarms per hour, that the plot of a stream shows: with more, a model is of no use.
+MOST_MISSES, MOST_ALARMS = 50.0, 1000.0
 # Width and height of the label of a threshold, in inches.
 LABEL = np.array([0.3, 0.12])
 
@@ -64,10 +64,12 @@ def small_axes(height: float = 2.5) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def epochs_axis(axes: Axes, grid: bool = True) -> None:
-    """Label an axis of epochs with integers."""
+def epochs_axis(axes: Axes, planned: int | None = None, grid: bool = True) -> None:
+    """Label an axis of epochs with integers; while a training runs, it has all planned epochs and stays as it is."""
     from matplotlib.ticker import MaxNLocator
 
+    if planned:
+        axes.set_xlim(0.5, planned + 0.5)
     # Few, as the axes of some plots are narrow.
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(grid)
@@ -240,7 +242,7 @@ def running_trade_off(
     curves: Mapping[str, Sequence[tuple[float, StreamScore]]], rate: float, in_use: Mapping[str, StreamScore]
 ) -> Plot:
     """Plot misses in streams against false alarms per hour of running speech, which `rate` is for the model's own."""
-    return _trade_offs("running", " of running speech", curves, [(rate, score) for score in in_use.values()])
+    return _trade_offs("running", " of talk", curves, [(rate, score) for score in in_use.values()])
 
 
 def _trade_offs(
@@ -268,6 +270,7 @@ def _trade_offs(
     first = next(iter(curves.values()))
     hours, spoken = first[0][1].hours, first[0][1].words
     most = max(miss for curve in points.values() for _, _, miss in curve)
+    loudest = max(rate for curve in points.values() for _, rate, _ in curve)
     axes.set(
         title="Misses and false alarms",
         xlabel=f"false alarms per hour{of} ({hours:.1f} h, {spoken} words)",
@@ -277,15 +280,15 @@ def _trade_offs(
     # Below one alarm in all the hours the scale is linear, so that zero has a place on it.
     axes.set_xscale("symlog", linthresh=1 / hours)
     plain_powers(axes.xaxis)
-    axes.set_xlim(0, None)
+    axes.set_xlim(0, min(max(MOST_ALARMS, *(2 * rate for rate, _ in in_use)), max(1.1 * loudest, 1 / hours)))
     axes.grid(True)
     legend(axes)
-    # A label that would overlap the previous one is left out.
+    # The thresholds are even in log-odds: every fourth is labelled, unless that would overlap the previous label.
     last = np.full(2, -np.inf)
-    for tried, rate, miss in (point for curve in points.values() for point in curve):
+    for tried, rate, miss in next(iter(points.values()))[::4]:
         place = axes.transData.transform((rate, miss))
-        if round(tried * 10, 3).is_integer() and (np.abs(place - last) > LABEL * figure.dpi).any():
-            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
+        if (np.abs(place - last) > LABEL * figure.dpi).any():
+            axes.annotate(f"{tried:.3g}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
             last = place
     alt = f"Misses against false alarms per hour{of}, over {hours:.1f} hours, at {len(first)} thresholds."
     return Plot(name, figure, alt)

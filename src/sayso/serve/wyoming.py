@@ -106,7 +106,8 @@ class Service:
 
     def __init__(self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None]) -> None:
         self.info, self._notify = info, notify
-        self.port, self._clients = 0, 0
+        self.port = 0
+        self._clients: set[asyncio.Task[None] | None] = set()
         self.threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-wyoming")
         self.recognizer = asyncio.get_running_loop().run_in_executor(self.threads, load)
 
@@ -117,9 +118,9 @@ class Service:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a client until it leaves, or does what it may not."""
-        self._clients += 1
+        self._clients.add(asyncio.current_task())
         try:
-            if self._clients > MOST_CLIENTS:
+            if len(self._clients) > MOST_CLIENTS:
                 raise PeerError(f"there are {MOST_CLIENTS} other clients")
             _keep_alive(writer)
             client = _Client(self, writer)
@@ -130,11 +131,19 @@ class Service:
             pass
         except SaysoError as error:
             self._notify(f"sent away the client at {writer.get_extra_info('peername')[0]}: {error}")
-            with contextlib.suppress(PeerError, ConnectionError):
+            with contextlib.suppress(PeerError, ConnectionError, asyncio.CancelledError):
                 await _tell(writer, str(error))
         finally:
-            self._clients -= 1
+            self._clients.discard(asyncio.current_task())
             writer.close()
+
+    async def close(self) -> None:
+        """Send all clients away, and end the threads."""
+        leaving = [client for client in self._clients if client]
+        for client in leaving:
+            client.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Client:
@@ -283,4 +292,4 @@ async def serving(
         with threadpool_limits(1, "blas"), contextlib.closing(server):
             yield service
     finally:
-        service.threads.shutdown(wait=False, cancel_futures=True)
+        await service.close()
