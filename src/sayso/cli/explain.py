@@ -72,6 +72,9 @@ def _explain_clip(
     clip: Path | None, folder: Path | None, label: str | None, model: str | None, output: Path, animate: bool
 ) -> None:
     """Explain a clip, or the hardest one of a folder."""
+    from sayso.extras import require
+
+    require("explain", "report")
     from sayso.explanation.clip import explain_clip
     from sayso.extras import require
     from sayso.model.model_file import load
