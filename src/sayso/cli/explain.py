@@ -50,14 +50,11 @@ def explain(
 
     Example: sayso explain --training
     """
-    from sayso.extras import require
-
     if training:
         if clip or label or model or animate or hardest:
             raise click.UsageError(
                 "--training uses its own network; do not give CLIP, --label, -m, --animate or --hardest with it"
             )
-        require("explain --training", "train", "report")
         _explain_training(output or TRAINING_PAGE)
     elif hardest:
         if clip or label:
@@ -79,12 +76,14 @@ def _explain_clip(
 
     require("explain", "report")
     from sayso.explanation.clip import explain_clip
+    from sayso.extras import require
     from sayso.model.model_file import load
     from sayso.model.shipped import DEFAULT, find
     from sayso.report.explanation_page import explanation_page
     from sayso.report.page import save
     from sayso.system.atomic_files import check_writable
 
+    require("explain", "report")
     check_writable(output)
     name = model or DEFAULT
     network, found = load(find(name)), None
@@ -128,11 +127,13 @@ def _hardest(network: Model, folder: Path) -> Hardest:
 
 def _explain_training(output: Path) -> None:
     from sayso.explanation.course import watch_learning
+    from sayso.extras import require
     from sayso.model.shipped import bundled
     from sayso.report.page import save
     from sayso.report.training_page import training_page
     from sayso.system.atomic_files import check_writable
 
+    require("explain --training", "train", "report")
     check_writable(output)
     course = watch_learning(bundled("demo"))
     save(training_page(course), output)
