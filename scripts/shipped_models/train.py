@@ -32,7 +32,7 @@ from sayso.corpus.clips import load_noises
 from sayso.corpus.corpus import scan
 from sayso.errors import SaysoError
 from sayso.evaluation.accuracy import Evaluation
-from sayso.evaluation.alarms import alarm_curve, with_alarms
+from sayso.evaluation.alarms import alarm_curve, alarms_by_sensitivity, with_alarms
 from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise
 from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model.history import history_of
@@ -98,13 +98,15 @@ def with_thresholds(model: Model, data: SpeechData) -> Model:
     recognizer, decision = Recognizer(model), replace(model.decision, words={})
     streams = streams_of_words(recognizer, data, "validation", HOURS)
     others = [*data.talk("validation"), *data.noises("validation")]
-    alarms = alarm_curve(listened(recognizer, others, data.places("validation")), decision)
+    recordings = listened(recognizer, others, data.places("validation"))
+    alarms = alarm_curve(recordings, decision)
     heard = [trade_off(parts, decision) for parts in streams.values()]
     chosen = choose_thresholds(with_alarms(heard, alarms), FALSE_ALARMS_PER_HOUR)
     if chosen is None:
         warn(f"no thresholds give {FALSE_ALARMS_PER_HOUR:g} false alarms per hour or less; all words keep the same one")
         return model
-    return replace(model, decision=replace(model.decision, words=dict(chosen)))
+    decision = replace(model.decision, words=dict(chosen))
+    return replace(model, decision=decision, alarms=alarms_by_sensitivity(recordings, decision))
 
 
 def measure(model: Model, folder: Path, data: SpeechData, path: Path, pictures: Path | None) -> None:

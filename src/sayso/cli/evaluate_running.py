@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sayso.evaluation.stream_scores import StreamPosteriors, StreamScore
     from sayso.recognition.recognizer import Recognizer
 
-# The sensitivities at which both are told; at 0.5 the model has its own thresholds.
-SENSITIVITIES = tuple(round(0.1 * step, 1) for step in range(11))
 # What the share of the words that are heard is called, in a stream without and with noise.
 HEARD, IN_NOISE = "heard", "heard in noise"
 
@@ -120,7 +118,7 @@ def _at_sensitivities(
     talk: Sequence[RecordingPosteriors], streams: Streams, settings: DecisionSettings
 ) -> Iterator[tuple[float, AlarmScore, dict[str, StreamScore]]]:
     """Yield the false alarms and the words heard at each sensitivity."""
-    from sayso.evaluation.alarms import alarms_on
+    from sayso.evaluation.alarms import SENSITIVITIES, alarms_on
 
     for sensitivity in SENSITIVITIES:
         shifted = settings.at_sensitivity(sensitivity)

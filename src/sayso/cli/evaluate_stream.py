@@ -28,7 +28,7 @@ def evaluate_stream(
     choose: bool, alarms: float | None, anywhere: bool, patient: bool, speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Build a stream or read a recording, score the model on it and on running speech, and print the result."""
-    from sayso.evaluation.alarms import alarm_curve, alarms_on, with_alarms
+    from sayso.evaluation.alarms import alarm_curve, alarms_by_sensitivity, alarms_on, with_alarms
     from sayso.evaluation.stream_scores import score
     from sayso.evaluation.thresholds import choose_thresholds, trade_off
     from sayso.model import model_file, shipped
@@ -69,7 +69,8 @@ def evaluate_stream(
         settings = replace(settings, words={**settings.words, **chosen})
         path = shipped.find(model)
         kept = model_file.load(path)
-        replace(kept, decision=replace(kept.decision, words=settings.words)).save(path)
+        told = alarms_by_sensitivity(talk, settings) if talk else ()
+        replace(kept, decision=replace(kept.decision, words=settings.words), alarms=told).save(path)
         note(
             f"saved in {path}: {', '.join(f'{word} {threshold:g}' for word, threshold in chosen.items())}; "
             f"measure it on {'other recordings' if talk else 'another stream'}, as the figures for "

@@ -105,6 +105,9 @@ def listen(
     recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
     if wake is not None:
         recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)
+    if sensitivity != 0.5 and (alarms := recognizer.model.alarms):
+        nearest = min(alarms, key=lambda point: abs(point[0] - sensitivity))
+        note(f"at a sensitivity of {nearest[0]:g}, about {nearest[1]:g} false alarms per hour of talk")
     model_rate = recognizer.model.features.sample_rate
     display: Display | None = None
 

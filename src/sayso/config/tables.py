@@ -9,7 +9,7 @@ from sayso.config.quantities import require as _require
 from sayso.errors import SettingsError, shown
 
 # Nats between the thresholds of the lowest and of the highest sensitivity.
-SENSITIVITY_RANGE = 10.0
+SENSITIVITY_RANGE = 6.0
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from sayso.sound.stream import Samples
 
 # A detection averages the scores of some windows: what it covers begins so many seconds before the latest of these.
 EARLIER = 0.3
+# The sensitivities at which false alarms are told; at 0.5 the model has its own thresholds.
+SENSITIVITIES = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 class Alarm(NamedTuple):
@@ -225,6 +227,16 @@ def alarm_curve(
 ) -> list[tuple[float, AlarmScore]]:
     """Count the false alarms at several thresholds, each for all words, in ascending order."""
     return [(threshold, alarms_on(recordings, with_threshold(settings, threshold))) for threshold in sorted(thresholds)]
+
+
+def alarms_by_sensitivity(
+    recordings: Sequence[RecordingPosteriors], settings: DecisionSettings
+) -> tuple[tuple[float, float], ...]:
+    """Return the false alarms per hour at each of `SENSITIVITIES`, as a model file keeps them."""
+    return tuple(
+        (sensitivity, round(alarms_on(recordings, settings.at_sensitivity(sensitivity)).rate, 2))
+        for sensitivity in SENSITIVITIES
+    )
 
 
 def with_alarms(

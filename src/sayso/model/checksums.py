@@ -1,7 +1,7 @@
 """The SHA-256 of each model that comes with sayso; `python scripts/shipped_models/hashes.py` writes this file."""
 
 SHIPPED: dict[str, str] = {
-    "commands": "0b0208a201fe3a3de85259cce84762c070688ae1e9b01f73344b8e4f07f1c9b3",
-    "commands-tiny": "761f515cb4e43ed9b30f39bf00962c6f9fd24d4f9d73dd6c9b0224e8d461775d",
-    "dense": "73e6d5f51c18a522c22c5a1167be052c9dc9e96862eb0d0e3231354fa6ac10bd",
+    "commands": "63364a25bfc2b76ff286d92a3e37bdc8db1dc7901c7251a1e0913faf0ce89d56",
+    "commands-tiny": "3351c82816efc50c59868bdea83e6b69c82f640eb9abcfe4aba4703d5e26a098",
+    "dense": "b1950e83460cb703c87885bbb75ec5b773b7cbcc891381df420aa00b03f65a30",
 }

@@ -33,6 +33,8 @@ MAX_BYTES = 128 * 2**20
 # Bytes of the header, which takes many times as much memory once it is parsed.
 MAX_HEADER = 8 * 2**20
 _KEY = "sayso"
+# Sensitivities at which false alarms are told.
+MOST_POINTS = 1_000
 # Settings of the decision that files of older versions have.
 _FORMER = ("margin", "rearm")
 
@@ -63,6 +65,8 @@ class Model:
         Words that the network knows as parts of unknown speech (see `Merging`), in the order of their logits, with the
         fraction of unknown speech that each was in training. `parts.with_word` makes one a label. Empty in files of
         older versions.
+    alarms : tuple of (float, float)
+        False alarms per hour of talk at each sensitivity, as far as they were measured.
     """
 
     labels: tuple[str, ...]
@@ -76,6 +80,7 @@ class Model:
     rehearsal: Rehearsal | None = None
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     parts: dict[str, float] = field(default_factory=dict)
+    alarms: tuple[tuple[float, float], ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -104,6 +109,7 @@ class Model:
             "scores": self.scores,
             "versions": versions(),
             **({"parts": self.parts} if self.parts else {}),
+            **({"alarms": self.alarms} if self.alarms else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             f"network.{name}": array for name, array in self.network.parameters.named().items()
@@ -163,6 +169,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             rehearsal=_rehearsal(arrays),
             digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
             parts=_parts(header.get("parts", {})),
+            alarms=_alarms(header.get("alarms", [])),
         )
         _check(model)
     return model, header
@@ -243,6 +250,14 @@ def _labels(labels: Any) -> tuple[str, ...]:
         raise ValueError("labels are not a list of words")
     check_labels(labels)
     return tuple(map(nfc, labels))
+
+
+def _alarms(alarms: Any) -> tuple[tuple[float, float], ...]:
+    """Check the false alarms at each sensitivity."""
+    pairs = [(float(sensitivity), float(rate)) for sensitivity, rate in alarms]
+    if len(pairs) > MOST_POINTS or not all(0 <= sensitivity <= 1 and 0 <= rate < 1e6 for sensitivity, rate in pairs):
+        raise ValueError("the false alarms are not rates at sensitivities from 0 to 1")
+    return tuple(pairs)
 
 
 def _parts(parts: Any) -> dict[str, float]:
