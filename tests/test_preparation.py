@@ -68,7 +68,7 @@ def test_requested_words_keep_their_order_and_the_others_are_unknown(
     assert prepared.warnings == ()
     data = prepared.training.provenance
     assert data["clips"]["training"] == {"no": 16, "up": 16, UNKNOWN: 32}
-    assert data["noises"] == 2
+    assert data["noises"] == 2 + 3
     assert data["corpus"] == tiny_corpus.name
 
 

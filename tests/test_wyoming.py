@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,12 @@ from sayso.serve.wyoming import Service, information, serving
 from virtual_microphone import wait_until
 
 WORDS = ["yes", "no", "up"]
+
+
+def in_a_thread(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in a thread of its own: the browser of other tests keeps a loop in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +128,7 @@ def test_describe_is_answered_before_the_recognizer_is_ready(
             ready.set()
             assert await waiting == "yes no"
 
-    asyncio.run(run())
+    in_a_thread(run())
     taught = dataclasses.replace(tiny_model, training={"taught": [{"clips": {"up": 5}}]})
     assert [model.name for model in information(taught, "mine", ["de"]).wake[0].models] == ["up"]
 
@@ -151,7 +158,7 @@ def test_sound_of_any_usual_format_becomes_its_words(tiny_recognizer: Recognizer
             await one.write_event(AudioStop().event())
             assert Transcript.from_event((await answers(one, "transcript"))[-1]).text == ""
 
-    asyncio.run(run())
+    in_a_thread(run())
 
 
 def test_wake_words_are_those_that_the_client_asks_for(tiny_recognizer: Recognizer, sound: np.ndarray) -> None:
@@ -184,7 +191,7 @@ def test_wake_words_are_those_that_the_client_asks_for(tiny_recognizer: Recogniz
                         5_000 + round(1_000 * of.end) for of in expected if of.label in found
                     ]
 
-    asyncio.run(run())
+    in_a_thread(run())
 
 
 def line(**header: Any) -> bytes:
@@ -262,7 +269,7 @@ def test_a_hostile_peer_is_told_and_sent_away_and_others_are_not_disturbed(
             await other.write_event(Event("synthesize", {"text": "hello"}))
             assert await transcript(other, sound) == "yes no"
 
-    asyncio.run(run())
+    in_a_thread(run())
 
 
 def test_peers_that_stall_do_not_read_or_are_too_many_are_sent_away(
@@ -306,7 +313,7 @@ def test_peers_that_stall_do_not_read_or_are_too_many_are_sent_away(
                     await one.write_event(Ping().event())
                     await answers(one, "pong")
 
-    asyncio.run(run())
+    in_a_thread(run())
 
 
 def test_twenty_clients_at_once_get_their_own_words(tiny_recognizer: Recognizer) -> None:
@@ -323,7 +330,7 @@ def test_twenty_clients_at_once_get_their_own_words(tiny_recognizer: Recognizer)
             heard = await asyncio.gather(*(one(running, words) for words in said))
             assert heard == [" ".join(words) for words in said]
 
-    asyncio.run(run())
+    in_a_thread(run())
     wait_until(lambda: threading.active_count() <= before, "the end of the threads")
 
 
@@ -344,7 +351,7 @@ def test_the_service_is_announced_with_an_address_that_others_reach(monkeypatch:
         async with announced(name, "192.0.2.77", 4_321, told.append):
             assert "is not announced" in told[0]
 
-    asyncio.run(run())
+    in_a_thread(run())
     assert zeroconf
     for host in ("127.0.0.1", "::1", "localhost", "nowhere.invalid"):
         with case(host):
@@ -389,8 +396,9 @@ def test_the_command_serves_until_it_is_asked_to_end(tiny_model_path: str, sound
             assert process.stderr
             port = int(process.stderr.readline().rsplit(":", 1)[1])
 
-            with asyncio.Runner() as runner:
-                runner.run(talk(port, sound))
+            with ThreadPoolExecutor(1) as thread, asyncio.Runner() as runner:
+                thread.submit(runner.run, talk(port, sound)).result()
                 process.send_signal(number)
                 assert process.wait(10) == 0
+                thread.submit(runner.close).result()
             assert process.stderr.read() == ""
