@@ -23,8 +23,8 @@ from sayso.config.odds import log_odds
 LARGEST = 8.0
 # Steps over which the scores of the newest part are averaged, and by how many nats they may be lower than those of the
 # whole window. For a word that was just detected, fewer steps suffice, and a still lower score.
-STEPS, EASE_NEWEST = 3, 1.0
-STEPS_AGAIN, EASE_AGAIN = 2, 2.0
+STEPS, EASE_NEWEST = 3, 2.0
+STEPS_AGAIN, EASE_AGAIN = 2, 4.0
 # Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
 # is near.
 COMPANY = 1.5
