@@ -1,4 +1,4 @@
-"""The SHA-256 of each model that comes with sayso; `python scripts/shipped_models/hashes.py` writes this file."""
+"""The SHA-256 of each shipped model and pack; `python scripts/shipped_models/hashes.py` writes this file."""
 
 SHIPPED: dict[str, str] = {
     "commands": "eb451f572fb9d8a8b00dce27a769a9a9e536f35a8d498ab574cb1fdcde719791",
