@@ -137,7 +137,9 @@ def test_teach_adds_a_word_from_a_few_recordings(
     result = sayso("teach", folder, "-o", model, "-m", tiny_model_path)
     assert result.status == 0, result.err
     assert "learned hiss from 5 recordings" in result.out
-    assert "held-out examples of the known labels" in result.out
+    assert "held out: right" in result.out
+    assert "examples of the model's own training" in result.out
+    assert "false alarms are not known" in result.err
     assert "few recordings of hiss" in result.err
     assert (
         json.loads(sayso("classify", folder, "-m", model, "--format", "jsonl").out.splitlines()[0])["label"] == "hiss"

@@ -150,7 +150,8 @@ assert seen and not strange and not opened
 
 
 def test_the_shipped_models_have_the_checksums_in_the_code() -> None:
-    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in shipped.models().items()}
+    files = {**shipped.models(), **shipped.packs()}
+    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     assert found == checksums.SHIPPED, "run: python scripts/shipped_models/hashes.py"
 
 

@@ -1,4 +1,4 @@
-"""Write the SHA-256 of every shipped model into the code, which then refuses any other file.
+"""Write the SHA-256 of every shipped model and pack into the code, which then refuses any other file.
 
 Example: python scripts/shipped_models/hashes.py
 """
@@ -16,7 +16,7 @@ def write() -> None:
     head, _, _ = path.read_text(encoding="utf-8").partition("SHIPPED")
     entries = "".join(
         f'    "{name}": "{hashlib.sha256(model.read_bytes()).hexdigest()}",\n'
-        for name, model in shipped.models().items()
+        for name, model in {**shipped.models(), **shipped.packs()}.items()
     )
     write_atomically(path, f"{head}SHIPPED: dict[str, str] = {{\n{entries}}}\n".encode())
     print(f"{path}:\n{entries}", end="")

@@ -23,7 +23,7 @@ from sayso.corpus.clips import Clips, Labels, load_clips
 from sayso.corpus.corpus import files_below, scan
 from sayso.errors import SaysoError
 from sayso.evaluation.measure import clips_to_measure, evaluate
-from sayso.model import model_file, shipped
+from sayso.model import model_file, pack, shipped
 from sayso.recognition.recognizer import Recognizer
 from sayso.training.teaching import Taught, teach
 
@@ -71,7 +71,7 @@ def teach_once(
     """Teach one draw; return the accuracy on the other clips and on the test set, and the seconds of teaching."""
     learned = drawn(clips, count, draw)
     started = time.monotonic()
-    taught = Recognizer(taught_from(base, clips, learned, noises, draw, threads).model)
+    taught = Recognizer(taught_from(base, clips, learned, noises, draw, threads, pack.matching(base)).model)
     seconds = time.monotonic() - started
     rest = np.setdiff1d(np.arange(len(clips.rows)), learned)
     others = Clips(clips.samples[rest], tuple(clips.rows[place] for place in rest), ())
@@ -89,15 +89,18 @@ def drawn(clips: Clips, count: int, draw: int) -> Labels:
 
 
 def taught_from(
-    base: model_file.Model, clips: Clips, learned: Labels, noises: list[Path], seed: int, threads: int
-) -> Taught:
+    base: model_file.Model, clips: Clips, learned: Labels, noises: list[Path], seed: int, threads: int,
+    known: pack.Pack | None = None, rate: float = 0.5,
+) -> Taught:  # fmt: skip
     """Teach a model from some of the clips."""
     with tempfile.TemporaryDirectory() as folder:
         for place in learned:
             row = clips.rows[place]
             (Path(folder) / row.word).mkdir(exist_ok=True)
             (Path(folder) / row.word / row.path.name).symlink_to(row.path.resolve())
-        return teach(base, scan(Path(folder)), noises, threads=threads, seed=seed)
+        return teach(
+            base, scan(Path(folder)), noises, threads=threads, seed=seed, pack=known, false_alarms_per_hour=rate
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sayso.download.catalogue import find
 from sayso.errors import SettingsError
 from sayso.evaluation.accuracy import Doubtful, Evaluation
 from sayso.evaluation.measure import RATIOS, Measured, measure, review
-from sayso.model import model_file, shipped
+from sayso.model import model_file, pack, shipped
 from sayso.model.model_file import Model
 from sayso.recognition.recognizer import Recognizer, load
 from sayso.system.workers import cores
@@ -179,6 +179,7 @@ def teach(
     *,
     noise: Place | None = None,
     negatives: Place | None = None,
+    false_alarms_per_hour: float = 0.5,
     seed: int = 0,
     speaker: str | None = None,
     layout: Layout | None = None,
@@ -194,6 +195,8 @@ def teach(
     noise, negatives : str or path, optional
         Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
         noise here or among the recordings, that which comes with sayso is used.
+    false_alarms_per_hour : float
+        How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int
         The same seed gives the same model on the same machine.
     speaker, layout : str, optional
@@ -219,7 +222,7 @@ def teach(
     if not noises and not corpus.noises:
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
     base = model if isinstance(model, Model) else model_file.load(shipped.find(os.fspath(model)))
-    return add_words(base, corpus, noises, _files(negatives), cores(), seed)
+    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), false_alarms_per_hour)
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""The models that come with sayso: their names, their files, and the check that these are unchanged."""
+"""The models and packs that come with sayso: their names, their files, and the check that these are unchanged."""
 
 from importlib import resources
 from pathlib import Path
@@ -7,7 +7,7 @@ from sayso.errors import ModelError
 from sayso.model.checksums import SHIPPED
 from sayso.system.suggestions import did_you_mean
 
-SUFFIX = ".safetensors"
+SUFFIX, PACK_SUFFIX = ".safetensors", ".pack"
 DEFAULT = "commands"
 
 
@@ -19,17 +19,20 @@ def verify(path: Path) -> None:
     ModelError
         If it has another checksum, or none is known for it.
     """
-    if path.resolve().parent != bundled("models").resolve() or path.suffix != SUFFIX or not path.is_file():
+    if path.resolve().parent != bundled("models").resolve() or path.suffix not in (SUFFIX, PACK_SUFFIX):
+        return
+    if not path.is_file():
         return
     import hashlib
 
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = SHIPPED.get(path.stem)
+    kind, name = ("model", path.stem) if path.suffix == SUFFIX else ("pack", path.name)
+    expected = SHIPPED.get(name)
     if found != expected:
         raise ModelError(
-            f"{path} is not the model that came with sayso: its SHA-256 is {found}, expected {expected}; install sayso "
-            "again, or keep your own models in another folder"
+            f"{path} is not the {kind} that came with sayso: its SHA-256 is {found}, expected {expected}; install "
+            "sayso again, or keep your own models in another folder"
         )
 
 
@@ -38,6 +41,13 @@ def models() -> dict[str, Path]:
     folder = bundled("models")
     found = {path.stem: path for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else {}
     return dict(sorted(found.items()))
+
+
+def packs() -> dict[str, Path]:
+    """Return the packs that come with sayso, by file name."""
+    folder = bundled("models")
+    found = folder.glob(f"*{PACK_SUFFIX}") if folder.is_dir() else ()
+    return {path.name: path for path in sorted(found)}
 
 
 def find(name: str) -> Path:

@@ -1,18 +1,19 @@
 """What teaching does beside learning: recordings are held out to measure by, and the new model's record says so."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN
 from sayso.config.labels import label_of, strangers_in_case
-from sayso.corpus.clips import Clips
-from sayso.corpus.corpus import Corpus
+from sayso.corpus.corpus import Clip, Corpus
 
 # Fewer recordings of a word than this are refused.
 FEWEST_CLIPS = 3
+# Number of parts of the recordings that are held out in turn.
+FOLDS = 5
 # What the record of a training says of the model that it made, which is not that of a taught one.
 MEASURED_IN_TRAINING = ("validation_accuracy", "validation_clips", "best_epoch", "history", "layers")
 
@@ -23,16 +24,29 @@ def word_in(word: str, labels: Sequence[str]) -> str:
     return word if label == UNKNOWN else label
 
 
-def held_out_of(recordings: Clips) -> tuple[Clips, Clips]:
-    """Divide recordings into those to learn from and those to measure by.
+def folds_of(rows: Sequence[Clip]) -> NDArray[np.int64]:
+    """Divide recordings into parts that are held out in turn, so that each is measured by a model that lacks it.
 
-    The latter are the testing split of each word for which at least `FEWEST_CLIPS` others are left.
+    The recordings of a word are divided by speaker if there are at least `FOLDS`, else one by one. Those without which
+    too few would be left are never held out.
+
+    Returns
+    -------
+    folds : ndarray of int, shape (recordings,)
+        In which part each recording is held out, from 0 to `FOLDS` - 1, or -1 if it never is.
     """
-    rest = Counter(row.word for row in recordings.rows if row.split != "testing")
-    held_out = np.array(
-        [row.split == "testing" and rest[row.word] >= FEWEST_CLIPS for row in recordings.rows], bool
-    )  # fmt: skip
-    return recordings.chosen(~held_out), recordings.chosen(held_out)
+    folds = np.full(len(rows), -1)
+    for word in {row.word for row in rows}:
+        own = [place for place, row in enumerate(rows) if row.word == word]
+        speakers = sorted({row.speaker for row in (rows[place] for place in own) if row.speaker})
+        by_speaker = len(speakers) >= FOLDS and all(rows[place].speaker for place in own)
+        for number, place in enumerate(own):
+            folds[place] = (speakers.index(rows[place].speaker or "") if by_speaker else number) % FOLDS
+        for fold in range(FOLDS):
+            held_out = [place for place in own if folds[place] == fold]
+            if len(own) - len(held_out) < FEWEST_CLIPS:
+                folds[held_out] = -1
+    return folds
 
 
 def record_of(training: Mapping[str, Any], source: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +63,8 @@ def advice(known: Sequence[str], corpus: Corpus, counts: Mapping[str, int], test
     warnings = strangers_in_case(corpus.words, known)
     if again := [word for word in counts if word in known]:
         warnings.append(
-            f"the model knows {', '.join(again)} already, from many more speakers: a few recordings may make it worse "
-            "for others; compare before and after, or leave these folders out"
+            f"the model knows {', '.join(again)} already, from many speakers, and is adapted to these recordings: "
+            "compare before and after, or leave these folders out"
         )
     if untested := [word for word in counts if word not in tested]:
         warnings.append(

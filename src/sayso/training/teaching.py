@@ -1,50 +1,59 @@
-"""Adding words to a trained model from few recordings: the last layer is trained, all others stay as they are.
+"""Adding words to a trained model from few recordings, and adapting it to a voice: only the last layer learns.
 
-The outputs of the trained layers distinguish new words well enough for a small classifier. The last layer becomes the
-shortcut of a residual connection whose other branch, one hidden layer, learns what has to be added. Both are trained by
-backpropagation on many augmented versions of the new recordings and on the examples that the model has kept from its
-own training (rehearsal), so that it learns the new words without forgetting the others.
+The outputs of the trained layers distinguish new words well enough for one more row of the last layer each. A row is
+learned from many augmented versions of the recordings, against what the network makes of hours of other sounds (a
+`Pack`) or at least of the examples that the model has kept from its own training (rehearsal). The pack also tells how
+often other sounds are taken for the word, from which its threshold follows. Recordings of words that the model knows
+change the rows of these words; on everything else the model is held to what it said before.
 """
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sayso.config import SILENCE, UNKNOWN, AugmentationSettings, Settings, TrainingSettings, check_labels
+from sayso.config import SILENCE, UNKNOWN, check_labels
+from sayso.config.odds import shifted
 from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
-from sayso.corpus.corpus import Corpus
+from sayso.corpus.corpus import Clip, Corpus
 from sayso.corpus.digests import digests, repeated
 from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
-from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
+from sayso.model.pack import Pack
 from sayso.model.parts import with_parts_among
-from sayso.model.rehearsal import Rehearsal
-from sayso.nn import AdamW, Dense, Dropout, Merging, Network, OneCycle, ReLU, Residual
-from sayso.nn.folding import folded
-from sayso.nn.parameters import Views
-from sayso.nn.trainer import Trainer
-from sayso.training.batches import TrainingSet
-from sayso.training.holding_out import FEWEST_CLIPS, advice, held_out_of, record_of, word_in
+from sayso.recognition.recognizer import TOGETHER, Recognizer
+from sayso.sound import audio
+from sayso.sound.noise import generated_noises
+from sayso.training import last_layer
+from sayso.training.holding_out import FEWEST_CLIPS, advice, folds_of, record_of, word_in
+from sayso.training.teacher import Spoken, Teacher, predictions
 
-# Number of augmented examples of each new word.
-AUGMENTED = 400
-# Units of the hidden layer, and its dropout rate.
-HIDDEN, DROPOUT = 96, 0.5
-STEPS, BATCH, RATE = 1_500, 128, 0.003
-# Unknown speech stands for many words, so it is drawn this many times as often as a word. In use its prior is that many
-# times that of a word: a word learned from few recordings needs stronger evidence than one learned from many.
-UNKNOWN_DRAWS, UNKNOWN_PRIOR = 4.0, 2.0
-# Fraction of the rehearsal examples that are held out to measure recall before and after.
-HELD_OUT = 0.2
-# Noise and reverberation are those of an ordinary training, but half of the clips are renewed each epoch, as there are
-# few. Words are not shifted further than when the other layers were trained, since their outputs are unreliable there.
-AUGMENTATION = AugmentationSettings(shift=0.1, noise_probability=0.75, noise_snr=(0.0, 30.0), renewal=2)
+
+@dataclass(frozen=True)
+class Expected:
+    """What to expect of a new word.
+
+    Attributes
+    ----------
+    takes : int
+        Recordings that were held out in turn.
+    heard : int
+        How many of them were detected in a stream, by models taught without them.
+    false_alarms_per_hour : float or None
+        How often other sounds are expected to be taken for the word; None without a pack.
+    threshold : float
+        The probability with which it is detected.
+    """
+
+    takes: int
+    heard: int
+    false_alarms_per_hour: float | None
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,10 @@ class Taught:
     before, after : Evaluation
         Predictions for held-out rehearsal examples of the known labels, before and after the new words were added.
     tested_before, tested : Evaluation
-        Predictions for recordings of the corpus by the base and by a model taught without them; no clips if there are
-        too few recordings.
+        Predictions for the recordings by the base and, for each of them, by a model taught without it; no clips if
+        there are too few recordings.
+    expected : dict of str to Expected
+        What to expect of each new word.
     clips : dict of str to int
         Number of recordings that each word was learned from.
     doubtful : tuple of Doubtful
@@ -75,17 +86,11 @@ class Taught:
     after: Evaluation
     tested_before: Evaluation
     tested: Evaluation
+    expected: dict[str, Expected]
     clips: dict[str, int]
     doubtful: tuple[Doubtful, ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
-
-
-class _Examples(NamedTuple):
-    """Inputs of the last layer, shape (n, width), and the index of the label of each."""
-
-    inputs: FloatArray
-    labels: Labels
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -96,17 +101,18 @@ def teach(
     negatives: Sequence[Path] = (),
     threads: int = 1,
     seed: int = 0,
+    pack: Pack | None = None,
+    false_alarms_per_hour: float = 0.5,
 ) -> Taught:
-    """Add the words of a corpus to a model.
+    """Add the words of a corpus to a model, and adapt it to recordings of words that it knows.
 
     Parameters
     ----------
     base : Model
         A model with rehearsal examples.
     corpus : Corpus
-        Recordings of the new words; the model learns from all of them. To measure it, another one is taught without
-        those for testing, unless this leaves a word too few. Recordings of a word that the model already knows are used
-        together with its rehearsal examples.
+        Recordings of the words; the model learns from all of them. To measure it, others are taught without some of
+        the recordings, in turn, unless this leaves a word too few.
     noises : sequence of Path
         Background noise for augmentation, in addition to that of the corpus.
     negatives : sequence of Path
@@ -115,6 +121,11 @@ def teach(
         How many threads read and augment recordings; the result does not depend on it.
     seed : int
         The same seed gives the same model on the same machine.
+    pack : Pack, optional
+        What the layers below the last make of hours of other sounds. Without it new words keep the threshold of the
+        model.
+    false_alarms_per_hour : float
+        How often other sounds may be taken for the new words, all together, where there is a pack.
 
     Raises
     ------
@@ -136,90 +147,70 @@ def teach(
     with reasons_kept(skipped, corpus.warnings):
         recordings = load_clips([row for row in rows if row.word in words], base.features, threads)
         backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
+        backgrounds += generated_noises(base.features.sample_rate)
         skipped += [*recordings.skipped, *unread]
-        rest, tests = held_out_of(recordings)
         counts = _counts(words, recordings)
-        labels = _labels(base.labels, words)
+        labels = last_layer.labels_with(base.labels, words)
         try:
             check_labels(labels)
         except ValueError as error:
             raise CorpusError(f"{error}; rename the folder in {corpus.root}") from error
+    speech = load_negatives(negatives, base.features, threads) if negatives else None
+    skipped += speech.skipped if speech else ()
 
-    body = _Body(base)
-    places = np.array([labels.index(label) for label in base.labels])
-    known = _Examples(base.rehearsal.inputs.astype(np.float32), places[base.rehearsal.labels])
-    rng = np.random.default_rng(seed)
-    held_out = rng.random(len(known.labels)) < HELD_OUT
-    others = [_Examples(known.inputs[~held_out], known.labels[~held_out])]
-    if negatives:
-        speech = load_negatives(negatives, base.features, threads)
-        skipped += speech.skipped
-        others.append(_Examples(body.plain(speech), np.full(len(speech.rows), labels.index(UNKNOWN))))
+    teacher = Teacher(base, labels, words, pack, speech, seed)
+    folds = folds_of(recordings.rows)
+    spoken = teacher.examples(recordings, folds, backgrounds, threads)
+    model = teacher.model(spoken)
+    tails = teacher.tails(model)
+    odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
+    thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
+    decision = replace(base.decision, words={**base.decision.words, **thresholds})
+    model = replace(model, decision=decision)
 
-    def augmented(clips: Clips) -> _Examples:
-        new = body.augmented(clips, backgrounds, words, seed, threads)
-        return new._replace(labels=np.array([labels.index(word) for word in words])[new.labels])
-
-    new = augmented(recordings)
-    examples = _joined([others[0], new, *others[1:]])
-    before = _initial_layer(base, labels, rng)
-    last = _train(deepcopy(before), examples, labels.index(UNKNOWN), rng)
-    # A linear classifier cannot memorise single recordings, so those that it contradicts may be mislabelled.
-    linear = _train(_linear_part(before), examples, labels.index(UNKNOWN), rng)
-    if not np.isfinite(last.parameters.vector).all():
-        raise ModelError(
-            "the model cannot be taught: its weights are too large for finite results; use one that comes with sayso"
+    held_out = _held_out(teacher, recordings, folds, spoken, model)
+    expected = {
+        word: Expected(
+            takes=int((held_out.answers == labels.index(word)).sum()),
+            heard=int(held_out.heard[held_out.answers == labels.index(word)].sum()),
+            false_alarms_per_hour=tails[word].rate(odds[word]) if word in tails else None,
+            threshold=decision.words.get(word, decision.threshold),
         )
-
-    inputs, truth = known.inputs[held_out], known.labels[held_out]
-    after = Evaluation.of(labels, truth, last.logits(inputs).argmax(axis=1))
-    answers = np.array([labels.index(row.word) for row in tests.rows], int)
-    given, measured = inputs[:0], last
-    if len(answers):
-        given = body.plain(tests)
-        measured = _train(deepcopy(before), _joined([*others, augmented(rest)]), labels.index(UNKNOWN), rng)
-    tested = Evaluation.of(labels, answers, measured.logits(given).argmax(axis=1))
-    values = digests(recordings.samples)
-    name = corpus.root.resolve().name
-    source = {"corpus": name, "clips": counts, "held_out": len(answers), "seed": seed}
+        for word in words
+        if word not in base.labels
+    }
+    tested = Evaluation.of(labels, held_out.answers, held_out.predicted)
+    before, after = teacher.recall(base), teacher.recall(model)
+    values, name = digests(recordings.samples), corpus.root.resolve().name
+    source: dict[str, Any] = {
+        "corpus": name, "clips": counts, "held_out": tested.clips, "seed": seed,
+        "expected": {word: vars(entry) for word, entry in expected.items()},
+    }  # fmt: skip
+    scores = {f"held-out recordings ({name})": tested, "examples of the known labels (rehearsal)": after}
     model = replace(
-        base,
-        labels=labels,
-        network=_with_last_layer(base.network, last),
+        model,
         training=record_of(base.training, source),
         # The scores of the base do not hold for the new model.
-        scores={
-            f"{kind} ({what})": score.to_dict()
-            for kind, what, score in (
-                ("held-out recordings", name, tested),
-                ("examples of the known labels", "rehearsal", after),
-            )
-            if score.clips
-        },
+        scores={what: score.to_dict() for what, score in scores.items() if score.clips},
         digests=np.union1d(base.digests, values),
-        rehearsal=Rehearsal.of(
-            np.concatenate([known.inputs, new.inputs]), np.concatenate([known.labels, new.labels]), labels
-        ),
+        rehearsal=teacher.rehearsal(spoken),
     )
     return Taught(
         model,
-        Evaluation.of(labels, truth, places[before.logits(inputs)[:, places].argmax(axis=1)]),
+        before,
         after,
-        Evaluation.of(labels, answers, places[before.logits(given)[:, places].argmax(axis=1)]),
+        Evaluation.of(labels, held_out.answers, held_out.predicted_before),
         tested,
+        expected,
         counts,
-        doubtful(recordings.rows, linear.probabilities(body.plain(recordings)), labels),
+        doubtful(recordings.rows, last_layer.of(model.network).probabilities(held_out.plain), labels),
         tuple(skipped),
         (
             *corpus.warnings,
             *repeated(recordings.rows, values.tolist()),
-            *advice(labelled, corpus, counts, {row.word for row in tests.rows}),
+            *advice(labelled, corpus, counts, {labels[label] for label in np.unique(held_out.answers)}),
         ),
     )
-
-
-def _joined(parts: Sequence[_Examples]) -> _Examples:
-    return _Examples(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
 def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
@@ -235,107 +226,43 @@ def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
     return counts
 
 
-def _labels(known: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels of the new model: known words, new words, and finally unknown and silence, as always."""
-    special = [label for label in known if label in (UNKNOWN, SILENCE)]
-    return (*dict.fromkeys([*(label for label in known if label not in special), *words]), *special)
+class _HeldOut(NamedTuple):
+    """What models say of recordings that they were taught without.
+
+    Attributes
+    ----------
+    answers, predicted_before, predicted : ndarray of int, shape (held out,)
+        The label of each, and those that are predicted by the base and by a model that was taught without it.
+    heard : ndarray of bool, shape (held out,)
+        Whether that model detects it in a stream.
+    plain : ndarray of float32, shape (recordings, width)
+        The inputs of the last layer for all recordings.
+    """
+
+    answers: Labels
+    predicted_before: Labels
+    predicted: Labels
+    heard: NDArray[np.bool_]
+    plain: FloatArray
 
 
-class _Body:
-    """All layers of a model but the last."""
-
-    def __init__(self, model: Model) -> None:
-        self._model, self._network = model, folded(model.network)
-        self._extractor = MfccExtractor(model.features, model.tables)
-
-    def plain(self, clips: Clips) -> FloatArray:
-        """Return the inputs of the last layer for clips without augmentation."""
-        features = self._extractor(clips.windows(np.arange(len(clips.rows))))
-        return self._inputs(self._model.standardizer.apply(features))
-
-    def augmented(
-        self, clips: Clips, noises: Sequence[FloatArray], words: Sequence[str], seed: int, threads: int
-    ) -> _Examples:
-        """Return the inputs of the last layer for augmented clips, evenly distributed over the words."""
-        settings = Settings(
-            features=self._model.features, augmentation=AUGMENTATION, training=TrainingSettings(seed=seed)
-        )
-        data = TrainingSet(clips, noises, words, settings, self._extractor)
-        inputs, labels = [], []
-        for epoch in range(-(-AUGMENTED * len(words) // (data.batches * data.batch_size))):
-            for features, truth in data.epoch(epoch, self._model.standardizer, threads):
-                inputs.append(self._inputs(features))
-                labels.append(truth)
-        return _Examples(np.concatenate(inputs), np.concatenate(labels))
-
-    def _inputs(self, features: FloatArray) -> FloatArray:
-        return self._network.last_inputs(features).astype(np.float32, copy=False)
+def _held_out(teacher: Teacher, recordings: Clips, folds: Labels, spoken: Spoken, model: Model) -> _HeldOut:
+    """Hold out each part of the recordings in turn, and measure a model taught the others, with the same thresholds."""
+    plain = teacher.body.plain(recordings)
+    predicted, heard = np.zeros(len(folds), np.int64), np.zeros(len(folds), bool)
+    for fold in sorted({*folds.tolist()} - {-1}):
+        without = teacher.model(spoken, without=fold)
+        places = np.flatnonzero(folds == fold)
+        predicted[places] = predictions(without, plain[places], model.labels)
+        recognizer = Recognizer(replace(without, decision=model.decision))
+        heard[places] = [_is_heard(recognizer, recordings.rows[place]) for place in places.tolist()]
+    measured = np.flatnonzero(folds >= 0)
+    answers = np.array([model.labels.index(recordings.rows[place].word) for place in measured], np.int64)
+    before = predictions(teacher.base, plain[measured], model.labels)
+    return _HeldOut(answers, before, predicted[measured], heard[measured], plain)
 
 
-def _initial_layer(base: Model, labels: Sequence[str], rng: np.random.Generator) -> Network:
-    """Return a last layer with the same logits as that of the model, and logits of 0 for new labels."""
-    chain, place = base.network.chain, base.network.last
-    known, learned = chain.layers[place], base.network.parameters.values[chain.names[place]]
-    # Unknown words that are separate classes stay so.
-    parts = sum(layer.parts for layer in chain.layers[place:] if isinstance(layer, Merging))
-    outputs = len(labels) + parts
-    places = [*(labels.index(label) for label in base.labels), *range(len(labels), outputs)]
-    merging = [Merging(labels.index(UNKNOWN), parts)] if parts else []
-    already_taught = isinstance(known, Residual)
-    width = learned["shortcut"]["0.Dense"]["weight"].shape[1] if already_taught else learned["weight"].shape[1]
-    hidden_layers = known.layers[:3] if isinstance(known, Residual) else (Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
-    block = Residual((*hidden_layers, Dense(outputs)), (Dense(outputs),))
-    last = Network([block, *merging], (width,)).initialise(rng)
-    values = last.parameters.values["0.Residual"]
-    hidden, added, direct = values["layers"]["0.Dense"], values["layers"]["3.Dense"], values["shortcut"]["0.Dense"]
-    pairs = [(direct, learned["shortcut"]["0.Dense"] if already_taught else learned)]
-    for name in ("weight", "bias"):
-        added[name][...] = 0
-    if already_taught:
-        _copy(learned["layers"]["0.Dense"], hidden)
-        pairs.append((added, learned["layers"]["3.Dense"]))
-    for target, source in pairs:
-        for name in ("weight", "bias"):
-            target[name][...] = 0
-            target[name][places] = source[name]
-    return last
-
-
-def _linear_part(last: Network) -> Network:
-    """Return a network of only the shortcut of a last layer: a linear classifier."""
-    learned = last.parameters.values["0.Residual"]["shortcut"]
-    alone = Network([Dense(len(learned["0.Dense"]["bias"])), *last.chain.layers[1:]], last.input_shape)
-    _copy(learned, alone.parameters.values)
-    return alone
-
-
-def _train(last: Network, examples: _Examples, unknown: int, rng: np.random.Generator) -> Network:
-    """Train a last layer on examples drawn evenly from all labels, but more often from unknown speech."""
-    pools = [np.flatnonzero(examples.labels == label) for label in range(last.classes)]
-    shares = np.array([float(len(pool) > 0) for pool in pools])
-    shares[unknown] *= UNKNOWN_DRAWS
-    trainer = Trainer(last, AdamW(weight_decay=0.01), OneCycle(RATE, 0.1), label_smoothing=0.1, average_decay=0.99)
-    for step in range(STEPS):
-        labels = rng.choice(last.classes, BATCH, p=shares / shares.sum())
-        chosen = np.array([pools[label][rng.integers(len(pools[label]))] for label in labels])
-        trainer.step(examples.inputs[chosen], labels, step / STEPS, rng)
-    last.parameters.vector[:] = trainer.averaged
-    last.raise_logit(unknown, -np.log(UNKNOWN_DRAWS / UNKNOWN_PRIOR))
-    return last
-
-
-def _with_last_layer(network: Network, last: Network) -> Network:
-    """Replace the last layer of a network."""
-    joined = Network([*network.chain.layers[: network.last], *last.chain.layers], network.input_shape)
-    for name in joined.chain.names[: network.last]:
-        _copy(network.parameters.values[name], joined.parameters.values[name])
-    _copy(last.parameters.values["0.Residual"], joined.parameters.values[joined.chain.names[network.last]])
-    return joined
-
-
-def _copy(source: Views, target: Views) -> None:
-    for name, value in source.items():
-        if isinstance(value, Mapping):
-            _copy(value, target[name])
-        else:
-            target[name][...] = value
+def _is_heard(recognizer: Recognizer, clip: Clip) -> bool:
+    """Return whether the word of a recording is detected in it."""
+    samples = audio.load(clip.path, recognizer.model.features.sample_rate)
+    return any(found.label == clip.word for found in recognizer.detect([samples], TOGETHER))
