@@ -191,8 +191,8 @@ export class Decision {
     const [mean, brief] = this.newest.push(better);
     this.words.forEach((label, word) => {
       const since = now - this.last[word], threshold = this.thresholds[word];
-      const again = since <= COMPANY && brief[label] >= threshold - EASE_AGAIN;
-      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= threshold - EASE_NEWEST || again)) return;
+      const again = since <= COMPANY && brief[label] >= Math.max(threshold - EASE_AGAIN, Math.min(threshold, 0));
+      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= Math.max(threshold - EASE_NEWEST, Math.min(threshold, 0)) || again)) return;
       this.hear({word, alone, whole: -Infinity, detection: this.detection(word, mean, now)}, now);
     });
   }
