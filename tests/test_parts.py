@@ -21,7 +21,6 @@ from sayso.model.rehearsal import Rehearsal
 from sayso.nn import Dense, Dropout, Flatten, Merging, Network, ReLU, Residual
 from sayso.nn.layer import Layer
 from sayso.recognition.recognizer import Recognizer
-from sayso.training import teaching
 from sayso.training.teaching import teach
 
 LABELS = ("yes", "no", UNKNOWN, "_silence_")
@@ -182,9 +181,7 @@ def test_a_trained_part_is_recognised_as_a_label_and_can_be_taught(by_word_model
     folder.mkdir(parents=True)
     for number in range(5):
         soundfile.write(folder / f"{number}.wav", clip("zero", number), sounds.RATE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "STEPS", 100)
-        taught = teach(by_word_model, scan(tmp_path / "words"))
+    taught = teach(by_word_model, scan(tmp_path / "words"))
     assert taught.model.labels == changed.labels
     assert not taught.model.parts
     assert recall(taught.model, "zero") >= 0.9
