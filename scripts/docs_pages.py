@@ -4,6 +4,7 @@ The README and the other pages of the repository become pages of the site, and e
 that leaves docs/, which GitHub follows to a file, leads to a page that shows this file.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -42,6 +43,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in files.documentation_pages():
         texts[file.src_uri] = file.content_string
         origins[file.src_uri] = f"docs/{file.src_uri}"
+    for path in sorted((ROOT / "docs").glob("*.ipynb")):
+        texts[f"{path.stem}.md"] = _notebook_page(path)
+        origins[f"{path.stem}.md"] = f"docs/{path.name}"
+        notebook = files.get_file_from_path(path.name)
+        if notebook is not None:
+            files.remove(notebook)
     places = {origin: site for site, origin in origins.items()}
     documented = {name for site, text in texts.items() for name in _ENTRY.findall(text)}
     for room, text in rooms(documented):
@@ -97,6 +104,18 @@ def _with_links(text: str, site: str, origin: str, places: dict[str, str], texts
         parts += [_LINK.sub(link, text[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, _LINK.sub(link, text[end:])])
+
+
+def _notebook_page(path: Path) -> str:
+    """Return a notebook as a page: its text, its code, and what the code prints."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        printed = "".join(line for output in cell.get("outputs", ()) for line in output["text"])
+        if printed:
+            parts.append(f"```text\n{printed}```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _source_page(path: str) -> str:

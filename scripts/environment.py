@@ -30,7 +30,7 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
     arguments : sequence of str
         Its arguments.
     extra : str
-        The group of optional dependencies that it needs, as named in pyproject.toml.
+        The groups of optional dependencies that it needs, as named in pyproject.toml, separated by commas.
     oldest : bool
         Whether to take the oldest versions that pyproject.toml allows, in an environment of their own.
     """
@@ -70,7 +70,9 @@ def prepare(folder: Path, extra: str, oldest: bool) -> None:
 def _constraints(folder: Path) -> Path:
     """Write down the lower bounds of what sayso and its tests need as the versions to take."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    bounds = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    # The tests need some other extras, too.
+    bounds = [*project["dependencies"], *extras["train"], *extras["report"], *extras["test"][1:]]
     path = folder / "oldest.txt"
     path.write_text("\n".join(bounds).replace(">=", "==") + "\n", encoding="utf-8")
     return path

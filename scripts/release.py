@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import environment
+import installed_size
 
 ROOT = environment.ROOT
 DIST = ROOT / "dist"
@@ -84,6 +85,7 @@ def try_out(wheel: Path, version: str) -> None:
             "the wheel cannot be installed",
         )
         print("installed the wheel into a new environment")
+        print(installed_size.check(installed_size.packages(environment.python(folder / "venv"))))
         said = run([programs / "sayso", "--version"], "the installed sayso does not start", folder)
         if version not in said:
             sys.exit(f"error: the installed sayso says '{said.strip()}', expected version {version}")

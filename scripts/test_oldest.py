@@ -11,8 +11,8 @@ import environment
 # The tests of code that calls other libraries; sayso's own arithmetic does not depend on their versions.
 NAMES = (
     "annotations", "arguments", "audio", "batch", "cli", "cli_classify", "cli_corpus", "cli_data", "cli_evaluate",
-    "cli_listen", "cli_train", "classifier", "download", "evaluation", "explain", "features", "ffmpeg", "http",
-    "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "resume", "security",
+    "cli_listen", "cli_train", "classifier", "download", "evaluation", "explain", "export", "features", "ffmpeg",
+    "http", "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "resume", "security",
     "sorting", "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed",
 )  # fmt: skip
 

@@ -59,19 +59,46 @@ CONTRAST = """
 }
 """
 
-# Texts of a plot that lie on one another, or outside of it.
+# Texts of a plot that lie on one another, or outside of it. Texts may be turned, so their boxes are compared along the
+# axes that may separate them; the space above and below the letters does not count.
 OVERLAPPING = """
-() => [...document.querySelectorAll("svg.plot")].flatMap(plot => {
-  const whole = plot.getBoundingClientRect();
-  const texts = [...plot.querySelectorAll("text")].filter(text => text.textContent.trim())
-    .map(text => [text.textContent, text.getBoundingClientRect()]).filter(([, box]) => box.width);
-  const cut = texts.filter(([, a]) => a.left < whole.left - 1 || a.right > whole.right + 1);
-  const over = texts.flatMap(([one, a], i) => texts.slice(i + 1).filter(([, b]) =>
-    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2
-  ).map(([other]) => `${one} | ${other}`));
-  return [...cut.map(([text]) => text), ...over];
-})
+() => {
+  const corners = text => {
+    const {x, y, width, height} = text.getBBox(), m = text.getScreenCTM();
+    const top = y + 0.2 * height, foot = y + 0.8 * height;
+    return [[x, top], [x + width, top], [x + width, foot], [x, foot]]
+      .map(([a, b]) => [m.a * a + m.c * b + m.e, m.b * a + m.d * b + m.f]);
+  };
+  const apart = (one, other) => [one, other].some(box => box.some(([x, y], i) => {
+    const [u, v] = box[(i + 1) % 4], size = Math.hypot(u - x, v - y) || 1, normal = [(v - y) / size, (x - u) / size];
+    const [a, b] = [one, other].map(all => all.map(point => point[0] * normal[0] + point[1] * normal[1]));
+    return Math.max(...a) < Math.min(...b) + 0.5 || Math.max(...b) < Math.min(...a) + 0.5;
+  }));
+  return [...document.querySelectorAll("svg.plot")].flatMap(plot => {
+    const whole = plot.getBoundingClientRect();
+    const texts = [...plot.querySelectorAll("text")]
+      .filter(text => text.textContent.trim() && text.getBoundingClientRect().width)
+      .map(text => [text.textContent, corners(text)]);
+    const cut = texts.filter(([, box]) => box.some(([x, y]) =>
+      x < whole.left - 1 || x > whole.right + 1 || y < whole.top - 1 || y > whole.bottom + 1));
+    const over = texts.flatMap(([one, a], i) => texts.slice(i + 1).filter(([, b]) => !apart(a, b))
+      .map(([other]) => `${one} | ${other}`));
+    return [...cut.map(([text]) => `cut: ${text}`), ...over];
+  });
+}
+"""
+
+# Formulas, titles and key figures whose content is wider or higher than they are, so that some of it cannot be seen.
+CLIPPED = """
+() => [...document.querySelectorAll(".formula, h1, h2, h3, h4, h5, caption, figcaption, dt, dd, summary, button, li")]
+  .filter(element => {
+    const box = element.getBoundingClientRect();
+    if (!box.width) return false;
+    const parts = [...element.querySelectorAll("math, math *")].map(part => part.getBoundingClientRect());
+    return element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline" ||
+      parts.some(part => part.width && (part.left < box.left - 1 || part.right > box.right + 1 ||
+        part.top < box.top - 1 || part.bottom > box.bottom + 1));
+  }).map(element => element.textContent.trim().slice(0, 60))
 """
 
 # Every picture of a page must be drawn and have an alternative text.
@@ -99,10 +126,12 @@ def launched() -> Iterator["Browser"]:
 
 
 @contextmanager
-def opened(browser: "Browser", path: Path, width: int = DESKTOP, scheme: str = "light", **options) -> Iterator["Page"]:
+def opened(
+    browser: "Browser", path: Path, width: int = DESKTOP, scheme: str = "light", height: int = 800, **options
+) -> Iterator["Page"]:
     """Open a page; at the end assert that there was no error in the console and no request to the network."""
     context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, **options
+        viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, **options
     )
     page = context.new_page()
     problems: list[str] = []

@@ -166,12 +166,93 @@ def test_thresholds_are_chosen_and_saved(
     assert "measure it on another stream" in result.err
 
 
+def talk_in(folder: Path) -> Path:
+    """Write half a minute in which "up" and "yes" are said, and a table that tells of each "yes"."""
+    folder.mkdir()
+    rows = ["clip\tstart\tend\tword"]
+    for name in ("anna_1", "anna_2", "ben_1"):
+        samples, middles = sounds.stream(["up", "yes"], gap=2.0)
+        soundfile.write(folder / f"{name}.wav", samples, sounds.RATE)
+        rows.append(f"{name}\t{middles[1] - 0.25}\t{middles[1] + 0.25}\tyes")
+    (folder / "words.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_alarms_on_running_speech_are_measured_against_words_heard(
+    sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    talk, plots = talk_in(tmp_path / "talk"), tmp_path / "plots"
+    built = ("evaluate", tiny_corpus, "-m", tiny_model_path, "--stream", "--hours", "0.01", "--running", talk)
+    noise = ("--noise", tiny_corpus / "_background_noise_")
+    result = sayso(*built, *noise, "--plots", plots)
+    assert result.status == 0, result.err
+    for line in ("3 in all: up 3", "3 detections of a word that is said in the sentence, not counted", "anna_1.wav"):
+        assert line in result.out
+    header = next(line for line in result.out.splitlines() if line.startswith("sensitivity"))
+    assert header.split("  ")[-2:] == ["heard", "heard in noise"]
+    assert sorted(path.name for path in plots.iterdir()) == ["running.png", "running.svg", "stream.png", "stream.svg"]
+    facts = json.loads(sayso(*built, *noise, "--format", "json").out)["running"]
+    assert (facts["false_alarms"], facts["words_that_stand"], facts["recordings"]) == (3, 3, 3)
+    low, high = facts["false_alarms_interval"]
+    assert low < facts["false_alarms_per_hour"] == 3 / facts["hours"] < high
+    assert {"word": "up", "recording": str(talk / "anna_1.wav"), "said": ""}.items() <= facts["alarms"][0].items()
+    assert {point["sensitivity"]: point["heard"] for point in facts["sensitivities"]}[0.5] == facts["heard"]
+    for curve, order in ((facts["sensitivities"], 1), (facts["trade_off"], -1)):
+        rates = [point["false_alarms_per_hour"] for point in curve[::order]]
+        assert rates[0] == 0 < rates[-1]
+        assert all(0 <= point["heard_in_noise"] <= 1 for point in curve)
+
+    # Without the table, each word is a false alarm.
+    (talk / "words.tsv").unlink()
+    result = sayso(*built)
+    assert "6 in all" in result.out
+    assert "no table words.tsv" in result.err
+    assert "heard in noise" not in result.out
+
+
+def test_thresholds_are_chosen_for_a_rate_on_running_speech(
+    sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    talk, model = talk_in(tmp_path / "talk"), tmp_path / "model.safetensors"
+    shutil.copy(tiny_model_path, model)
+    before = model_file.load(model)
+    stream = ("evaluate", tiny_corpus, "-m", model, "--stream", "--hours", "0.01", "--running", talk, "--anywhere")
+    result = sayso(*stream, "--choose-threshold", "--false-alarms-per-hour", "200", "--format", "json")
+    assert result.status == 0, result.err
+    assert "measure it on other recordings" in result.err
+    facts, after = json.loads(result.out), model_file.load(model)
+    assert facts["thresholds"] == after.decision.words != before.decision.words
+    # What was chosen is saved, but not the option.
+    assert after.decision.alone == before.decision.alone
+    assert facts["running"]["false_alarms_per_hour"] <= 200
+
+
+def test_running_speech_that_cannot_be_used_is_reported_in_one_line(
+    sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    built = ("evaluate", tiny_corpus, "-m", tiny_model_path, "--stream", "--hours", "0.01", "--running")
+    talk = talk_in(tmp_path / "talk")
+    assert "no sound in" in one_line_error(sayso(*built, tmp_path / "nowhere"))
+    (talk / "ben_2.wav").write_bytes(b"no sound")
+    result = sayso(*built, talk)
+    assert "ben_2.wav is not a sound file" in result.err
+    assert "words.tsv tells nothing of 1 of the 4 recordings" in result.err
+    (talk / "words.tsv").write_text("clip\tword\n")
+    assert "it has no column 'end'" in one_line_error(sayso(*built, talk))
+    for file in talk.glob("*.wav"):
+        file.write_bytes(b"no sound")
+    (talk / "words.tsv").unlink()
+    assert "no recording of running speech that can be used" in one_line_error(sayso(*built, talk))
+
+
 def test_stream_options_that_exclude_each_other_are_wrong_usage(
     sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path
 ) -> None:
     cases = [
         (["--hours", "1"], "need --stream"),
         (["--negatives", "x"], "need --stream"),
+        (["--running", "x"], "need --stream"),
+        (["--patient"], "need --stream"),
         (["--stream", "--labels", "x", "--hours", "1"], "--labels is for a recording"),
         (["--stream", "--false-alarms-per-hour", "1"], "needs --choose-threshold"),
         (["--stream", "--snr", "5"], "--snr needs --noise"),

@@ -75,7 +75,7 @@ def test_negatives_are_learned_as_unknown_speech(
     assert "no other words" not in result.err
     facts = json.loads(sayso("info", "-m", model, "--format", "json").out)
     assert facts["labels"] == ["yes", "no", "up", "zero", "_unknown_", "_silence_"]
-    assert facts["training"]["data"]["clips"]["training"]["_unknown_"] == 4
+    assert facts["training"]["data"]["clips"]["training"]["_unknown_"] == 7
 
 
 def test_what_cannot_be_trained_is_reported_in_one_line(sayso: Callable[..., Result], tmp_path: Path) -> None:

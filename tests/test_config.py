@@ -360,7 +360,7 @@ def test_the_sensitivity_shifts_all_thresholds_alike_in_log_odds() -> None:
     for sensitivity in (0.0, 0.3, 0.9, 1.0):
         with case(sensitivity):
             shifted = settings.at_sensitivity(sensitivity)
-            nats = 10 * (0.5 - sensitivity)
+            nats = 6 * (0.5 - sensitivity)
             assert log_odds(np.array([shifted.threshold, shifted.words["yes"]])) == pytest.approx(
                 log_odds(np.array([0.8, 0.9])) + nats
             )

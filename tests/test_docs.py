@@ -1,12 +1,15 @@
 """The documentation fits the code and itself; `scripts/build_docs.py` checks the rest of it as it builds the site."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
+
 import sayso
-import sayso.config
 import sayso.nn
 from cases import case
+from sayso.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md"), *ROOT.glob("data/*.md")]
@@ -29,7 +32,26 @@ def test_the_reference_has_every_public_name() -> None:
     entries = re.findall(r"^::: (\S+)$", reference, re.MULTILINE)
     assert len(entries) == len(set(entries))
     names = {f"sayso.{name}" for name in sayso.__all__ if name not in ("__version__", "SaysoError")}
-    settings = {f"sayso.config.{name}" for name in sayso.config.__all__ if name.endswith("Settings")}
-    settings.remove("sayso.config.Settings")  # only holds the others
-    names |= settings | {f"sayso.nn.{name}" for name in sayso.nn.__all__}
+    names |= {f"sayso.nn.{name}" for name in sayso.nn.__all__}
     assert set(entries) == names | {"sayso.errors"}
+
+
+def test_every_command_on_the_pages_has_these_options() -> None:
+    lines = [
+        (page.name, line)
+        for page in PAGES
+        for line in re.findall(
+            r"^ *\$ sayso (.+?)(?: > \S+)?(?: {2,}#.*)?$", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert len(lines) > 20
+    for page, line in lines:
+        with case(page, line):
+            command: click.Command = cli
+            words = shlex.split(line)
+            while words and isinstance(command, click.Group):
+                command = command.commands[words.pop(0)]
+                if command.name == "service":
+                    # The command that shall run always.
+                    command = cli
+            command.make_context(command.name, words)

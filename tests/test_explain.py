@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Sayso = Callable[..., Result]
 MODEL = "commands-tiny"
+OPEN = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,7 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
     explanation = explain_clip(model, clip, "go")
     trace = explanation.trace
     with browsing.opened(browser, clip_page) as view:
+        view.evaluate(OPEN)
         rows = view.locator("table").first.locator("tbody tr").all_inner_texts()
         order = np.argsort(trace.probabilities)[::-1]
         assert [row.split("\t")[0] for row in rows] == [explanation.labels[index] for index in order]
@@ -88,13 +90,65 @@ def test_the_numbers_on_the_page_are_those_of_the_network(browser: "Browser", cl
         for number in (explanation.descent.loss, explanation.descent.linear_loss, explanation.descent.new_loss):
             assert page.number(number, 4) in text
         last = trace.passages[model.network.last]
-        card = view.locator(f"#backward-{model.network.last + 1}")
+        card = (
+            view.locator("[id^=backward]", has_text=f"{model.network.last + 1} · dense layer")
+            .locator("article.layer")
+            .last
+        )
         assert page.number(float(np.linalg.norm(last.grad_x))) in card.inner_text()
         assert page.number(float(np.linalg.norm(last.gradients["weight"]))) in card.inner_text()
         assert card.locator("math").first.get_attribute("alttext") == "∂L/∂x = W^T ∂L/∂y"
         # Each layer, also inside blocks, has a card for the forward and one for the backward pass.
         cards = sum(1 + sum(map(len, passage.branches.values())) for passage in trace.passages)
         assert view.locator("article.layer").count() == 2 * cards
+        # Both weights that are worked by hand end at the gradient of the network.
+        text = view.locator("main").inner_text()
+        assert explanation.weight
+        assert explanation.hidden
+        for weight in (explanation.weight, explanation.hidden.weight):
+            assert f"= {page.number(weight.gradient, 4)}" in text
+        for step in explanation.hidden.steps:
+            assert f"Layer {step.number}, " in text
+
+
+def test_a_deep_network_is_folded_into_blocks_that_open(browser: "Browser", clip_page: Path) -> None:
+    for width in (browsing.DESKTOP, browsing.PHONE):
+        with case(width), browsing.opened(browser, clip_page, width) as view:
+            height = "document.documentElement.scrollHeight"
+            folded = view.evaluate(height)
+            blocks = view.locator("details.block")
+            assert blocks.count() >= 2 * 5
+            assert not blocks.first.locator("article").first.is_visible()
+            blocks.first.locator("summary").first.click()
+            assert blocks.first.locator("article").first.is_visible()
+            view.evaluate(OPEN)
+            assert view.evaluate(height) > 2.5 * folded
+
+
+def test_a_small_network_is_open(tiny_model: Model, browser: "Browser", clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(explanation_page(explain_clip(tiny_model, clip, "up"), "clip", "tiny"))
+    with browsing.opened(browser, tmp_path / "page.html") as view:
+        assert view.locator("details.block article").first.is_visible()
+        assert view.locator("ol.chain").is_visible()
+        # The flattening before the first dense layer belongs to its block.
+        assert view.locator("#forward-1 h3").inner_text().endswith("1–4 · dense layer")
+
+
+def test_the_step_button_stays_in_reach_on_a_phone(browser: "Browser", clip_page: Path) -> None:
+    with browsing.opened(browser, clip_page, browsing.PHONE, height=640) as view:
+        step = view.locator("[data-do=forward]")
+        places = set()
+        while not step.is_disabled():
+            box = step.bounding_box()
+            assert box
+            assert 0 <= box["y"] <= 640 - box["height"]
+            places.add((box["x"], box["y"]))
+            step.click()
+        assert len(places) == 1, "the button must not move under the thumb"
+        # From the end of the page a step leads back to what it shows.
+        view.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+        view.locator("[data-do=back]").click()
+        assert view.locator("#walk [data-title]").evaluate("title => title.getBoundingClientRect().top") < 640
 
 
 def test_layers_over_frequency_show_their_bands(clip_page: Path) -> None:
@@ -106,33 +160,34 @@ def test_layers_over_frequency_show_their_bands(clip_page: Path) -> None:
 def test_the_page_steps_through_the_forward_and_the_backward_pass(browser: "Browser", clip_page: Path) -> None:
     with browsing.opened(browser, clip_page) as view:
         view.clock.install()
-        walk = view.locator("#walk")
+        walk, steps = view.locator("#walk"), view.locator("#steps")
         stages = view.locator("[data-stage]").count()
         assert walk.is_visible()
-        assert f"1 of {stages}" in walk.inner_text()
+        assert f"1 of {stages}" in steps.inner_text()
         assert view.locator("[aria-current]").inner_text() == "sound"
         view.keyboard.press("ArrowRight")
-        assert f"2 of {stages}" in walk.inner_text()
+        assert f"2 of {stages}" in steps.inner_text()
         assert view.locator("[aria-current]").inner_text() == "MFCC"
-        walk.get_by_role("button", name="step").click()
+        steps.get_by_role("button", name="step").click()
         assert "Forward, layer 1 · spectrum of the coefficients" in walk.inner_text()
         assert walk.locator("img").evaluate("picture => picture.naturalWidth") > 10
         view.keyboard.press("ArrowLeft")
-        walk.get_by_role("button", name="play").click()
+        steps.get_by_role("button", name="play").click()
         view.clock.run_for(120_000)
         assert "One step of gradient descent" in walk.inner_text()
-        assert walk.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
-        assert walk.get_by_role("button", name="step").is_disabled()
+        assert steps.get_by_role("button", name="play").get_attribute("aria-pressed") == "false"
+        assert steps.get_by_role("button", name="step").is_disabled()
 
 
-def test_formulas_and_texts_of_plots_fit(browser: "Browser", clip_page: Path) -> None:
-    for width in (browsing.DESKTOP, browsing.PHONE):
-        with case(width), browsing.opened(browser, clip_page, width) as view:
-            view.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-            wide = """all => all.filter(one => one.scrollWidth > one.clientWidth)
-                               .map(one => one.querySelector("math").getAttribute("alttext"))"""
-            assert view.locator(".formula").evaluate_all(wide) == []
-            assert view.evaluate(browsing.OVERLAPPING) == []
+def test_formulas_and_texts_fit(browser: "Browser", clip_page: Path, training_page: Path) -> None:
+    for path in (clip_page, training_page):
+        with browsing.opened(browser, path) as view:
+            for width in (browsing.DESKTOP, 700, browsing.PHONE):
+                with case(path.name, width):
+                    view.set_viewport_size({"width": width, "height": 800})
+                    view.evaluate(OPEN)
+                    assert view.evaluate(browsing.CLIPPED) == []
+                    assert view.evaluate(browsing.OVERLAPPING) == []
 
 
 def test_the_training_page_opens_before_the_training_and_shows_the_chosen_epoch(
@@ -145,6 +200,7 @@ def test_the_training_page_opens_before_the_training_and_shows_the_chosen_epoch(
       regions: document.getElementById("regions").getAttribute("href"),
       weights: document.querySelector("#weights img").src,
       mark: parseFloat(document.getElementById("mark").style.left),
+      here: document.getElementById("here").style.left,
     })"""
     with browsing.opened(browser, training_page) as view:
         view.clock.install()
@@ -169,6 +225,7 @@ def test_the_pages_are_complete_without_scripts(
 ) -> None:  # fmt: skip
     with browsing.opened(browser, clip_page, java_script_enabled=False) as view:
         assert not view.locator("#walk").is_visible()
+        assert not view.locator("#steps").is_visible()
         assert view.get_by_role("heading", name="One step of gradient descent").is_visible()
     with browsing.opened(browser, training_page, java_script_enabled=False) as view:
         assert not view.locator("#epoch").is_visible()

@@ -12,7 +12,8 @@ import sounds
 from cases import case
 from nn_cases import CASES
 from sayso.errors import AudioError, SettingsError
-from sayso.explanation.clip import NUDGE, ClipExplanation, explain_clip
+from sayso.explanation.by_hand import NUDGE
+from sayso.explanation.clip import ClipExplanation, explain_clip
 from sayso.explanation.formulas import FORMULAS, formulas_of
 from sayso.model import model_file, shipped
 from sayso.model.model_file import Model

@@ -78,7 +78,7 @@ def test_help_usage_errors_and_hints_are_in_the_form_of_the_call(tmp_path: Path)
 def test_the_script_for_a_checkout_passes_on_how_it_was_called(tmp_path: Path) -> None:
     code = (
         "import runpy, sys; sys.path.insert(0, 'scripts'); import environment, os\n"
-        "environment.run = lambda module, arguments: print(os.environ['SAYSO_CALLED_AS'], module, arguments)\n"
+        "environment.run = lambda module, arguments, extra: print(os.environ['SAYSO_CALLED_AS'], module, arguments)\n"
         "sys.argv = ['scripts/run.py', 'info', '-q']; sys.orig_argv = ['python3', 'scripts/run.py', 'info', '-q']\n"
         "runpy.run_path('scripts/run.py', run_name='__main__')"
     )
@@ -205,7 +205,7 @@ def test_every_table_fits_the_terminal(
                 assert result.status == 0
                 assert max(map(len, result.out.splitlines())) <= width
                 # No name is cut: all labels and all numbers stand on one line each.
-                for name in {"evaluate": ("_unknown_", "_silence_"), "models": ("102,898", "commands-tiny")}.get(
+                for name in {"evaluate": ("_unknown_", "_silence_"), "models": ("231,288", "commands-tiny")}.get(
                     str(command[0]), ()
                 ):
                     assert name in result.out

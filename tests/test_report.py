@@ -18,7 +18,7 @@ import browser as browsing
 import sounds
 from cases import case
 from command_line import Result
-from sayso.config import Settings
+from sayso.config import DecisionSettings, Settings
 from sayso.corpus.corpus import scan
 from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.measure import CHOSEN_BY, RATIOS, measure
@@ -127,7 +127,7 @@ def test_a_report_needs_no_recordings(sayso: Callable[..., Result], browser: "Br
     with browsing.opened(browser, path, browsing.PHONE) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= browsing.PHONE
         shown = view.locator("body").inner_text()
-    for text in ("102,898", "96.5 %", "sayso report DIR -m commands", "Model card"):
+    for text in ("Parameters", "sayso report DIR -m commands", "Model card"):
         assert text in shown, text
 
 
@@ -217,6 +217,45 @@ def test_a_page_follows_a_training(
     assert str(training.validation.names[0].rpartition("/")[0]) not in last, "paths are shown within the corpus"
 
 
+def test_the_axes_of_a_running_training_have_all_planned_epochs(tiny_model: Model) -> None:
+    rows = history_of(tiny_model.training)
+    layers = tiny_model.training["layers"]
+    with page.style():
+        for epochs in (1, 3):
+            plots = training_plots(rows[:epochs], 0, layers, planned=40)
+            assert len(plots) == 5
+            for plot in plots:
+                with case(epochs, plot.name):
+                    assert plot.figure.axes[0].get_xlim() == (0.5, 40.5)
+        assert training_plots(rows, 0, layers)[0].figure.axes[0].get_xlim()[1] < 40
+
+
+def test_the_quality_of_a_model_comes_before_its_settings(
+    tiny_page: Path, tiny_model: Model, browser: "Browser", tmp_path: Path
+) -> None:
+    running = written(Subject("running", tiny_model, epochs=20), tmp_path / "running.html")
+    order = ["accuracy", "mistakes", "training", "model", "cost", "origin"]
+    live = ["training", "accuracy", "model", "cost", "origin"]
+    for path, expected in ((tiny_page, order), (running, live)):
+        with case(path.name), browsing.opened(browser, path) as view:
+            assert view.locator("h2").evaluate_all("all => all.map(title => title.id)") == expected
+            links = view.locator("nav a").evaluate_all("all => all.map(link => link.hash.slice(1))")
+            assert links == expected
+
+
+def test_the_page_tells_how_a_word_is_detected(tiny_model: Model, tmp_path: Path) -> None:
+    texts = []
+    for alone, patient in ((True, False), (False, True)):
+        decision = DecisionSettings(threshold=0.61, words={"yes": 0.83}, alone=alone, patient=patient)
+        path = written(Subject("one", replace(tiny_model, decision=decision)), tmp_path / "page.html")
+        texts.append(" ".join(path.read_text().split()))
+    for text in texts:
+        assert "a probability of 0.61 (words with their own threshold: yes 0.83)" in text
+        assert "0.5 nats below that" in text
+    assert ["only after a pause" in text for text in texts] == [True, False]
+    assert ["waits for the pause after it" in text for text in texts] == [False, True]
+
+
 def test_a_training_that_never_started_leaves_no_page(tmp_path: Path) -> None:
     with LiveReport(tmp_path / "live.html", "tiny"):
         pass
@@ -252,7 +291,7 @@ def test_names_of_layers_are_shortened() -> None:
 
 def test_a_damaged_history_is_ignored(tiny_model: Model) -> None:
     rows = history_of(tiny_model.training)
-    assert [row.epoch for row in rows] == list(range(1, 9))
+    assert [row.epoch for row in rows] == list(range(1, len(tiny_model.training["history"]) + 1))
     old = [{k: v for k, v in vars(row).items() if k not in ("validation_loss", "layer_gradient_norms")} for row in rows]
     assert [plot.name for plot in training_plots(history_of({"history": old}), 3, ())] == [
         "loss", "accuracy", "learning_rate", "gradient_norm"
@@ -373,5 +412,6 @@ def test_correct_clips_are_not_shown_as_wrong(tiny_page: Path, browser: "Browser
     with browsing.opened(browser, tiny_page) as view:
         section = view.locator("section[aria-labelledby=mistakes]")
         # The tiny model makes no mistake on the tiny corpus.
+        assert section.locator("h2").inner_text() == "Least certain clips"
         assert section.locator("h3").all_inner_texts() == ["Correct, but least certain"]
         assert not any("→" in title for title in section.locator("h4").all_inner_texts())

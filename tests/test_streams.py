@@ -52,6 +52,19 @@ def test_noise_has_the_signal_to_noise_ratio_asked_for(tiny_corpus: Path) -> Non
     assert decibels(quiet.samples[before]) == pytest.approx(SPEECH_LEVEL - 20, abs=0.7)
 
 
+def test_recordings_can_stay_at_their_own_level(tiny_corpus: Path, tmp_path: Path) -> None:
+    clips = []
+    for number, gain in enumerate((0.1, 1.0)):
+        clips.append(Clip(tmp_path / f"{number}.wav", "yes", None, "testing"))
+        soundfile.write(clips[-1].path, gain * sounds.clip("yes"), sounds.RATE, subtype="FLOAT")
+    stream = StreamMaker(clips, [], [], 0.0, LABELS, sounds.RATE, level=None).part(0, 120)
+    levels = {
+        spoken.source: decibels(stream.samples[round(spoken.start * sounds.RATE) : round(spoken.end * sounds.RATE)])
+        for spoken in stream.truth
+    }
+    assert levels[clips[1].path] - levels[clips[0].path] == pytest.approx(20, abs=0.1)
+
+
 def test_a_part_depends_on_its_seed_and_its_number_alone(tiny_corpus: Path) -> None:
     first, again = (maker(tiny_corpus).part(3, 20) for _ in range(2))
     np.testing.assert_array_equal(first.samples, again.samples)

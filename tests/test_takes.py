@@ -1,5 +1,6 @@
 """Takes: they are trimmed to the word, problems are named, and files are distinguished by speaker and session."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import soundfile
 
 import sounds
 from cases import case
+from command_line import Result
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
 from sayso.live.takes import TakeFiles, check_name, speaker_named, trimmed
@@ -81,6 +83,18 @@ def test_undo_deletes_the_last_take_and_its_number_is_used_again(tmp_path: Path)
     assert files.counts() == {}
 
 
+def test_takes_of_earlier_sessions_by_the_same_speaker_count(tmp_path: Path) -> None:
+    for hour, speaker in enumerate(("anna", "anna", "ann", "anna_2")):
+        files = TakeFiles(tmp_path, speaker, sounds.RATE, STARTED.replace(hour=hour))
+        files.save("turn on", sounds.clip("yes"))
+        files.save("lamp", sounds.clip("yes"))
+        files.undo()
+    again = TakeFiles(tmp_path, "anna", sounds.RATE, STARTED)
+    assert [again.taken(word) for word in ("turn on", "lamp", "music")] == [2, 0, 0]
+    assert again.counts() == {}
+    assert again.undo() is None
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = TakeFiles(tmp_path, "anna", sounds.RATE, STARTED).save("lamp", sounds.clip("yes"))
     before = path.read_bytes()
@@ -101,15 +115,20 @@ def test_names_of_letters_and_digits_are_accepted() -> None:
         "ภาษา",
         "\u0645\u06cc\u200c\u062e\u0648\u0645",
         "தமிழ்",
+        "turn on",
+        "don't",
     ):
         with case(name):
             assert check_name("word", name) == name
 
 
 def test_names_that_cannot_be_file_names_are_refused() -> None:
-    for name in ("", "../lamp", "a/b", "_silence_", ".hidden", "two words", "-x", "con:", "a\0"):
+    for name in ("", "../lamp", "a/b", "_silence_", ".hidden", " x", "x ", "-x", "con:", "a\0"):
         with case(repr(name)), pytest.raises(SettingsError, match=r"the word .* cannot name a file"):
             check_name("word", name)
+    for name in ("two words", "o'neil"):
+        with case(name), pytest.raises(SettingsError, match=r"the speaker .* with - or _ only between them"):
+            check_name("speaker", name)
 
 
 def test_a_decomposed_name_is_composed_and_a_long_one_refused() -> None:
@@ -126,3 +145,22 @@ def test_any_user_name_becomes_a_speaker_that_is_accepted() -> None:
     ):  # fmt: skip
         with case(user):
             assert speaker_named(user) == speaker == check_name("speaker", speaker)
+
+
+def test_impossible_options_of_record_are_refused(
+    sayso: Callable[..., Result], tiny_model_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "takes"
+    for arguments, status, message in (
+        ([], 2, "give either the words to record, or --commands"),
+        (["lamp", "--commands"], 2, "give either the words to record, or --commands"),
+        (["lamp", "-m", tiny_model_path], 2, "--model says whose words to record; give --commands, too"),
+        (["--commands", "-m", "nowhere"], 1, "nowhere"),
+        (["lamp", "a/b"], 1, "the word 'a/b' cannot name a file"),
+    ):
+        with case(arguments):
+            result = sayso("record", "-o", folder, *arguments)
+            assert result.status == status
+            assert message in result.err
+            assert "Traceback" not in result.err
+    assert not folder.exists()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import select
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import soundfile
 
 import sounds
 from cases import case
+from sayso.live.takes import TakeFiles
 from sayso.sound import audio
 from virtual_microphone import VirtualMicrophones, microphones, server, wait_until
 
@@ -100,6 +103,32 @@ def test_a_word_is_recorded_at_a_terminal(microphones: VirtualMicrophones, tmp_p
     assert sounds.SPOKEN < len(samples) / rate < 1.2
 
 
+def test_the_words_of_a_model_are_recorded_from_where_it_stopped(
+    microphones: VirtualMicrophones, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    files = TakeFiles(tmp_path, "anna", sounds.RATE, datetime(2026, 1, 2))
+    for word in ("yes", "up", "no"):
+        files.save(word, sounds.clip(word))
+    files.undo()
+    options = ["--commands", "-m", tiny_model_path, "-o", tmp_path, "--speaker", "anna", "--device", "mic48"]
+    terminal = Terminal("record", *options, "--count", "1", environment=microphones.environment)
+    terminal.wait_for("no, 1 of 1")
+    terminal.press("\r", "say 'no'")
+    microphones.play("mic48", np.concatenate([np.zeros(sounds.RATE // 2), sounds.spoken("no")]), sounds.RATE)
+    terminal.wait_for("saved ")
+    terminal.wait_for("background noise")
+    terminal.press("n", "1 of no")
+    terminal.wait_for(f"teach {tmp_path} -m {tiny_model_path} -o mine.safetensors")
+    assert terminal.end() == 0
+    again = Terminal("record", *options, "--count", "1", environment={})
+    assert "holds 1 of each word by anna" in again.all()
+    assert again.end() == 0
+    fewer = Terminal("record", *options, environment=microphones.environment)
+    fewer.wait_for("yes, 2 of 5")
+    fewer.press("q", "saved in")
+    assert fewer.end() == 0
+
+
 def test_without_a_terminal_recording_words_is_refused_in_one_line(tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "sayso", "record", "yes", "-o", tmp_path / "words"],
@@ -153,6 +182,20 @@ def test_on_a_terminal_that_cannot_move_its_cursor_each_word_is_a_line(tiny_mode
             assert "yes" in seen
             # What a command prints is a line of its own.
             assert "\nheard no\r\n" in seen.replace("\x1b[2K", "\n")
+
+
+def test_the_display_shows_whether_the_wake_word_is_waited_for(tiny_model_path: Path, stream: Path) -> None:
+    for word, seconds, last in (("yes", "60", "awake"), ("yes", "0.5", "asleep"), ("up", "60", "asleep")):
+        with case(word, seconds):
+            options = ("-m", tiny_model_path, "--input", stream, "--wake", word, "--for", seconds)
+            terminal = Terminal("listen", *options, environment={})
+            seen = terminal.all()
+            assert terminal.end() == 0
+            assert re.findall("asleep|awake", seen)[0] == "asleep"
+            assert re.findall("asleep|awake", seen)[-1] == last
+            assert f"say {word}" in seen
+            # The command counts only after the wake word, and long enough.
+            assert bool(re.search(r"\d\d:\d\d:\d\d +no ", seen)) == (last == "awake")
 
 
 def test_when_the_terminal_is_closed_the_recording_is_whole(

@@ -19,7 +19,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 import sounds
 from cases import case
-from sayso.config import Settings, TrainingSettings
+from sayso.config import DecisionSettings, Settings, TrainingSettings
 from sayso.corpus.clip_sets import ClipSet
 from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, SettingsError
@@ -257,7 +257,7 @@ def test_unknown_speech_is_not_preferred_for_being_drawn_more_often(tiny_corpus:
     raw = Network(training.network.chain.layers, model.network.input_shape)
     raw.parameters.vector[:] = training._trainer.averaged
     # Two words are unknown speech, and separate classes after the labels.
-    assert training.data.parts == ("up", "zero")
+    assert tuple(training.data.parts) == ("up", "zero")
     classes = raw.logits(features)
     labels = len(training.data.labels)
     assert classes.shape[1] == labels + 2
@@ -320,3 +320,23 @@ def test_a_diverging_training_ends_with_an_error(
     with pytest.raises(SettingsError, match=r"training diverged.* use a smaller learning rate than 0\.01"):
         next(training.epochs())
     assert not recwarn.list
+
+
+def test_a_checkpoint_of_an_older_version_is_resumed(
+    tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path
+) -> None:
+    checkpoint, settings = tmp_path / "checkpoint", with_training(tiny_settings, epochs=1)
+    list(start(tiny_corpus, settings, checkpoint).epochs())
+    with safe_open(checkpoint, framework="numpy") as file:
+        header = json.loads(file.metadata()["checkpoint"])
+        vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    assert "decision" not in header["settings"]
+    # It also held how words are decided, and did not know all of today's settings.
+    header["settings"]["decision"] = {"threshold": 0.1, "margin": 0.1}
+    del header["settings"]["training"]["unknown_classes"]
+    save_file(vectors, checkpoint, {"checkpoint": json.dumps(header)})
+    other = dataclasses.replace(settings, decision=DecisionSettings(threshold=0.9))
+    resumed = start(tiny_corpus, other)
+    resumed.resume(checkpoint)
+    assert len(resumed.history) == 1
+    assert resumed.model().decision.threshold == 0.9

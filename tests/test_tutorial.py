@@ -1,4 +1,4 @@
-"""The tutorial runs from its first listing to its last, and prints the output that it shows below each."""
+"""The tutorial and the exercises run, and print the output that they show below each listing."""
 
 import contextlib
 import io
@@ -30,18 +30,38 @@ def same(printed: str, shown: str) -> bool:
     )
 
 
+def listings(page: str) -> list[re.Match[str]]:
+    """Return the listings of a page of the documentation, each with the output below it."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    found = list(LISTING.finditer(text))
+    assert len(found) == text.count("```python")
+    assert sum(listing["output"] is not None for listing in found) == text.count("```text")
+    return found
+
+
+def run(listing: re.Match[str], session: dict[str, object]) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), np.errstate(all="raise", under="ignore"):
+        exec(listing["code"], session)
+    assert same(printed.getvalue(), listing["output"] or ""), f"{listing['code']}\nprints\n{printed.getvalue()}"
+
+
 def test_the_tutorial_prints_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
-    listings = list(LISTING.finditer(text))
-    assert len(listings) == text.count("```python") > 15
-    assert sum(listing["output"] is not None for listing in listings) == text.count("```text")
-    session: dict[str, object] = {}
-    for listing in listings:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), np.errstate(all="raise", under="ignore"):
-            exec(listing["code"], session)
-        assert same(printed.getvalue(), listing["output"] or ""), f"{listing['code']}\nprints\n{printed.getvalue()}"
+    found, session = listings("tutorial.md"), {}
+    assert len(found) > 15
+    for listing in found:
+        run(listing, session)
+
+
+def test_the_solution_of_each_exercise_runs_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = listings("exercises.md")
+    text = (ROOT / "docs/exercises.md").read_text(encoding="utf-8")
+    assert len(found) == len(re.findall("^## [0-9]", text, re.MULTILINE)) == text.count("<summary>Solution") == 6
+    for number, listing in enumerate(found, 1):
+        with case("exercise", number):
+            run(listing, {"__name__": "exercise"})
 
 
 def test_outputs_are_compared_to_the_last_digit() -> None:

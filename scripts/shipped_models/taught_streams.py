@@ -30,7 +30,7 @@ from sayso.errors import SaysoError
 from sayso.evaluation.false_alarms import Listened, highest_threshold, tail_of
 from sayso.evaluation.intervals import poisson_interval
 from sayso.model import model_file, pack, shipped
-from sayso.recognition.recognizer import LEAST_WORDS
+from sayso.recognition.scoring import LEAST_WORDS
 from sayso.training import last_layer
 from sayso.training.body import Body
 from speech_data import SpeechData

@@ -1,7 +1,8 @@
 """sayso: spoken commands, small and offline.
 
 `sayso.load("model").classify("clip.wav")` classifies a recording; `sayso.listen()` detects words in the sound of the
-microphone; `sayso.FeedForwardClassifier` learns from any numbers.
+microphone; `sayso.train`, `sayso.teach`, `sayso.evaluate` and `sayso.classify_files` do what the commands do;
+`sayso.FeedForwardClassifier` learns from any numbers.
 """
 
 from importlib import import_module
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sayso.live.listening import BackgroundListener, listen
     from sayso.recognition.decision import Detection
     from sayso.recognition.recognizer import Recognizer, load
+    from sayso.recognition.stream import Stream
+    from sayso.tasks import Trained, classify_files, evaluate, teach, train
 
 # Each name is imported when it is first used, so that `import sayso` costs next to nothing.
 _HOMES = {
@@ -23,7 +26,13 @@ _HOMES = {
     "FeedForwardClassifier": "sayso.classifier",
     "SaysoError": "sayso.errors",
     "Recognizer": "sayso.recognition.recognizer",
+    "Stream": "sayso.recognition.stream",
+    "Trained": "sayso.tasks",
+    "classify_files": "sayso.tasks",
+    "evaluate": "sayso.tasks",
     "listen": "sayso.live.listening",
+    "teach": "sayso.tasks",
+    "train": "sayso.tasks",
     "load": "sayso.recognition.recognizer",
 }
 
@@ -33,9 +42,15 @@ __all__ = [
     "FeedForwardClassifier",
     "Recognizer",
     "SaysoError",
+    "Stream",
+    "Trained",
     "__version__",
+    "classify_files",
+    "evaluate",
     "listen",
     "load",
+    "teach",
+    "train",
 ]
 
 

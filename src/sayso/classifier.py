@@ -10,17 +10,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sayso.errors import SettingsError
+from sayso.extras import require
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Dense, Network, OneCycle, Schedule, StepDecay, softmax
 from sayso.nn.architectures import hidden_layers
 from sayso.nn.parameters import FloatArray
 from sayso.nn.trainer import Examples, Trainer
+
+require("FeedForwardClassifier", "train")
+
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
+from sklearn.utils import check_random_state, multiclass, validation  # noqa: E402
 
 _SCHEDULES: dict[str, Callable[[float], Schedule]] = {
     "constant": Constant,
@@ -33,10 +35,6 @@ _MOMENTUM = 0.9
 
 def _is_positive_integer(number: Any) -> bool:
     return isinstance(number, Integral) and int(number) >= 1
-
-
-def _is_fraction(number: float) -> bool:
-    return 0 <= number < 1
 
 
 # Type and test of each parameter, and how an error describes it; NaN fails every comparison.
@@ -53,10 +51,10 @@ _POSSIBLE: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
     "learning_rate": (Real, lambda rate: 0 < rate < math.inf, "a number above 0"),
     "schedule": (str, lambda name: name in _SCHEDULES, f"one of {', '.join(map(repr, _SCHEDULES))}"),
     "weight_decay": (Real, lambda decay: 0 <= decay < math.inf, "0 or more"),
-    "label_smoothing": (Real, _is_fraction, "at least 0 and below 1"),
+    "label_smoothing": (Real, lambda part: 0 <= part < 1, "at least 0 and below 1"),
     "batch_size": (Integral, _is_positive_integer, "a whole number above 0"),
     "max_epochs": (Integral, _is_positive_integer, "a whole number above 0"),
-    "validation_fraction": (Real, _is_fraction, "at least 0 and below 1"),
+    "validation_fraction": (Real, lambda part: 0 <= part < 1, "at least 0 and below 1"),
     "patience": (Integral, _is_positive_integer, "a whole number above 0"),
     "tolerance": (Real, lambda size: 0 <= size < math.inf, "0 or more"),
 }
@@ -66,7 +64,7 @@ def _examples(x: FloatArray, labels: NDArray[np.intp], sample_weight: ArrayLike 
     """Check weights and scale them to a mean of 1; examples of weight 0 are left out, as if they were not there."""
     if sample_weight is None:
         return Examples(x, labels)
-    weights = _check_sample_weight(sample_weight, x, dtype=np.float64)
+    weights = validation._check_sample_weight(sample_weight, x, dtype=np.float64)
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight is negative or only zeros; expected 0 or more, and some above 0")
     used = weights > 0
@@ -198,8 +196,8 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             If the data cannot be used for training.
         """
         self._check_parameters()
-        x, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
+        x, y = validation.validate_data(self, X, y, dtype=np.float64)
+        multiclass.check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         examples = _examples(x, labels, sample_weight)
         self._initialise(x.shape[1:])
@@ -236,11 +234,11 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self._check_parameters()
         fitted = hasattr(self, "network_")
         if not fitted:
-            _check_partial_fit_first_call(self, classes)
+            multiclass._check_partial_fit_first_call(self, classes)
         elif classes is not None and not np.array_equal(self.classes_, np.unique(np.asarray(classes))):
             raise ValueError(f"classes are {classes!r}; expected those of the first call, {self.classes_!r}")
-        x, y = validate_data(self, X, y, dtype=np.float64, reset=not fitted)
-        check_classification_targets(y)
+        x, y = validation.validate_data(self, X, y, dtype=np.float64, reset=not fitted)
+        multiclass.check_classification_targets(y)
         if not (known := np.isin(y, self.classes_)).all():
             raise ValueError(f"y holds {np.asarray(y)[~known][0]!r}, which is none of the classes {self.classes_!r}")
         examples = _examples(x, np.searchsorted(self.classes_, y), sample_weight)
@@ -317,9 +315,9 @@ class FeedForwardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return loss
 
     def _logits(self, X: ArrayLike) -> FloatArray:
-        check_is_fitted(self, "network_")
+        validation.check_is_fitted(self, "network_")
         with np.errstate(over="ignore", invalid="ignore"):
-            logits: FloatArray = self.network_.logits(validate_data(self, X, dtype=np.float64, reset=False))
+            logits: FloatArray = self.network_.logits(validation.validate_data(self, X, dtype=np.float64, reset=False))
         if not np.isfinite(logits).all():
             raise ValueError("X holds numbers too large for the network; standardise its columns (StandardScaler)")
         return logits

@@ -24,6 +24,10 @@ class AudioError(SaysoError):
     """A sound file or an array of samples that cannot be used."""
 
 
+class ExportError(SaysoError):
+    """A model that cannot be exported, or a format whose package is not installed."""
+
+
 class FormatError(AudioError):
     """A sound file of a format that cannot be read here."""
 
@@ -42,6 +46,10 @@ class MicrophoneError(SaysoError):
 
 class ModelError(SaysoError):
     """A file that is not a usable model, or a name that is not that of a shipped model."""
+
+
+class ServiceError(SaysoError):
+    """A broker that cannot be used, or an address on which no service can be offered."""
 
 
 class SettingsError(SaysoError, ValueError):

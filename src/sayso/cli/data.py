@@ -105,10 +105,12 @@ def download(name: str, version: int | None, folder: Path | None, mirror: str | 
     place = _download(KNOWN[name], folder or data_folder(), mirror)
     say(str(place))
     found = place if folder else name
-    if name == "speech-commands-test":
-        say_next(f"evaluate {found}")
-    else:
-        say_next(f"train {found} -o model.safetensors")
+    following = {
+        "training": f"train {found} -o model.safetensors",
+        "testing": f"evaluate {found}",
+        "negatives": f"train recordings -o model.safetensors --negatives {found}",
+    }
+    say_next(following[KNOWN[name].use])
 
 
 def _download(known: DataSet, folder: Path, mirror: str | None) -> Path:

@@ -12,6 +12,7 @@ from sayso.cli.console import note, report_skipped, say, warn
 from sayso.cli.data import scanned
 from sayso.cli.options import (
     DIRECTORY,
+    alone_options,
     corpus_options,
     format_option,
     model_option,
@@ -47,18 +48,27 @@ if TYPE_CHECKING:
     "start, end and word, separated by tabs, as Audacity exports them.",
 )  # fmt: skip
 @click.option(
+    "--running", type=click.Path(path_type=Path),
+    help="With --stream: recordings of people who give no command. Measures how often the model answers them, against "
+    "the words that it hears in the stream, at all sensitivities. If the folder has a table words.tsv, words said "
+    "within a sentence are no false alarms.",
+)  # fmt: skip
+@click.option(
     "--choose-threshold",
     is_flag=True,
     help="Save the best threshold of each word for this stream in the model file.",
 )
 @click.option(
-    "--false-alarms-per-hour", "alarms", type=click.FloatRange(0), help="Limit for --choose-threshold. [default: 1]"
-)
+    "--false-alarms-per-hour", "alarms", type=click.FloatRange(0),
+    help="Limit for --choose-threshold, with --running per hour of running speech. [default: 1]",
+)  # fmt: skip
+@alone_options
 @corpus_options
 def evaluate(
     directory: Path, model: str | None, split: Split, noise: Path | None, snr: str | None, style: str,
     plots: Path | None, stream: bool, hours: float | None, negatives: Path | None, labels: Path | None,
-    choose_threshold: bool, alarms: float | None, speaker: str | None, layout: Layout | None,
+    running: Path | None, choose_threshold: bool, alarms: float | None, anywhere: bool, patient: bool,
+    speaker: str | None, layout: Layout | None,
 ) -> None:  # fmt: skip
     """Measure a model on DIRECTORY, a folder of recordings or the name of a data set.
 
@@ -67,6 +77,8 @@ def evaluate(
     Example: sayso evaluate recordings -m model.safetensors
 
     Example: sayso evaluate recordings -m model.safetensors --stream --noise cafe.wav --snr 10
+
+    Example: sayso evaluate recordings -m model.safetensors --stream --running radio
     """
     from sayso.model.shipped import DEFAULT
     from sayso.system.atomic_files import check_writable
@@ -79,36 +91,28 @@ def evaluate(
 
         evaluate_stream(
             model, directory, split=split, noise=noise, snr=snr, as_json=as_json, plots=plots, hours=hours,
-            negatives=negatives, labels=labels, choose=choose_threshold, alarms=alarms,
-            speaker=speaker, layout=layout,
+            negatives=negatives, labels=labels, running=running, choose=choose_threshold, alarms=alarms,
+            anywhere=anywhere, patient=patient, speaker=speaker, layout=layout,
         )  # fmt: skip
         return
-    if hours or negatives or labels or choose_threshold or alarms is not None:
+    if hours or negatives or labels or running or choose_threshold or alarms is not None or anywhere or patient:
         raise click.UsageError(
-            "--hours, --negatives, --labels, --choose-threshold and --false-alarms-per-hour need --stream"
+            "--hours, --negatives, --labels, --running, --choose-threshold, --false-alarms-per-hour, --anywhere and "
+            "--patient need --stream"
         )
-    from sayso.corpus.clips import load_noises
-    from sayso.corpus.corpus import files_below
-    from sayso.errors import CorpusError
-    from sayso.evaluation import measure
-    from sayso.recognition.recognizer import load
+    from sayso import tasks
 
     if snr is not None and not noise:
         raise click.UsageError("--snr needs --noise, the recordings of noise to measure in")
     ratios = _ratios("20,10,5,0" if snr is None else snr)
-    recognizer = load(model)
-    noises, unread = load_noises(files_below(noise), recognizer.model.features)
-    if noise and not noises:
-        raise CorpusError(f"{noise} contains no usable noise: {unread[0].reason}")
+    recognizer = tasks.recognizer_of(model)
     corpus = scanned(directory, speaker, layout)
-    clips, skipped, warnings, notes = measure.clips_to_measure(recognizer, corpus, split)
-    evaluation, in_noise = measure.evaluate(recognizer, clips), {}
-    if noise:
-        in_noise = measure.evaluate_in_noise(recognizer, clips, noises, ratios)
-    report_skipped([*skipped, *unread])
-    for line in notes:
+    measured = tasks.evaluate(recognizer, corpus, split=split, noise=noise, ratios=ratios if noise else ())
+    evaluation, in_noise = measured.evaluation, measured.in_noise
+    report_skipped(measured.skipped)
+    for line in measured.notes:
         note(line)
-    for warning in warnings:
+    for warning in measured.warnings:
         warn(warning)
     if plots:
         from sayso.report.plots import confusion, save_drawn

@@ -35,6 +35,8 @@ def info(model: str | None, style: str) -> None:
     facts = {
         "file": str(path),
         "labels": list(loaded.labels),
+        "parts": loaded.parts,
+        "alarms": loaded.alarms,
         "layers": header["network"]["layers"],
         "parameters": network.parameter_count,
         "multiply_adds": network.multiply_adds,
@@ -53,6 +55,8 @@ def info(model: str | None, style: str) -> None:
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "labels": ", ".join(loaded.labels),
+        **_alarms(loaded.alarms),
+        **({"can also tell": ", ".join(loaded.parts)} if loaded.parts else {}),
         "parameters": f"{network.parameter_count:,}",
         "multiply-adds": f"{network.multiply_adds:,} for {features.clip:g} s of sound",
         "features": f"{kind}, {1e3 * features.window:g} ms every {1e3 * features.hop:g} ms, {features.sample_rate} Hz",
@@ -73,6 +77,12 @@ def _training_data(record: TrainingRecord) -> str:
         return UNKNOWN
     counts = ", ".join(f"{sum(labels.values())} {split}" for split, labels in record.clips.items())
     return f"{record.corpus} ({counts or UNKNOWN} clips), seed {UNKNOWN if record.seed is None else record.seed}"
+
+
+def _alarms(alarms: tuple[tuple[float, float], ...]) -> dict[str, str]:
+    """Tell the false alarms at each sensitivity, if they were measured."""
+    told = ", ".join(f"{rate:g} at {sensitivity:g}" for sensitivity, rate in alarms)
+    return {"false alarms per hour of talk": f"{told} of --sensitivity"} if told else {}
 
 
 def _taught(record: TrainingRecord) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
-from sayso.cli.options import decision_options, device_option, format_option, model_option
-from sayso.cli.sound_options import KINDS, channel_option, raw_layout
+from sayso.cli.options import decision_options, device_option, finite, format_option, model_option
+from sayso.cli.sound_options import KINDS, channel_option, gain_option, raw_layout
 from sayso.cli.tables import percent
 
 if TYPE_CHECKING:
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
-    from sayso.recognition.recognizer import WindowScores
+    from sayso.recognition.stream import WindowScores
     from sayso.sound.headers import Layout
     from sayso.sound.stream import Samples
 
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 STATS_EVERY = 10.0
 # Seconds of sound per read, so that a pipe is heard as it comes.
 INPUT_BLOCK = 0.05
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    """Refuse NaN and infinity, which are in no range and beyond none."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
-    return value
 
 
 @click.command()
@@ -59,26 +51,32 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 )  # fmt: skip
 @click.option(
     "--exec-timeout", "exec_timeout", type=click.FloatRange(0), metavar="SECONDS", default=60.0, show_default=True,
-    callback=_finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
+    callback=finite, help="End a command of --exec that still runs after this time; 0 lets it run for ever.",
 )  # fmt: skip
 @click.option("--shell", is_flag=True, help="Run the commands of --exec in a shell.")
 @click.option(
     "--record", type=click.Path(path_type=Path),
     help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
+@gain_option
 @click.option(
-    "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=_finite,
-    help="Amplify the sound by this many decibels, if it is very quiet.",
+    "--wake", metavar="WORD",
+    help="A wake word, such as computer: other words count only for some seconds after it.",
+)  # fmt: skip
+@click.option(
+    "--for", "seconds", type=click.FloatRange(0, 3_600, min_open=True), metavar="SECONDS",
+    help="How long words count after the wake word. [default: 5]",
 )  # fmt: skip
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
     kind: str | None, channel: int | None, sensitivity: float, anywhere: bool, patient: bool, style: str,
-    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float, stats: bool,
+    actions: tuple[str, ...], exec_timeout: float, shell: bool, record: Path | None, gain: float,
+    wake: str | None, seconds: float | None, stats: bool,
 ) -> None:  # fmt: skip
     """Listen to the microphone and print each word when it is detected, until Ctrl-C.
 
-    Example: sayso listen --exec 'left=xdotool key Left'
+    Example: sayso listen --wake computer --exec 'left=xdotool key Left'
     """
     from rich.console import Console
 
@@ -89,6 +87,7 @@ def listen(
     from sayso.live.session import SessionRecorder
     from sayso.model.shipped import DEFAULT
     from sayso.recognition.recognizer import load
+    from sayso.recognition.wake import SECONDS, waiting_for
     from sayso.system.memory import keep_freed_memory
     from sayso.system.signals import end_as_ctrl_c
 
@@ -99,9 +98,16 @@ def listen(
         raise click.UsageError("--rate says that the --input is raw samples; give it, too")
     if shell and not actions:
         raise click.UsageError("--shell says how to read --exec; give --exec, too")
+    if seconds is not None and wake is None:
+        raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
     keep_freed_memory()
     name = model or DEFAULT
-    recognizer = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+    recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
+    if wake is not None:
+        recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)
+    if sensitivity != 0.5 and (alarms := recognizer.model.alarms):
+        nearest = min(alarms, key=lambda point: abs(point[0] - sensitivity))
+        note(f"at a sensitivity of {nearest[0]:g}, about {nearest[1]:g} false alarms per hour of talk")
     model_rate = recognizer.model.features.sample_rate
     display: Display | None = None
 
@@ -122,8 +128,8 @@ def listen(
             chunks: Iterable[Samples] = microphone.chunks()
             title = f"sayso · {name} · {microphone.device.name}, {microphone.device_rate:g} Hz"
         else:
-            chunks = _input_chunks(source, model_rate, channel, raw)
-        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain)
+            chunks = input_chunks(source, model_rate, channel, raw)
+        listening = Listening(recognizer, chunks, session.write_chunk if session else None, gain, gate)
 
         def statistics() -> str:
             return statistics_line(listening, microphone)
@@ -137,7 +143,7 @@ def listen(
             show = stack.enter_context(display).show
         else:
             note(title)
-            show = _line_printer(style, listening, statistics if stats else None)
+            show = line_printer(style, listening, statistics if stats else None)
         try:
             for window in listening.scores():
                 if window.detection:
@@ -151,7 +157,7 @@ def listen(
             pass
 
 
-def _input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layout | None) -> Iterator[Samples]:
+def input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layout | None) -> Iterator[Samples]:
     """Read a file or a pipe; what has no known format is never played as noise."""
     from sayso.errors import FormatError
     from sayso.sound.audio import read_chunks
@@ -162,7 +168,7 @@ def _input_chunks(source: str, sample_rate: int, channel: int | None, raw: Layou
         raise FormatError(f"{error}; raw samples need --rate, --channels and --sample-format") from error
 
 
-def _line_printer(
+def line_printer(
     style: str, listening: Listening, statistics: Callable[[], str] | None
 ) -> Callable[[WindowScores], None]:
     """Return a function that prints each detection as a line, and on stderr problems and the statistics."""
@@ -179,6 +185,8 @@ def _line_printer(
                 line = json.dumps({"time": now, **detection_to_dict(detection)}, ensure_ascii=False)
             else:
                 line = f"{detection.end:>10.2f} s  {detection.label:<12} {percent(detection.confidence)}"
+                if detection.since_wake == 0 and listening.wake:
+                    line += f"  awake for {listening.wake.seconds:g} s"
             click.echo(line)
             sys.stdout.flush()
         problem = listening.level.problem

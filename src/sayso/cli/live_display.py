@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from sayso.live.listening import Level, Listening
     from sayso.recognition.decision import Detection
-    from sayso.recognition.recognizer import WindowScores
+    from sayso.recognition.stream import WindowScores
+    from sayso.recognition.wake import WakeGate
     from sayso.sound.stream import Samples
 
 # Updates per second: enough for a moving level, at little cost.
@@ -62,6 +63,7 @@ class Display:
         self._title, self._labels, self._listening, self._statistics = printable(title), labels, listening, statistics
         self._log: deque[tuple[str, Detection]] = deque(maxlen=LOG)
         self._next = 0.0
+        self._newest: WindowScores | None = None
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Display:
@@ -71,6 +73,8 @@ class Display:
 
     def __exit__(self, *error: object) -> None:
         """Stop drawing; the last state stays on the screen."""
+        if self._newest:
+            self._live.update(self._render(self._newest))
         self._live.__exit__(None, None, None)
 
     def print(self, text: str) -> None:
@@ -81,6 +85,7 @@ class Display:
 
     def show(self, window: WindowScores) -> None:
         """Update the display if the last update is old enough, or if a word was detected."""
+        self._newest = window
         if window.detection:
             self._log.appendleft((f"{datetime.now():%H:%M:%S}", window.detection))
         if window.detection or time.monotonic() >= self._next:
@@ -97,6 +102,8 @@ class Display:
         text.append(f"{self._title}\n\n", "bold")
         level = self._listening.level
         text.append_text(_level_line(level, width)).append("\n")
+        if self._listening.wake:
+            text.append_text(_wake_line(self._listening.wake, self._listening.awake, width)).append("\n")
         text.append(f"{in_form_of_call(level.problem)}\n\n", "bold red")
         for label, probability in ranking(self._labels, window.probabilities, WORDS):
             style = "dim" if label.startswith("_") else "cyan"
@@ -105,9 +112,23 @@ class Display:
             )
         text.append("\n")
         for clock, detection in self._log:
-            text.append(f"{clock:<{NAME}}{detection.label} {percent(detection.confidence)}\n")
+            text.append(
+                f"{clock:<{NAME}}{detection.label} {percent(detection.confidence)}\n",
+                "bold green" if detection.since_wake == 0 else "",
+            )
         text.append(f"{self._statistics()}\nCtrl-C ends", "dim")
         return text
+
+
+def _wake_line(gate: WakeGate, left: float, width: int) -> Text:
+    """Draw for how many seconds commands still count, or the word that is waited for."""
+    from rich.text import Text
+
+    if left:
+        line, style = f"{'awake':<{NAME}}{_bar(left / gate.seconds, width)}{left:>{VALUE - 2}.1f} s", "bold green"
+    else:
+        line, style = f"{'asleep':<{NAME}}say {gate.word}", "dim"
+    return Text(printable(line), style, no_wrap=True, overflow="ellipsis")
 
 
 class LevelMeter:

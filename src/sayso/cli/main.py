@@ -10,12 +10,14 @@ import click
 from sayso.cli import completion as completing
 from sayso.cli.classify import classify
 from sayso.cli.completion import completion
+from sayso.cli.config import config
 from sayso.cli.console import detail, say
 from sayso.cli.data import data
 from sayso.cli.devices import devices
 from sayso.cli.doctor import doctor
 from sayso.cli.evaluate import evaluate
 from sayso.cli.explain import explain
+from sayso.cli.export import export
 from sayso.cli.group import Group, common_options, hint_of
 from sayso.cli.info import info
 from sayso.cli.listen import listen
@@ -23,6 +25,8 @@ from sayso.cli.models import models
 from sayso.cli.quickstart import quickstart
 from sayso.cli.record import record
 from sayso.cli.report import report
+from sayso.cli.serve import serve
+from sayso.cli.service import service
 from sayso.cli.sweep import sweep
 from sayso.cli.teach import teach
 from sayso.cli.train import train
@@ -33,11 +37,11 @@ from sayso.system.text import printable
 from sayso.version import __version__
 
 SECTIONS = {
-    "Use": (quickstart, listen, classify, devices, doctor),
-    "Teach": (record, data, teach, train, sweep),
+    "Use": (quickstart, listen, classify, serve, export, devices, doctor),
+    "Teach": (record, data, teach, train, sweep, config),
     "Measure": (evaluate, report),
     "Understand": (explain, info, models),
-    "Set up": (completion,),
+    "Set up": (service, completion),
 }
 
 

@@ -1,12 +1,13 @@
 """Options that several commands share: each has one name, one type and one help text.
 
-A model is always `-m`, a folder of recordings always the argument DIRECTORY, an output always `-o`, the format of a
-result always `--format`, a folder for plots always `--plots`.
+The model that a command uses is always `-m`, a folder of recordings always the argument DIRECTORY, an output always
+`-o`, the format of a result always `--format`, a folder for plots always `--plots`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from glob import escape, glob
 from pathlib import Path
@@ -17,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from sayso.cli.console import detail, verbosity
 from sayso.errors import SaysoError
+from sayso.extras import require
 from sayso.system.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -89,6 +91,13 @@ def _data_sets() -> Iterable[str]:
     return KNOWN
 
 
+def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are in no range and beyond none."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to work with; give one such as 10")
+    return value
+
+
 MODEL = Named("model", _models, ".safetensors")
 RECIPE = Named("settings", _recipes, ".toml")
 DATA_SET = Named("name", _data_sets, "/")
@@ -124,13 +133,23 @@ words_option = click.option(
     "--words", help="Words to recognise, separated by commas; the others become unknown speech. [default: all]"
 )
 
+
+def _located(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Return the folder that the name of a data set stands for; other paths as they are."""
+    from sayso.download.catalogue import find
+
+    return value and find(value)
+
+
 noise_option = click.option(
-    "--noise", type=click.Path(path_type=Path), help="Background noise: a folder of recordings, or one file."
-)
+    "--noise", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Background noise: a folder of recordings, or one file.",
+)  # fmt: skip
 
 negatives_option = click.option(
-    "--negatives", type=click.Path(path_type=Path),
-    help="Unknown speech, of any length, without any of the words: a folder of recordings, or one file.",
+    "--negatives", type=DIRECTORY, callback=_located, metavar="PATH",
+    help="Unknown speech, of any length, without any of the words: a folder of recordings, one file, or the name of a "
+    "data set.",
 )  # fmt: skip
 
 _speaker_option = click.option(
@@ -158,14 +177,27 @@ _anywhere_option = click.option(
 _patient_option = click.option("--patient", is_flag=True, help="Detect a word only once a pause follows it.")
 
 
+def alone_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say whether words must stand alone."""
+    return _anywhere_option(_patient_option(command))
+
+
 def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options by which words are detected in streams: the keyword arguments of `recognizer.load`."""
-    return _sensitivity_option(_anywhere_option(_patient_option(command)))
+    return _sensitivity_option(alone_options(command))
+
+
+def _can_draw(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse to measure first and draw later what cannot be drawn."""
+    if value:
+        require("drawing plots", "report")
+    return value
 
 
 plots_option = click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Also save the plots as PNG and SVG in DIR."
-)
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", callback=_can_draw,
+    help="Also save the plots as PNG and SVG in DIR.",
+)  # fmt: skip
 
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="The same seed gives the same model on the same machine."

@@ -27,6 +27,7 @@ def quickstart(output: Path, seed: int) -> None:
     from sayso.corpus.corpus import scan
     from sayso.errors import SettingsError
     from sayso.evaluation.measure import clips_to_measure, evaluate
+    from sayso.extras import require
     from sayso.model.shipped import bundled
     from sayso.recognition.recognizer import Recognizer
     from sayso.report.plots import save_confusion
@@ -35,6 +36,7 @@ def quickstart(output: Path, seed: int) -> None:
     from sayso.system.invocation import called_as
     from sayso.training.preparation import prepare
 
+    require("quickstart", "train", "report")
     demo = bundled("demo")
     settings = Settings.from_toml(recipe("quickstart"))
     settings = replace(settings, training=replace(settings.training, seed=seed))

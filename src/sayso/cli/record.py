@@ -1,20 +1,21 @@
-"""`sayso record`: guide a person through recording words."""
+"""`sayso record`: guide a person through recording words, of their own or those that a model knows."""
 
 from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note
-from sayso.cli.options import device_option
+from sayso.cli.console import note, say_next
+from sayso.cli.options import device_option, model_option
 from sayso.cli.sound_options import channel_option
 
 if TYPE_CHECKING:
@@ -23,48 +24,85 @@ if TYPE_CHECKING:
     from sayso.sound.stream import Samples
 
 RATE = 16_000
+# Recordings of each word: to teach it, or to adapt a model to a voice that says a word that it knows.
+COUNT_NEW, COUNT_KNOWN = 10, 5
 # Seconds of each step of the countdown, of the recording of a word, and of background noise.
 COUNT, TAKE, NOISE = 0.5, 2.0, 20.0
 KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this word   [n] record noise   [q] quit"
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@click.argument("words", nargs=-1, metavar="WORD...")
+@click.option("--commands", is_flag=True, help="Record the words that the model knows, to adapt it.")
+@model_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the recordings.")
-@click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Recordings of each word.")
+@click.option(
+    "--count", type=click.IntRange(1),
+    help=f"Recordings of each word by the speaker, with those in the folder. "
+    f"[default: {COUNT_NEW}, or {COUNT_KNOWN} with --commands]",
+)  # fmt: skip
 @click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
 @device_option
 @channel_option
 def record(
-    words: tuple[str, ...], output: Path, count: int, speaker: str | None, device: str | None, channel: int | None
-) -> None:
-    """Record each WORD several times, to train or teach a model.
+    words: tuple[str, ...], commands: bool, model: str | None, output: Path, count: int | None, speaker: str | None,
+    device: str | None, channel: int | None,
+) -> None:  # fmt: skip
+    """Record each WORD several times, to train or teach a model; or the model's own words, to adapt it to a voice.
 
-    Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. Let several people
-    record, each with their own --speaker name: a model that is trained on one voice recognises only that voice.
+    Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. What is missing
+    after an interruption is recorded when the command is run again. Let several people record, each with their own
+    --speaker name: a model that is trained on one voice recognises only that voice.
 
     Example: sayso record lamp music -o recordings --count 20 --speaker anna
     """
-    from sayso.live.microphone import Microphone
     from sayso.live.takes import TakeFiles, check_name, speaker_named
 
-    names = [check_name("word", word) for word in words]
+    if commands == bool(words):
+        raise click.UsageError("give either the words to record, or --commands for those that the model knows")
+    if model is not None and not commands:
+        raise click.UsageError("--model says whose words to record; give --commands, too")
+    names = [check_name("word", word) for word in (_words_of(model) if commands else words)]
     speaker = speaker_named(_user()) if speaker is None else check_name("speaker", speaker)
-    _check_terminal()
+    count = count or (COUNT_KNOWN if commands else COUNT_NEW)
     files = TakeFiles(output, speaker, RATE, datetime.now())
-    with ExitStack() as stack:
-        microphone = stack.enter_context(Microphone(device, RATE, note, channel))
-        note(f"recording {', '.join(names)} with {microphone.device.name} as {speaker}; {KEYS}")
+    missing = [word for word in names if files.taken(word) < count]
+    if not missing:
+        note(f"nothing is missing: {output} holds {count} of each word by {speaker}; a larger --count records more")
+    else:
+        _check_terminal()
+        _guide(files, missing, count, device, channel, f"as {speaker}")
+    if commands and any(map(files.taken, names)):
+        say_next(shlex.join(["teach", str(output), *(["-m", model] if model else []), "-o", "mine.safetensors"]))
+
+
+def _guide(
+    files: TakeFiles, words: Sequence[str], count: int, device: str | None, channel: int | None, who: str
+) -> None:
+    """Record words until there are `count` takes of each, or the speaker has had enough."""
+    from sayso.live.microphone import Microphone
+
+    with Microphone(device, RATE, note, channel) as microphone:
+        note(f"recording {', '.join(words)} with {microphone.device.name} {who}; {KEYS}")
         dialogue = Dialogue(microphone, files)
         try:
-            for word in names:
+            for word in words:
                 dialogue.record_word(word, count)
             if _confirmed(f"record {NOISE:g} s of background noise, without speaking?"):
                 dialogue.record_noise()
         except (KeyboardInterrupt, EOFError, click.Abort):
             note("")
     saved = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
-    note(f"saved in {output}: {saved or 'nothing'}")
+    note(f"saved in {files.folder}: {saved or 'nothing'}")
+
+
+def _words_of(model: str | None) -> list[str]:
+    """Return the words that a model knows."""
+    from sayso.config import SILENCE, UNKNOWN
+    from sayso.model import model_file, shipped
+
+    labels = model_file.load(shipped.find(model or shipped.DEFAULT)).labels
+    return [label for label in labels if label not in (SILENCE, UNKNOWN)]
 
 
 def _user() -> str:
@@ -115,8 +153,8 @@ class Dialogue:
         self._last: Samples | None = None
 
     def record_word(self, word: str, count: int) -> None:
-        """Record a word until `count` takes are saved or it is skipped."""
-        while (saved := self._files.counts().get(word, 0)) < count:
+        """Record a word until there are `count` takes of it or it is skipped."""
+        while (saved := self._files.taken(word)) < count:
             note(f"\n{word}, {saved + 1} of {count}", bold=True)
             key = click.getchar()
             if key in ("\r", "\n", " "):

@@ -42,11 +42,13 @@ def report(
     """Write a report on a model: one HTML file that works offline.
 
     With DIRECTORY, a folder of recordings or the name of a data set, the model is evaluated on them, also in noise, and
-    the report has players for the worst clips. Without --noise, the noise is that of the corpus, or else generated.
+    the report has players for the clips that it gets wrong or is least certain of. Without --noise, the noise is that
+    of the corpus, or else generated.
 
     Example: sayso report recordings -m model.safetensors -o report.html
     """
     from sayso.evaluation.measure import seconds_per_clip
+    from sayso.extras import require
     from sayso.model import model_file, shipped
     from sayso.recognition.recognizer import Recognizer
     from sayso.report import page
@@ -54,6 +56,7 @@ def report(
     from sayso.report.plots import save_all
     from sayso.system.atomic_files import check_writable
 
+    require("a report", "report")
     if directory is None and noise:
         raise click.UsageError("--noise needs DIRECTORY, the recordings to measure on")
     path = shipped.find(model or shipped.DEFAULT)

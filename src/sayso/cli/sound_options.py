@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sayso.cli.options import finite
+
 if TYPE_CHECKING:
     from sayso.sound.headers import Layout
 
@@ -14,6 +16,11 @@ KINDS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32l
 channel_option = click.option(
     "--channel", type=click.IntRange(1), metavar="N",
     help="Take this channel, the first is 1. [default: the mean, or the best one if they cancel each other]",
+)  # fmt: skip
+
+gain_option = click.option(
+    "--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, show_default=True, callback=finite,
+    help="Amplify the sound by this many decibels, if it is very quiet.",
 )  # fmt: skip
 
 

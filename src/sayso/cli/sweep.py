@@ -65,10 +65,12 @@ def sweep(
 
     from sayso.config import Settings, recipe
     from sayso.corpus.corpus import files_below
+    from sayso.extras import require
     from sayso.system.atomic_files import check_writable
     from sayso.system.workers import cores, spread
     from sayso.training.sweep import Data, append, finished, grid, is_row_of, train, values_of
 
+    require("training", "train")
     varied: dict[str, list[Any]] = dict(map(values_of, variations))
     if seeds:
         varied["training.seed"] = values_of(f"training.seed={seeds}")[1]

@@ -53,23 +53,14 @@ def teach(
 
     Example: sayso teach recordings -o mine.safetensors
     """
-    from sayso.corpus.corpus import files_below
-    from sayso.model import model_file, pack, shipped
-    from sayso.system.workers import cores
-    from sayso.training.teaching import teach as add_words
+    from sayso import tasks
+    from sayso.model import shipped
 
-    corpus = scanned(directory, speaker, layout)
-    noises = files_below(noise)
-    if not noises and not corpus.noises:
-        # The noise that comes with sayso is better than none.
-        noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    name = model or shipped.DEFAULT
-    base = model_file.load(shipped.find(name))
-    known = pack.matching(base)
-    taught = add_words(base, corpus, noises, files_below(negatives), cores(), seed, known, alarms)
+    corpus, base = scanned(directory, speaker, layout), model or shipped.DEFAULT
+    taught = tasks.teach(corpus, base, noise=noise, negatives=negatives, seed=seed, false_alarms_per_hour=alarms)
     taught.model.save(output)
     report_skipped(taught.skipped)
-    for warning in (*taught.warnings, *_warnings(taught, name, known is not None)):
+    for warning in (*taught.warnings, *_warnings(taught, base)):
         warn(warning)
     say(_report(taught))
     note(f"saved {output}")
@@ -121,11 +112,11 @@ def _recall(evaluation: Evaluation, label: int) -> str:
     return f"{counts[label]} of {counts.sum()}"
 
 
-def _warnings(taught: Taught, base: str, calibrated: bool) -> list[str]:
+def _warnings(taught: Taught, base: str) -> list[str]:
     """Return warnings about thresholds that are not chosen, and about too few or very many recordings."""
     few = [word for word, count in taught.clips.items() if count < 10 and word in taught.expected]
     found = []
-    if taught.expected and not calibrated:
+    if any(entry.false_alarms_per_hour is None for entry in taught.expected.values()):
         found.append(
             f"there is no pack of other speech for {base}, so false alarms are not known, and new words have the "
             "threshold of the model; teach commands instead, or run `sayso evaluate --stream --choose-threshold`"

@@ -17,23 +17,45 @@ from sayso.errors import SettingsError
 
 if TYPE_CHECKING:
     from sayso.corpus.layouts import Layout
+    from sayso.training.preparation import Prepared
+    from sayso.training.training import Training
 
 # With fewer recordings of a word, teaching a shipped model gives better results than training from scratch.
 FEW = 50
+# The recipe of a training for which none is given.
+RECIPE_NAME = "commands"
 # Number of kinds of mistakes that are listed.
 MISTAKES = 8
+
+
+class _Setting(click.Option):
+    """An option for a setting; its help shows the value of the default recipe."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the names and the help of the option."""
+        from sayso.config import Settings, recipe
+
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        settings = Settings.from_toml(recipe(RECIPE_NAME))
+        value = settings.network.name if self.name == "network" else getattr(settings.training, str(self.name))
+        return record[0], f"{record[1]} [default: that of the recipe, {value} in {RECIPE_NAME}]"
 
 
 @click.command()
 @click.argument("directory", type=DIRECTORY)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to save the model.")
 @words_option
-@click.option("--network", help="Kind of network: tdnn (time-delay network) or dense.")
-@click.option("--epochs", type=int, help="Maximum number of passes over the data.")
-@click.option("--patience", type=int, help="Stop after this many epochs without higher validation accuracy; 0: never.")
-@click.option("--batch-size", type=int, help="Clips per step of gradient descent.")
-@click.option("--learning-rate", type=float, help="Highest learning rate.")
-@click.option("--seed", type=int, help="The same seed gives the same model on the same machine.")
+@click.option("--network", cls=_Setting, help="Kind of network: tdnn (time-delay network) or dense.")
+@click.option("--epochs", cls=_Setting, type=int, help="Maximum number of passes over the data.")
+@click.option(
+    "--patience", cls=_Setting, type=int,
+    help="Stop after this many epochs without higher validation accuracy; 0: never.",
+)  # fmt: skip
+@click.option("--batch-size", cls=_Setting, type=int, help="Clips per step of gradient descent.")
+@click.option("--learning-rate", cls=_Setting, type=float, help="Highest learning rate.")
+@click.option("--seed", cls=_Setting, type=int, help="The same seed gives the same model on the same machine.")
 @noise_option
 @negatives_option
 @corpus_options
@@ -74,23 +96,22 @@ def train(
     from contextlib import ExitStack
     from dataclasses import replace
 
-    from sayso.cli.training_progress import watch
-    from sayso.config import Settings, build, network_named, recipe
+    from sayso import tasks
+    from sayso.cli.training_progress import TrainingProgress
+    from sayso.config import Settings, network_named, recipe
     from sayso.corpus.clip_cache import default_folder
-    from sayso.corpus.corpus import files_below
-    from sayso.evaluation.measure import review
-    from sayso.recognition.recognizer import Recognizer
+    from sayso.extras import require
     from sayso.report.live import LiveReport
     from sayso.report.tensorboard import TensorBoard
     from sayso.system.atomic_files import check_writable
-    from sayso.training.preparation import prepare
 
+    require("training", "train")
     # Each kind of network has its own default recipe.
-    settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", "commands")))
+    settings = Settings.from_toml(recipe(config or {"dense": "dense"}.get(network or "", RECIPE_NAME)))
     if network and network != settings.network.name:
         settings = replace(settings, network=network_named(network))
-    given = {name: value for name, value in overrides.items() if value is not None}
-    settings = replace(settings, training=build(type(settings.training), vars(settings.training) | given, "training"))
+    given = {f"training.{name}": value for name, value in overrides.items() if value is not None}
+    settings = settings.with_values(given)
     check_writable(output)
     followers: list[LiveReport | TensorBoard] = [LiveReport(report, output.stem)] if report else []
     if tensorboard:
@@ -102,40 +123,50 @@ def train(
     asked = [word.strip() for word in words.split(",") if word.strip()] if words else []
     corpus = scanned(directory, speaker, layout)
     note(f"reading {corpus.root}")
-    prepared = prepare(
-        corpus, settings, asked, files_below(noise), files_below(negatives), checkpoint, default_folder()
-    )
-    training = prepared.training
-    for advice in _advice(prepared.training.data.labels, Counter(row.word for row in prepared.clips.rows), directory):
-        warn(advice)
-    if resume:
-        training.resume(checkpoint)
-        note(f"resuming after epoch {len(training.history)}")
-    elif checkpoint.exists():
-        note(f"starting again; {checkpoint} of an earlier training will be replaced (--resume would continue from it)")
     with ExitStack() as stack:
         for follower in followers:
             stack.enter_context(follower)
-        finished = watch(prepared, [follower.follow for follower in followers])
-        if not training.best_epoch:
-            raise SettingsError("stopped before the first epoch was done; there is no model to save")
-        model = training.model()
+        progress = stack.enter_context(TrainingProgress())
+
+        def start(prepared: Prepared) -> None:
+            counts = Counter(row.word for row in prepared.clips.rows)
+            for advice in _advice(prepared.training.data.labels, counts, directory):
+                warn(advice)
+            if resume:
+                note(f"resuming after epoch {len(prepared.training.history)}")
+            elif checkpoint.exists():
+                note(
+                    f"starting again; {checkpoint} of an earlier training will be replaced "
+                    "(--resume would continue from it)"
+                )
+            progress.start(prepared)
+
+        def epoch(training: Training) -> None:
+            progress.epoch(training)
+            for follower in followers:
+                follower.follow(training)
+
+        trained = tasks.train(
+            corpus, words=asked, recipe=settings, noise=noise, negatives=negatives, checkpoint=checkpoint,
+            resume=resume, cache=default_folder(), on_ready=start, on_step=progress.step, on_epoch=epoch,
+        )  # fmt: skip
+        model = trained.model
         model.save(output)
-    if finished:
+    if trained.finished:
         checkpoint.unlink(missing_ok=True)
     else:
         note("stopped; the best model so far is saved, --resume continues")
-    accuracy = percent(model.training["validation_accuracy"])
-    say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {training.best_epoch})")
-    evaluation, doubtful = review(Recognizer(model), prepared.clips, training.validation, training.threads)
+    accuracy, best = percent(model.training["validation_accuracy"]), model.training["best_epoch"]
+    say(f"{output}: {len(model.labels)} labels, validation accuracy {accuracy} (epoch {best})")
+    evaluation = trained.evaluation
     if evaluation.mistakes:
         rows = [
             (true, predicted, f"{count} of {evaluation.words[true].clips}")
             for true, predicted, count in evaluation.mistakes
         ]
         say("\n" + table(("true label", "predicted", "validation clips"), rows[:MISTAKES], left=2))
-    if doubtful:
-        say("\n" + doubtful_table(doubtful))
+    if trained.doubtful:
+        say("\n" + doubtful_table(trained.doubtful))
     if report:
         say(f"\n{report}: open it in a browser")
     say("")

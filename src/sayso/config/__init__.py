@@ -5,10 +5,11 @@ dataclass is one table, and an unknown key is an error.
 """
 
 from sayso.config.bounds import MOST_PARAMETERS, check_network
+from sayso.config.features import FeatureSettings
 from sayso.config.labels import COMMANDS, LONGEST_LABEL, MOST_LABELS, SILENCE, UNKNOWN, check_labels
 from sayso.config.reading import build
 from sayso.config.settings import Settings, network_named, recipe, recipes
-from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
+from sayso.config.tables import AugmentationSettings, DecisionSettings, TrainingSettings
 
 __all__ = [
     "COMMANDS",

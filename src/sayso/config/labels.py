@@ -43,11 +43,16 @@ def check_labels(labels: Sequence[str]) -> None:
         If there are fewer than two or too many, one stands twice, is empty, too long, or holds what cannot be printed.
     """
     for label in labels:
-        if not label or len(label) > LONGEST_LABEL or not _without_joiners(label).isprintable() or not label.strip():
+        if not can_be_label(label):
             shown = ascii(label[: LONGEST_LABEL + 1])
             raise ValueError(f"the label {shown} is not a printable word of 1 to {LONGEST_LABEL} characters")
     if len(set(map(nfc, labels))) != len(labels) or not 2 <= len(labels) <= MOST_LABELS:
         raise ValueError(f"labels are not 2 to {MOST_LABELS} different words")
+
+
+def can_be_label(text: str) -> bool:
+    """Return whether a text can be a label: printable, not empty and not too long."""
+    return 0 < len(text) <= LONGEST_LABEL and _without_joiners(text).isprintable() and bool(text.strip())
 
 
 def _without_joiners(label: str) -> str:

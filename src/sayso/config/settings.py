@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from sayso.config.bounds import check_network
+from sayso.config.features import FeatureSettings
 from sayso.config.reading import build
-from sayso.config.tables import AugmentationSettings, DecisionSettings, FeatureSettings, TrainingSettings
+from sayso.config.tables import AugmentationSettings, DecisionSettings, TrainingSettings
 from sayso.errors import SettingsError, shown, untrusted
 from sayso.nn.architectures import ARCHITECTURES, Architecture, DenseArchitecture
 from sayso.nn.chain import Chain
@@ -75,6 +76,22 @@ class Settings:
             raise SettingsError(f"unknown table [{min(map(str, unknown))}]; known are {', '.join(tables)}{hint}")
         parts = {name: build(kind, content.get(name, {}), name) for name, kind in kinds.items()}
         return cls(network=_network_from_dict(content.get("network", {})), **parts)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the settings with other values for some, as in ``{"training.epochs": 20}``.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such setting, or a value is not allowed.
+        """
+        tables = self.to_dict()
+        for name, value in values.items():
+            table, _, key = name.partition(".")
+            if not key or not isinstance(tables.get(table, {}), dict):
+                raise SettingsError(f"{shown(name)} is not a setting; expected TABLE.NAME, as in training.epochs")
+            tables.setdefault(table, {})[key] = value
+        return type(self).from_dict(tables)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested plain values, the inverse of `from_dict`."""

@@ -1,109 +1,15 @@
-"""The tables of settings: features, augmentation, training, decision."""
+"""The tables of settings for augmentation, training and the decision."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from sayso.config.odds import shifted
+from sayso.config.quantities import Decibels, Nats, Seconds
+from sayso.config.quantities import require as _require
 from sayso.errors import SettingsError, shown
 
-# Samples in the overlapping frames of one clip, before the Fourier transform.
-MOST_FRAMED = 2**22
 # Nats between the thresholds of the lowest and of the highest sensitivity.
-SENSITIVITY_RANGE = 10.0
-
-
-@dataclass(frozen=True)
-class FeatureSettings:
-    """Feature extraction.
-
-    Attributes
-    ----------
-    sample_rate : int
-        Sample rate of the features in hertz; every input is resampled to it.
-    clip : float
-        Length of the network's input in seconds.
-    window, hop : float
-        Length of the analysis window and distance from one window to the next, in seconds.
-    fft_size : int
-        Samples per Fourier transform; the window is centred in it and padded with zeros.
-    low_frequency, high_frequency : float
-        Range of the mel filters in hertz.
-    mel_bands : int
-        Number of mel filters.
-    coefficients : int
-        Number of cepstral coefficients (MFCC); 0 uses the log-mel energies themselves.
-    high_pass : float
-        Frequency in hertz below which an offset, hum and rumble are removed from every sound before anything else is
-        done with it, in training and use alike; 0 leaves them.
-    floor : float
-        Energies below this are raised to it before the logarithm. It is absolute, not relative to a clip, so that a
-        stream and a file give the same features.
-    """
-
-    sample_rate: int = 16_000
-    clip: float = 1.0
-    window: float = 0.030
-    hop: float = 0.020
-    fft_size: int = 512
-    low_frequency: float = 20.0
-    high_frequency: float = 7_600.0
-    mel_bands: int = 40
-    coefficients: int = 40
-    floor: float = 1e-10
-    high_pass: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(4_000 <= self.sample_rate <= 192_000, self, "sample_rate", "between 4000 and 192000")
-        # Bounded first, since an infinite length has no number of samples.
-        _require(0 < self.clip <= 60, self, "clip", "above 0 and at most 60 seconds")
-        _require(0 < self.window <= self.clip, self, "window", "positive and no longer than the clip")
-        _require(0 < self.hop <= self.window, self, "hop", "positive and no longer than the window")
-        _require(self.hop_samples >= 1, self, "hop", "at least one sample")
-        _require(
-            self.window_samples <= self.fft_size <= 2**15,
-            self,
-            "fft_size",
-            f"at least the window's {self.window_samples} samples and at most {2**15}",
-        )
-        _require(self.fft_size <= self.clip_samples, self, "clip", "at least one transform of fft_size samples")
-        _require(
-            self.frames * self.fft_size <= MOST_FRAMED,
-            self,
-            "hop",
-            f"so long that the {self.frames} frames of {self.fft_size} samples have at most {MOST_FRAMED} together",
-        )
-        _require(0 <= self.low_frequency < self.high_frequency, self, "low_frequency", "below high_frequency")
-        _require(self.high_frequency <= self.sample_rate / 2, self, "high_frequency", "at most half the sample rate")
-        _require(1 <= self.mel_bands <= 512, self, "mel_bands", "between 1 and 512")
-        _require(0 <= self.coefficients <= self.mel_bands, self, "coefficients", "between 0 and mel_bands")
-        _require(0 <= self.high_pass <= 1_000, self, "high_pass", "between 0 and 1000 Hz")
-        # Much smaller numbers do not exist in single precision.
-        _require(1e-30 <= self.floor < 1, self, "floor", "at least 1e-30 and below 1")
-
-    @property
-    def clip_samples(self) -> int:
-        """Samples in the network's input."""
-        return round(self.clip * self.sample_rate)
-
-    @property
-    def window_samples(self) -> int:
-        """Samples in one analysis window."""
-        return round(self.window * self.sample_rate)
-
-    @property
-    def hop_samples(self) -> int:
-        """Samples from one frame to the next."""
-        return round(self.hop * self.sample_rate)
-
-    @property
-    def frames(self) -> int:
-        """Frames in one clip; only complete transforms count, without padding at the ends."""
-        return 1 + (self.clip_samples - self.fft_size) // self.hop_samples
-
-    @property
-    def width(self) -> int:
-        """Features per frame: cepstral coefficients, or mel bands without them."""
-        return self.coefficients or self.mel_bands
+SENSITIVITY_RANGE = 6.0
 
 
 @dataclass(frozen=True)
@@ -122,13 +28,16 @@ class AugmentationSettings:
         Fraction of the clips whose level is instead lowered by up to `faint`.
     faint : float
         Largest attenuation of such a clip, in decibels.
-    equalizer_probability, equalizer : float, float
-        Fraction of the clips whose spectrum is coloured by a random equaliser, and the standard deviation of its gains,
-        in decibels.
+    equalizer_probability : float
+        Fraction of the clips whose spectrum is coloured by a random equaliser.
+    equalizer : float
+        Standard deviation of the gains of that equaliser, in decibels.
     band_probability : float
         Fraction of the clips that lose their high frequencies, as on a telephone, and fraction that lose the lowest.
-    clipping_probability, clipping : float, float
-        Fraction of the clips that are overdriven before any reverberation, and by how many decibels at the most.
+    clipping_probability : float
+        Fraction of the clips that are overdriven before any reverberation.
+    clipping : float
+        By how many decibels such a clip is overdriven at the most.
     reverberation_probability : float
         Fraction of the clips that are convolved with a generated room impulse response.
     reverberation_time : tuple of float
@@ -140,31 +49,35 @@ class AugmentationSettings:
         Fraction of the clips that are mixed with background noise.
     noise_snr : tuple of float
         Lowest and highest signal-to-noise ratio in decibels.
-    time_masks, time_mask_length : int, float
-        Number of masked time intervals per clip, and the longest, in seconds.
-    frequency_masks, frequency_mask_bands : int, int
-        Number of masked ranges of mel bands, and the widest, in bands.
+    time_masks : int
+        Number of masked time intervals per clip.
+    time_mask_length : float
+        Longest masked time interval, in seconds.
+    frequency_masks : int
+        Number of masked ranges of mel bands per clip.
+    frequency_mask_bands : int
+        Widest masked range, in bands.
     """
 
-    shift: float = 0.06
+    shift: Seconds = 0.06
     speed: float = 0.12
-    gain: float = 6.0
+    gain: Decibels = 6.0
     faint_probability: float = 0.0
-    faint: float = 40.0
+    faint: Decibels = 40.0
     equalizer_probability: float = 0.0
-    equalizer: float = 4.0
+    equalizer: Decibels = 4.0
     band_probability: float = 0.0
     clipping_probability: float = 0.0
-    clipping: float = 24.0
+    clipping: Decibels = 24.0
     reverberation_probability: float = 0.25
-    reverberation_time: tuple[float, float] = (0.1, 0.6)
-    renewal: int = 10
+    reverberation_time: tuple[Seconds, Seconds] = (0.1, 0.6)
+    renewal: Annotated[int, "epochs"] = 10
     noise_probability: float = 0.6
-    noise_snr: tuple[float, float] = (0.0, 30.0)
+    noise_snr: tuple[Decibels, Decibels] = (0.0, 30.0)
     time_masks: int = 2
-    time_mask_length: float = 0.1
+    time_mask_length: Seconds = 0.1
     frequency_masks: int = 2
-    frequency_mask_bands: int = 5
+    frequency_mask_bands: Annotated[int, "bands"] = 5
 
     def __post_init__(self) -> None:
         _require(0 <= self.shift <= 1, self, "shift", "between 0 and 1 second")
@@ -237,10 +150,10 @@ class TrainingSettings:
         The same seed gives the same model on the same machine.
     """
 
-    epochs: int = 60
-    patience: int = 20
-    batch_size: int = 128
-    shard_size: int = 64
+    epochs: Annotated[int, "epochs"] = 60
+    patience: Annotated[int, "epochs"] = 20
+    batch_size: Annotated[int, "clips"] = 128
+    shard_size: Annotated[int, "clips"] = 64
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 0.002
     schedule: Literal["one-cycle", "cosine", "step", "constant"] = "one-cycle"
@@ -303,16 +216,16 @@ class DecisionSettings:
         from the pause after it; 0 disables this.
     """
 
-    step: float = 0.1
-    smoothing: int = 5
+    step: Seconds = 0.1
+    smoothing: Annotated[int, "windows"] = 5
     threshold: float = 0.7
     words: dict[str, float] = field(default_factory=dict)
     alone: bool = True
-    ease: float = 2.0
+    ease: Nats = 2.0
     patient: bool = False
-    hysteresis: float = 0.5
-    refractory: float = 0.5
-    newest: float = 0.4
+    hysteresis: Nats = 0.5
+    refractory: Seconds = 0.5
+    newest: Seconds = 0.4
 
     def __post_init__(self) -> None:
         _require(0.01 <= self.step <= 1, self, "step", "between 0.01 and 1 second")
@@ -342,9 +255,3 @@ class DecisionSettings:
         nats = SENSITIVITY_RANGE * (0.5 - sensitivity)
         words = {word: shifted(threshold, nats) for word, threshold in self.words.items()}
         return replace(self, threshold=shifted(self.threshold, nats), words=words)
-
-
-def _require(condition: bool, settings: object, name: str, expected: str) -> None:
-    """Raise SettingsError unless `condition` holds; NaN fails every comparison and is refused with the rest."""
-    if not condition:
-        raise SettingsError(f"{name} is {shown(getattr(settings, name))}; expected {expected}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sayso.errors import DownloadError
 from sayso.system.suggestions import did_you_mean, nearest
@@ -31,6 +32,8 @@ class DataSet:
         SHA-256 of the archive, if it is known.
     unpacked : int
         Approximate size on disk in bytes.
+    use : {"training", "testing", "negatives"}
+        What it is for: to train on its words, to measure on them, or as speech that holds no command (`--negatives`).
     """
 
     name: str
@@ -40,9 +43,11 @@ class DataSet:
     size: int
     sha256: str | None
     unpacked: int
+    use: Literal["training", "testing", "negatives"] = "training"
 
 
 _TENSORFLOW = "http://download.tensorflow.org/data"
+_OPENSLR = "https://www.openslr.org/resources/12"
 
 KNOWN = {
     data_set.name: data_set
@@ -73,6 +78,7 @@ KNOWN = {
             size=112_563_277,
             sha256="cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df",
             unpacked=180_000_000,
+            use="testing",
         ),
         DataSet(
             name="mini-speech-commands",
@@ -82,6 +88,26 @@ KNOWN = {
             size=182_082_353,
             sha256=None,
             unpacked=290_000_000,
+        ),
+        DataSet(
+            name="librispeech-dev-clean",
+            about="LibriSpeech, dev-clean: 5 hours of read sentences by 40 speakers",
+            address=_OPENSLR,
+            archive="dev-clean.tar.gz",
+            size=337_926_286,
+            sha256="76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
+            unpacked=360_000_000,
+            use="negatives",
+        ),
+        DataSet(
+            name="librispeech-test-clean",
+            about="LibriSpeech, test-clean: 5 hours of read sentences by 40 other speakers",
+            address=_OPENSLR,
+            archive="test-clean.tar.gz",
+            size=346_663_984,
+            sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+            unpacked=370_000_000,
+            use="negatives",
         ),
     )
 }

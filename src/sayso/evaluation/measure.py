@@ -217,6 +217,11 @@ class Measured:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def evaluation(self) -> Evaluation:
+        """Accuracy and confusion matrix without added noise."""
+        return self.predictions.evaluation
+
 
 def measure(
     recognizer: Recognizer,
@@ -224,6 +229,7 @@ def measure(
     split: Split,
     noises: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda step: None,
+    ratios: Sequence[float] = RATIOS,
 ) -> Measured:
     """Measure a recogniser on one split of a corpus, or on a whole test archive.
 
@@ -238,7 +244,9 @@ def measure(
     noises : sequence of Path
         Recordings of noise. By default those of the corpus are used; if it has none, pink noise is generated.
     progress : callable
-        Called with the name of each step, `len(RATIOS) + 2` times.
+        Called with the name of each step, `len(ratios) + 2` times.
+    ratios : sequence of float
+        Signal-to-noise ratios in decibels to measure at; without any, no noise is read.
 
     Raises
     ------
@@ -246,20 +254,20 @@ def measure(
         If there is no clip to measure on, or none of `noises` can be read.
     """
     progress("reading clips")
-    clips, skipped, warnings, notes = clips_to_measure(recognizer, corpus, split)
-    paths = list(noises) or list(corpus.noises)
+    paths = (list(noises) or list(corpus.noises)) if ratios else []
     sounds, unread = load_noises(paths, recognizer.model.features)
-    if noises and not sounds:
+    if paths and noises and not sounds:
         raise CorpusError(f"none of the {len(noises)} recordings of noise can be used: {unread[0].reason}")
-    source = f"{len(sounds)} recordings given with --noise"
-    if not noises:
+    clips, skipped, warnings, notes = clips_to_measure(recognizer, corpus, split)
+    source = f"{len(sounds)} recordings given with --noise" if ratios else ""
+    if sounds and not noises:
         source = f"the corpus's own {len(sounds)} recordings, which training may have used too"
-    if not sounds:
+    if ratios and not sounds:
         sounds, source = [coloured_noise(GENERATED * recognizer.model.features.sample_rate)], "generated pink noise"
     progress("evaluating")
     predictions = predict(recognizer, clips)
     in_noise: dict[float, Evaluation] = {}
-    for ratio in RATIOS:
+    for ratio in ratios:
         progress(f"evaluating in noise, {ratio:g} dB")
         in_noise |= evaluate_in_noise(recognizer, clips, sounds, [ratio])
     name = corpus.root.resolve().name

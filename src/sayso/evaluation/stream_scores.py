@@ -1,6 +1,6 @@
 """Score a model on streams: missed words, false alarms per hour, and the delay from a word to its detection."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sayso.config import UNKNOWN, DecisionSettings, FeatureSettings
+from sayso.config import UNKNOWN, DecisionSettings
 from sayso.evaluation.intervals import poisson_interval, wilson_interval
+from sayso.evaluation.posteriors import Posteriors, posteriors_of
 from sayso.evaluation.streams import PART, Spoken, Stream, StreamMaker
-from sayso.recognition.decision import Decision, Detection
-from sayso.recognition.recognizer import TOGETHER, Recognizer
+from sayso.recognition.decision import Detection
+from sayso.recognition.recognizer import Recognizer
 
 # A detection counts for a word until this many seconds after its end: as long as a window can contain the word.
 LATEST = 0.75
@@ -38,6 +38,21 @@ class Fault(NamedTuple):
     source: Path
 
 
+class Outcome(NamedTuple):
+    """What became of one word of the model that was said.
+
+    Attributes
+    ----------
+    source : Path or None
+        Its recording, if the stream was built from recordings.
+    delay : float or None
+        Seconds from its end to its detection; None if it was missed.
+    """
+
+    source: Path | None
+    delay: float | None
+
+
 @dataclass(frozen=True)
 class StreamScore:
     """Hits, misses and false alarms of a model on a stream.
@@ -56,8 +71,8 @@ class StreamScore:
         False alarms in unknown speech.
     hours : float
         Length of the stream.
-    delays : tuple of float
-        Seconds from the end of each detected word to its detection.
+    outcomes : tuple of Outcome
+        What became of each word of the model that was said, in order of time.
     faults : Counter of Fault
         Number of times that each error occurred.
     """
@@ -68,7 +83,7 @@ class StreamScore:
     wrong: int = 0
     in_speech: int = 0
     hours: float = 0.0
-    delays: tuple[float, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     faults: Counter[Fault] = field(default_factory=Counter)
 
     def __add__(self, other: Self) -> Self:
@@ -99,6 +114,19 @@ class StreamScore:
     def miss_rate(self) -> float:
         """Fraction of the words that were not detected."""
         return self.misses / max(self.words, 1)
+
+    @property
+    def delays(self) -> tuple[float, ...]:
+        """Seconds from the end of each detected word to its detection."""
+        return tuple(outcome.delay for outcome in self.outcomes if outcome.delay is not None)
+
+    def by_unit(self, unit: Callable[[Path], str]) -> list[list[Outcome]]:
+        """Return the outcomes of each speaker, or of whatever else `unit` makes of the path of a recording."""
+        units: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for outcome in self.outcomes:
+            if outcome.source:
+                units[unit(outcome.source)].append(outcome)
+        return list(units.values())
 
     @property
     def false_alarm_rate(self) -> float:
@@ -138,9 +166,9 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
     """
     utterances = sorted(truth, key=lambda entry: entry.start)
     starts = [entry.start for entry in utterances]
-    hit: set[int] = set()
+    # The delay of each word that was detected.
+    hit: dict[int, float] = {}
     wrong: set[int] = set()
-    delays: list[float] = []
     alarms: Counter[str] = Counter()
     faults: Counter[Fault] = Counter()
     in_speech = 0
@@ -157,66 +185,39 @@ def match(truth: Iterable[Spoken], detections: Iterable[Detection], hours: float
         elif position in hit:
             alarms[detection.label] += 1
         else:
-            hit.add(position)
-            delays.append(detection.end - utterances[position].end)
-    spoken = Counter(entry.label for entry in utterances if entry.label != UNKNOWN)
+            hit[position] = detection.end - utterances[position].end
+    words = [(position, entry) for position, entry in enumerate(utterances) if entry.label != UNKNOWN]
+    spoken = Counter(entry.label for _, entry in words)
     hits = Counter(utterances[position].label for position in hit)
-    for position, entry in enumerate(utterances):
-        if entry.label != UNKNOWN and position not in hit and entry.source:
+    for position, entry in words:
+        if position not in hit and entry.source:
             faults[Fault("missed", entry.label, entry.source)] += 1
-    return StreamScore(spoken, hits, alarms, len(wrong), in_speech, hours, tuple(delays), faults)
+    outcomes = tuple(Outcome(entry.source, hit.get(position)) for position, entry in words)
+    return StreamScore(spoken, hits, alarms, len(wrong), in_speech, hours, outcomes, faults)
 
 
 @dataclass(frozen=True, eq=False)
-class StreamPosteriors:
+class StreamPosteriors(Posteriors):
     """The network's probabilities at each step of a stream whose truth is known.
-
-    With them, decision settings can be compared without running the network again.
 
     Attributes
     ----------
     stream : Stream
         The stream without its samples, which are not kept.
-    labels : tuple of str
-        The labels of the model.
-    features : FeatureSettings
-        The feature settings of the model.
-    probabilities : ndarray of float32, shape (steps, labels)
-        Probability of each label at each step.
-    newest : ndarray of float32, shape (steps, labels), or None
-        The same for the newest part of the window of each step.
-    ends : ndarray of int, shape (steps,)
-        The sample before which the window of each step ends.
     """
 
     stream: Stream
-    labels: tuple[str, ...]
-    features: FeatureSettings
-    probabilities: NDArray[np.float32]
-    newest: NDArray[np.float32] | None
-    ends: NDArray[np.int64]
 
     def score(self, settings: DecisionSettings) -> StreamScore:
         """Compare the detections that these settings give with the truth."""
-        decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
-        newest = [None] * len(self.ends) if self.newest is None else self.newest
-        steps = zip(self.probabilities, self.ends.tolist(), newest, strict=True)
-        decided = (decision.update(*step) for step in steps)
-        return match(self.stream.truth, (found for found in decided if found), self.stream.seconds / 3600)
+        return match(self.stream.truth, self.detections(settings), self.stream.seconds / 3600)
 
 
 def listen_to(recognizer: Recognizer, stream: Stream) -> StreamPosteriors:
     """Compute the probabilities at each step of a stream, as live recognition does."""
-    windows = list(recognizer.scores([stream.samples], TOGETHER))
-    return StreamPosteriors(
-        # A copy, as a view would keep all samples in memory.
-        replace(stream, samples=stream.samples[:0].copy()),
-        recognizer.labels,
-        recognizer.model.features,
-        np.array([window.probabilities for window in windows]),
-        np.array([window.newest for window in windows]) if windows and windows[0].newest is not None else None,
-        np.array([window.end for window in windows]),
-    )
+    # A copy, as a view would keep all samples in memory.
+    without = replace(stream, samples=stream.samples[:0].copy())
+    return StreamPosteriors(**vars(posteriors_of(recognizer, [stream.samples])), stream=without)
 
 
 def listen_to_parts(

@@ -106,6 +106,9 @@ class StreamMaker:
         Samples per second.
     seed : int
         The same seed gives the same streams.
+    level : float or None
+        Active level of the speech in decibels relative to full scale; None leaves each recording at its own level, and
+        noise lies below the usual one.
     """
 
     words: Sequence[Clip]
@@ -115,6 +118,7 @@ class StreamMaker:
     labels: Sequence[str]
     sample_rate: int
     seed: int = 0
+    level: float | None = SPEECH_LEVEL
 
     def __post_init__(self) -> None:
         if not self._pools()[0]:
@@ -181,7 +185,7 @@ class StreamMaker:
         return words, [kind for kind in others if any(kind)]
 
     def _spoken(self, path: Path) -> tuple[Samples, int, int] | None:
-        """Read a recording, scale it to the level of speech, and find the start and end of the speech in samples.
+        """Read a recording, bring it to the level of the stream, and find the start and end of the speech in samples.
 
         None if it contains no speech.
         """
@@ -190,9 +194,10 @@ class StreamMaker:
         # At the level of speech, the noise of an empty recording would be loud.
         if not is_audible(clip[start:end]):
             return None
-        level = float(np.sqrt(np.mean(np.square(clip[start:end]))))
+        own = float(np.sqrt(np.mean(np.square(clip[start:end]))))
         clip = faded(clip, round(FADE * self.sample_rate))
-        clip *= np.float32(10 ** (SPEECH_LEVEL / 20) / level)
+        if self.level is not None:
+            clip *= np.float32(10 ** (self.level / 20) / own)
         clip /= max(float(np.abs(clip).max()), 1.0)
         return clip, start, end
 
@@ -200,12 +205,13 @@ class StreamMaker:
         """Join noise recordings in random order, each at the same mean level."""
         samples = np.zeros(length, np.float32)
         fade, at = round(FADE * self.sample_rate), 0
+        speech = SPEECH_LEVEL if self.level is None else self.level
         while self.noises and at < length:
             noise = self.noises[int(rng.integers(len(self.noises)))]
             level = float(np.sqrt(np.mean(np.square(noise))))
             noise = faded(noise, fade)[: length - at]
             if level:
-                samples[at : at + len(noise)] += noise * np.float32(10 ** ((SPEECH_LEVEL - self.snr) / 20) / level)
+                samples[at : at + len(noise)] += noise * np.float32(10 ** ((speech - self.snr) / 20) / level)
             at += max(len(noise) - fade, 1)
         return samples
 

@@ -18,12 +18,12 @@ THRESHOLDS = tuple(round(shifted(0.5, nats), 5) for nats in np.arange(-3, 7.75, 
 def trade_off(
     parts: Sequence[StreamPosteriors], settings: DecisionSettings, thresholds: Sequence[float] = THRESHOLDS
 ) -> list[tuple[float, StreamScore]]:
-    """Score a stream at several thresholds; the re-arm threshold is scaled in proportion."""
+    """Score a stream at several thresholds, each for all words."""
     return [(threshold, score(parts, with_threshold(settings, threshold))) for threshold in thresholds]
 
 
 def with_threshold(settings: DecisionSettings, threshold: float) -> DecisionSettings:
-    """Return the settings with one threshold for all words, and the re-arm threshold scaled in proportion."""
+    """Return the settings with one threshold for all words."""
     return replace(settings, threshold=threshold, words={})
 
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from sayso.config import UNKNOWN
 from sayso.errors import AudioError, ModelError, SettingsError
+from sayso.explanation.by_hand import HiddenChain, Weight, hidden_chain, last_weight
 from sayso.features.mfcc import MfccExtractor
 from sayso.model.model_file import Model
 from sayso.model.plain import LARGEST
-from sayso.nn import SGD, Dense, Merging, Network, one_hot, softmax, softmax_cross_entropy
+from sayso.nn import SGD, Network, one_hot, softmax, softmax_cross_entropy
 from sayso.nn.tracing import Passage, Trace, trace
 from sayso.recognition.recognizer import LONGEST_CLIP
 from sayso.sound import audio
@@ -35,8 +36,6 @@ TargetSource = Literal["label", "folder", "prediction"]
 FRACTION = 0.5
 # How often it is halved at most until the loss falls, and at how many learning rates the loss is computed.
 HALVINGS, POINTS = 40, 21
-# By how much one weight is changed to measure the slope of the loss.
-NUDGE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,39 +68,6 @@ class Descent:
     losses: FloatArray
 
 
-@dataclass(frozen=True)
-class Weight:
-    """One weight of the last layer, with its gradient by the chain rule and by a finite difference.
-
-    Attributes
-    ----------
-    output, input : int
-        Indices of the output and the input that it connects.
-    value : float
-        The weight.
-    error, signal : float
-        Gradient of the loss with respect to the output, and the value of the input: the factors of the chain rule.
-    gradient : float
-        Gradient of the loss with respect to the weight, by backpropagation.
-    above, below : float
-        The loss with the weight `NUDGE` larger and smaller.
-    """
-
-    output: int
-    input: int
-    value: float
-    error: float
-    signal: float
-    gradient: float
-    above: float
-    below: float
-
-    @property
-    def slope(self) -> float:
-        """Slope of the loss by the central difference."""
-        return (self.above - self.below) / (2 * NUDGE)
-
-
 @dataclass(frozen=True, eq=False)
 class ClipExplanation:
     """All intermediate results for one clip.
@@ -132,6 +98,8 @@ class ClipExplanation:
         The effect of one step of gradient descent.
     weight : Weight or None
         The weight of the last layer with the largest gradient, if that layer is dense.
+    hidden : HiddenChain or None
+        The chain rule down to the weight of the last hidden layer with the largest gradient, if it can be followed.
     """
 
     labels: tuple[str, ...]
@@ -149,9 +117,10 @@ class ClipExplanation:
     grad_log_mel: FloatArray
     descent: Descent
     weight: Weight | None
+    hidden: HiddenChain | None
 
 
-def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExplanation:
+def explain_clip(model: Model, path: Path, label: str | None = None, source: TargetSource = "label") -> ClipExplanation:
     """Run the forward and the backward pass of a network on one clip.
 
     Parameters
@@ -163,6 +132,8 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     label : str, optional
         The true label. By default the name of its folder if that is one of the labels, or else the label that the
         network predicts.
+    source : {"label", "folder"}
+        Where a given label comes from.
 
     Raises
     ------
@@ -190,13 +161,18 @@ def explain_clip(model: Model, path: Path, label: str | None = None) -> ClipExpl
     window, start = fit_window(samples, settings.clip_samples)
     # Weights from elsewhere may be so large that the numbers overflow; that is checked afterwards.
     with np.errstate(all="ignore"):
-        explanation = _explained(model, path, label, window, start / settings.sample_rate, seconds)
+        explanation = _explained(model, path, (label, source), window, start / settings.sample_rate, seconds)
     _check(explanation)
     return explanation
 
 
 def _explained(
-    model: Model, path: Path, label: str | None, window: NDArray[np.float32], start: float, length: float
+    model: Model,
+    path: Path,
+    given: tuple[str | None, TargetSource],
+    window: NDArray[np.float32],
+    start: float,
+    length: float,
 ) -> ClipExplanation:
     """Compute the explanation of one window of sound; parameters as in `ClipExplanation`."""
     settings = model.features
@@ -204,11 +180,15 @@ def _explained(
     log_mel = extractor.log_mel(window[None])
     features = model.standardizer.apply(extractor.cepstra(log_mel))[0]
     network = _in_double_precision(model.network)
-    target, target_source = _target(model.labels, label, path, network.logits(features[None])[0])
+    target, target_source = _target(model.labels, given, path, network.logits(features[None])[0])
     targets = one_hot(np.array([target]), network.classes)[:, 0]
     traced = trace(network, features, targets)
     # The input of the first layer has the shape (width, frames).
     grad_features = traced.passages[0].grad_x.T
+
+    def loss_of(changed: Network) -> float:
+        return _loss(changed, features, traced.targets)[0]
+
     # One step further back: features = (log-mel cosineᵀ - mean) / deviation, so dL/dlog-mel = (dL/dfeatures /
     # deviation) cosine.
     grad_log_mel = grad_features / model.standardizer.deviation
@@ -229,7 +209,8 @@ def _explained(
         grad_features=grad_features,
         grad_log_mel=grad_log_mel,
         descent=_descend(network, features, traced),
-        weight=_weight(network, features, traced),
+        weight=last_weight(network, traced, loss_of),
+        hidden=hidden_chain(network, traced, loss_of),
     )
 
 
@@ -260,10 +241,13 @@ def _in_double_precision(network: Network) -> Network:
     return precise
 
 
-def _target(labels: Sequence[str], label: str | None, path: Path, logits: FloatArray) -> tuple[int, TargetSource]:
+def _target(
+    labels: Sequence[str], given: tuple[str | None, TargetSource], path: Path, logits: FloatArray
+) -> tuple[int, TargetSource]:
+    label, source = given
     folder = path.resolve().parent.name
     if label is not None:
-        return labels.index(label), "label"
+        return labels.index(label), source
     if folder in labels:
         return labels.index(folder), "folder"
     return int(logits.argmax()), "prediction"
@@ -308,34 +292,4 @@ def _descend(network: Network, features: FloatArray, traced: Trace) -> Descent:
         probabilities=probabilities,
         rates=rates,
         losses=np.array([after(tried)[0] for tried in rates]),
-    )
-
-
-def _weight(network: Network, features: FloatArray, traced: Trace) -> Weight | None:
-    """Choose the weight of the last layer with the largest gradient; change it in a copy of the network."""
-    last, *behind = traced.passages[network.last :]
-    if type(last.layer) is not Dense:
-        return None
-    gradients = last.gradients["weight"]
-    candidates = np.abs(gradients[: network.classes])
-    for passage in behind:
-        if isinstance(passage.layer, Merging):
-            # One of several outputs that are merged into one label is not instructive.
-            candidates[passage.layer.into] = 0
-    output, entry = (int(index) for index in np.unravel_index(candidates.argmax(), candidates.shape))
-    nudged = copy.deepcopy(network)
-    view = nudged.parameters.values[last.name]["weight"]
-    value, losses = float(view[output, entry]), []
-    for sign in (1, -1):
-        view[output, entry] = value + sign * NUDGE
-        losses.append(_loss(nudged, features, traced.targets)[0])
-    return Weight(
-        output=output,
-        input=entry,
-        value=value,
-        error=float(last.grad_y[output]),
-        signal=float(last.x[entry]),
-        gradient=float(gradients[output, entry]),
-        above=losses[0],
-        below=losses[1],
     )

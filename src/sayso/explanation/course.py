@@ -16,6 +16,7 @@ from sayso.config import FeatureSettings
 from sayso.corpus.clips import load_clips
 from sayso.corpus.corpus import scan
 from sayso.errors import CorpusError
+from sayso.explanation.surface import Surface, loss_surface
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
 from sayso.features.standardizer import Standardizer
@@ -84,6 +85,8 @@ class Course:
         The network after some of these epochs.
     parameter_count : int
         Number of weights and biases.
+    surface : Surface
+        The loss on the clips for training in a plane through the weights, with the path of the training.
     """
 
     words: tuple[str, ...]
@@ -93,6 +96,7 @@ class Course:
     accuracies: FloatArray
     snapshots: list[Snapshot]
     parameter_count: int
+    surface: Surface
 
 
 def watch_learning(root: Path, words: Sequence[str] = WORDS, epochs: Sequence[int] = EPOCHS, seed: int = 0) -> Course:
@@ -135,6 +139,12 @@ def watch_learning(root: Path, words: Sequence[str] = WORDS, epochs: Sequence[in
                 trainer.step(examples[batch], labels[batch], (epoch - 1 + start / len(order)) / last, rng)
             results.append(_evaluate(network, examples, labels, in_training))
             vectors[epoch] = network.parameters.vector.copy()
+
+        def loss_of(vector: FloatArray) -> float:
+            network.parameters.vector[:] = vector
+            return _loss_and_accuracy(network, examples[in_training], labels[in_training])[0]
+
+        surface = loss_surface(np.stack(list(vectors.values())), loss_of)
     losses, accuracies = np.array(results).transpose(1, 0, 2)
     snapshots = []
     for epoch in epochs:
@@ -143,7 +153,7 @@ def watch_learning(root: Path, words: Sequence[str] = WORDS, epochs: Sequence[in
         low, high = _corners(points)
         weights = first.reshape(HIDDEN, *examples.shape[1:]).copy()
         snapshots.append(Snapshot(epoch, points, low, high, _regions(network, low, high), weights))
-    return Course(tuple(words), labels, in_training, losses, accuracies, snapshots, network.parameter_count)
+    return Course(tuple(words), labels, in_training, losses, accuracies, snapshots, network.parameter_count, surface)
 
 
 def _clips(root: Path, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.bool_]]:
@@ -164,12 +174,15 @@ def _evaluate(
     network: Network, examples: FloatArray, labels: NDArray[np.integer], in_training: NDArray[np.bool_]
 ) -> tuple[list[float], list[float]]:
     """Compute loss and accuracy on the clips for training and on those for validation."""
-    losses, accuracies = [], []
-    for part in (in_training, ~in_training):
-        logits = network.logits(examples[part])
-        losses.append(softmax_cross_entropy(logits.T, one_hot(labels[part], network.classes))[0])
-        accuracies.append(float(np.mean(logits.argmax(axis=1) == labels[part])))
-    return losses, accuracies
+    results = [_loss_and_accuracy(network, examples[part], labels[part]) for part in (in_training, ~in_training)]
+    losses, accuracies = zip(*results, strict=True)
+    return list(losses), list(accuracies)
+
+
+def _loss_and_accuracy(network: Network, examples: FloatArray, labels: NDArray[np.integer]) -> tuple[float, float]:
+    logits = network.logits(examples)
+    loss, _ = softmax_cross_entropy(logits.T, one_hot(labels, network.classes))
+    return loss, float(np.mean(logits.argmax(axis=1) == labels))
 
 
 def _corners(points: FloatArray) -> tuple[FloatArray, FloatArray]:

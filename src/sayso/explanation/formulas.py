@@ -155,7 +155,7 @@ FORMULAS: dict[type[Layer], Formulas] = {
         "m = ∑_t x(t) / T , s^2 = ∑_t (x(t) − m)^2 / T",
         "The gradient is distributed over all frames: equally for the mean, and for the deviation in proportion to a "
         "frame's distance from the mean.",
-        "dL/dx(t) = ( dL/dm + dL/ds (x(t) − m) / s ) / T",
+        "dL/dx(t) = dL/dm / T + dL/ds (x(t) − m) / (s · T)",
         {},
     ),
     Merging: Formulas(

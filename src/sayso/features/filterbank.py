@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import FeatureSettings
+from sayso.extras import require
 
 FloatArray = NDArray[np.float32]
 
@@ -40,7 +41,13 @@ class FeatureTables:
         ----------
         settings : FeatureSettings
             The settings that the tables are for.
+
+        Raises
+        ------
+        MissingPackageError
+            If these are not installed.
         """
+        require("training", "train")
         import librosa
         import scipy.fft
 

@@ -17,7 +17,9 @@ import numpy as np
 from sayso.live.microphone import Microphone
 from sayso.model import shipped
 from sayso.recognition.decision import Detection
-from sayso.recognition.recognizer import Recognizer, WindowScores, load
+from sayso.recognition.recognizer import Recognizer, load
+from sayso.recognition.stream import WindowScores
+from sayso.recognition.wake import SECONDS, WakeGate, waiting_for
 from sayso.sound.stream import CLIPPED, Samples
 
 # Steps whose durations are kept for the quantiles: ten minutes at ten steps a second.
@@ -139,6 +141,8 @@ class Listening:
         Called with each chunk before it is processed.
     gain : float
         Decibels by which the sound is amplified first; what exceeds full scale is clipped.
+    wake : WakeGate, optional
+        The gate that detections must pass, if a wake word is waited for.
 
     Attributes
     ----------
@@ -146,6 +150,10 @@ class Listening:
         Computing time of the steps.
     level : Level
         Level of the latest chunk.
+    wake : WakeGate or None
+        The gate.
+    awake : float
+        Seconds for which commands still count after the wake word; 0 while it is waited for.
     """
 
     def __init__(
@@ -154,18 +162,27 @@ class Listening:
         chunks: Iterable[Samples],
         record: Callable[[Samples], None] | None = None,
         gain: float = 0.0,
+        wake: WakeGate | None = None,
     ) -> None:
         self.pace, self.level = Pace(), Level()
+        self.wake, self.awake = wake, 0.0
         self._factor = np.float32(10 ** (gain / 20))
         self._recognizer, self._chunks, self._record = recognizer, chunks, record
         self._delivered = 0.0
 
     def scores(self) -> Iterator[WindowScores]:
-        """Yield the scores of each step, on one BLAS thread: on several, small products are delayed now and then."""
+        """Yield the scores of each step, with those detections that count.
+
+        One BLAS thread is used: on several, small products are delayed now and then.
+        """
         from threadpoolctl import threadpool_limits
 
+        rate = self._recognizer.model.features.sample_rate
         with threadpool_limits(1, "blas"):
             for window in self._recognizer.scores(self._monitored()):
+                if self.wake:
+                    window = window._replace(detection=self.wake.update(window.detection))
+                    self.awake = self.wake.remaining(window.end / rate)
                 now = time.perf_counter()
                 self.pace.add(now - self._delivered)
                 yield window
@@ -188,6 +205,8 @@ def listen(
     model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
     device: str | int | None = None,
     gain: float = 0.0,
+    wake: str | None = None,
+    seconds: float = SECONDS,
 ) -> Iterator[Detection]:
     """Detect words from a microphone, until the caller stops iterating.
 
@@ -199,22 +218,38 @@ def listen(
         Index of the microphone or part of its name; None is the system's default.
     gain : float
         Decibels by which the sound is amplified.
+    wake : str or None
+        A wake word: a label of the model, or one of the words that it knows within unknown speech, such as "computer".
+        Other words then count only within some seconds after it.
+    seconds : float
+        How many seconds.
 
     Yields
     ------
     detection : Detection
-        Each word as soon as it is detected; its times count from the beginning of the recording.
+        Each word as soon as it is detected; its times count from the beginning of the recording. A wake word is
+        yielded, too: its `since_wake` is 0.
 
     Raises
     ------
     ModelError, MicrophoneError
-        If the model or the microphone cannot be used.
+        If the model or the microphone cannot be used, or the model does not know the wake word.
+    SettingsError
+        If the seconds are out of range.
     """
-    recognizer = model if isinstance(model, Recognizer) else load(model)
+    recognizer, gate = _prepared(model, wake, seconds)
     with Microphone(device, recognizer.model.features.sample_rate) as microphone:
-        for window in Listening(recognizer, microphone.chunks(), gain=gain).scores():
+        for window in Listening(recognizer, microphone.chunks(), gain=gain, wake=gate).scores():
             if window.detection:
                 yield window.detection
+
+
+def _prepared(
+    model: str | os.PathLike[str] | Recognizer, wake: str | None, seconds: float
+) -> tuple[Recognizer, WakeGate | None]:
+    """Return the recogniser, and the gate if a wake word is waited for."""
+    recognizer = model if isinstance(model, Recognizer) else load(model)
+    return (recognizer, None) if wake is None else waiting_for(wake, recognizer, seconds)
 
 
 class BackgroundListener:
@@ -224,7 +259,7 @@ class BackgroundListener:
     ----------
     callback : callable
         Called in that thread with each detection.
-    model, device, gain
+    model, device, gain, wake, seconds
         As for `listen`.
 
     Attributes
@@ -243,12 +278,14 @@ class BackgroundListener:
         model: str | os.PathLike[str] | Recognizer = shipped.DEFAULT,
         device: str | int | None = None,
         gain: float = 0.0,
+        wake: str | None = None,
+        seconds: float = SECONDS,
     ) -> None:
         self.error: Exception | None = None
         self._callback = callback
-        recognizer = model if isinstance(model, Recognizer) else load(model)
+        recognizer, gate = _prepared(model, wake, seconds)
         self.microphone = Microphone(device, recognizer.model.features.sample_rate)
-        self.listening = Listening(recognizer, self.microphone.chunks(), gain=gain)
+        self.listening = Listening(recognizer, self.microphone.chunks(), gain=gain, wake=gate)
         self._thread = threading.Thread(target=self._run, name="sayso", daemon=True)
 
     def __enter__(self) -> Self:

@@ -18,13 +18,20 @@ FORMATS = (".wav", ".flac")
 
 
 def detection_to_dict(detection: Detection) -> dict[str, Any]:
-    """Return a detection as plain values, rounded for printing."""
+    """Return a detection as plain values, rounded for printing.
+
+    Where a wake word is waited for, the first value says whether it is that word or a command.
+    """
+    since = detection.since_wake
+    event = {} if since is None else {"event": "command" if since else "wake"}
     return {
+        **event,
         "label": detection.label,
         "confidence": round(detection.confidence, 4),
         "start": round(detection.start, 3),
         "end": round(detection.end, 3),
         "runners_up": {label: round(probability, 4) for label, probability in detection.runners_up},
+        **({"since_wake": round(since, 3)} if since else {}),
     }
 
 

@@ -94,14 +94,16 @@ def check_name(kind: str, name: str) -> str:
     Raises
     ------
     SettingsError
-        If it is not made of letters and digits of any script, with hyphens and underscores only between them, or is
-        long.
+        If it is not made of letters and digits of any script, or is long. Between them a name may have hyphens and
+        underscores, and a word, which may be a phrase, also apostrophes and spaces.
     """
     composed = unicodedata.normalize("NFC", name)
-    allowed = all(_is_part(character) or character in "-_" for character in composed)
-    if not allowed or not composed or composed != composed.strip("-_"):
+    between = "-_" if kind == "speaker" else "-_'\u2019 "
+    allowed = all(_is_part(character) or character in between for character in composed)
+    if not allowed or not composed or composed != composed.strip(between):
+        others = "- or _" if kind == "speaker" else "-, _, ' or a space"
         raise SettingsError(
-            f"the {kind} {name!r} cannot name a file; give letters and digits, with - or _ only between them"
+            f"the {kind} {name!r} cannot name a file; give letters and digits, with {others} only between them"
         )
     if len(composed.encode()) > LONGEST_NAME:
         raise SettingsError(
@@ -143,7 +145,7 @@ class TakeFiles:
     """
 
     def __init__(self, folder: Path, speaker: str, sample_rate: int, started: datetime) -> None:
-        self._folder, self._rate = folder, sample_rate
+        self.folder, self._speaker, self._rate = folder, speaker, sample_rate
         self._prefix = f"{speaker}_nohash_{started:%Y%m%dT%H%M%S}"
         self._paths: list[Path] = []
 
@@ -156,7 +158,7 @@ class TakeFiles:
             If the file exists or cannot be written.
         """
         number = 1 + sum(path.parent.name == word for path in self._paths)
-        path = self._folder / word / f"{self._prefix}-{number:03d}.wav"
+        path = self.folder / word / f"{self._prefix}-{number:03d}.wav"
         if path.exists():
             raise StorageError(f"{path} exists; give another --speaker or another folder")
         with replacing(path) as file:
@@ -171,6 +173,10 @@ class TakeFiles:
         path = self._paths.pop()
         path.unlink(missing_ok=True)
         return path
+
+    def taken(self, word: str) -> int:
+        """Count the takes of a word by this speaker, also those of earlier sessions."""
+        return len(list((self.folder / word).glob(f"{self._speaker}_nohash_*.wav")))
 
     def counts(self) -> dict[str, int]:
         """Count the saved takes of this session by word."""

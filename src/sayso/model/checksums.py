@@ -1,7 +1,7 @@
 """The SHA-256 of each shipped model and pack; `python scripts/shipped_models/hashes.py` writes this file."""
 
 SHIPPED: dict[str, str] = {
-    "commands": "eb451f572fb9d8a8b00dce27a769a9a9e536f35a8d498ab574cb1fdcde719791",
-    "commands-tiny": "a137c1b524b5df261672a8e57b43089f52cbdb65ce890a14a424659c64d1b3a1",
-    "dense": "4bf44eb98dadbdda1ee03b78f18592c987c352ea7579592d8529cbb50d191523",
+    "commands": "63364a25bfc2b76ff286d92a3e37bdc8db1dc7901c7251a1e0913faf0ce89d56",
+    "commands-tiny": "3351c82816efc50c59868bdea83e6b69c82f640eb9abcfe4aba4703d5e26a098",
+    "dense": "b1950e83460cb703c87885bbb75ec5b773b7cbcc891381df420aa00b03f65a30",
 }

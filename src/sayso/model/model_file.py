@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import DecisionSettings, FeatureSettings, build, check_labels, check_network
-from sayso.config.labels import nfc
+from sayso.config.labels import UNKNOWN, can_be_label, nfc
 from sayso.corpus.digests import packed, unpacked
 from sayso.errors import ModelError, shown, untrusted
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
 from sayso.model import shipped
 from sayso.model.rehearsal import Rehearsal, supports_teaching
-from sayso.nn import Network
+from sayso.nn import Merging, Network
 from sayso.nn.parameters import flatten
 from sayso.system.atomic_files import write_atomically
 from sayso.version import __version__
@@ -33,6 +33,8 @@ MAX_BYTES = 128 * 2**20
 # Bytes of the header, which takes many times as much memory once it is parsed.
 MAX_HEADER = 8 * 2**20
 _KEY = "sayso"
+# Sensitivities at which false alarms are told.
+MOST_POINTS = 1_000
 # Settings of the decision that files of older versions have.
 _FORMER = ("margin", "rearm")
 
@@ -59,6 +61,12 @@ class Model:
         Inputs of the last layer for training examples, with which words can be added.
     digests : ndarray of uint64
         Digests of the clips that the model was trained on or chosen by; empty in files of older versions.
+    parts : dict of str to float
+        Words that the network knows as parts of unknown speech (see `Merging`), in the order of their logits, with the
+        fraction of unknown speech that each was in training. `parts.with_word` makes one a label. Empty in files of
+        older versions.
+    alarms : tuple of (float, float)
+        False alarms per hour of talk at each sensitivity, as far as they were measured.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +79,8 @@ class Model:
     scores: dict[str, Any] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    parts: dict[str, float] = field(default_factory=dict)
+    alarms: tuple[tuple[float, float], ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -98,6 +108,8 @@ class Model:
             "training": self.training,
             "scores": self.scores,
             "versions": versions(),
+            **({"parts": self.parts} if self.parts else {}),
+            **({"alarms": self.alarms} if self.alarms else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             f"network.{name}": array for name, array in self.network.parameters.named().items()
@@ -156,6 +168,8 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             scores=dict(header["scores"]),
             rehearsal=_rehearsal(arrays),
             digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
+            parts=_parts(header.get("parts", {})),
+            alarms=_alarms(header.get("alarms", [])),
         )
         _check(model)
     return model, header
@@ -238,6 +252,23 @@ def _labels(labels: Any) -> tuple[str, ...]:
     return tuple(map(nfc, labels))
 
 
+def _alarms(alarms: Any) -> tuple[tuple[float, float], ...]:
+    """Check the false alarms at each sensitivity."""
+    pairs = [(float(sensitivity), float(rate)) for sensitivity, rate in alarms]
+    if len(pairs) > MOST_POINTS or not all(0 <= sensitivity <= 1 and 0 <= rate < 1e6 for sensitivity, rate in pairs):
+        raise ValueError("the false alarms are not rates at sensitivities from 0 to 1")
+    return tuple(pairs)
+
+
+def _parts(parts: Any) -> dict[str, float]:
+    """Check the words that are parts of unknown speech; that they fit the network is checked later."""
+    if not isinstance(parts, dict) or not all(
+        can_be_label(word) and isinstance(share, float) and 0 < share <= 1 for word, share in parts.items()
+    ):
+        raise ValueError("the parts of unknown speech are not words with a fraction above 0 and at most 1 each")
+    return {nfc(word): share for word, share in parts.items()}
+
+
 def _decision(decision: Any) -> DecisionSettings:
     """Build the settings; those that only older files have are left out."""
     if isinstance(decision, dict):
@@ -288,5 +319,12 @@ def _check(model: Model) -> None:
         inputs, truth = model.rehearsal
         if inputs.shape[1:] != model.network.last_input_shape or truth.max(initial=0) >= len(model.labels):
             raise ValueError("the rehearsal does not fit the network")
+    if model.parts:
+        layers = model.network.chain.layers
+        merged = layers[-1].parts if isinstance(layers[-1], Merging) else 0
+        if not supports_teaching(model.network) or UNKNOWN not in model.labels or merged != len(model.parts):
+            raise ValueError(f"{len(model.parts)} parts of unknown speech are named, but {merged} are merged into it")
+        if set(model.parts) & set(model.labels):
+            raise ValueError("a word is both a label and a part of unknown speech")
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")

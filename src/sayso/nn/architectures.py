@@ -80,16 +80,26 @@ class TdnnArchitecture:
 
     Attributes
     ----------
-    spectral_channels, spectral_kernels, spectral_strides : tuple of int
-        Channels, kernel and stride, both in bands, of each layer over frequency and time. These layers expect MFCC;
-        without any, the stem takes the features as they are.
+    spectral_channels : tuple of int
+        Channels of each layer over frequency and time. These layers expect MFCC; without any, the stem takes the
+        features as they are.
+    spectral_kernels : tuple of int
+        Kernel of each such layer, in bands.
+    spectral_strides : tuple of int
+        Stride of each such layer, in bands.
     stem : int
         Channels of the stem.
-    stem_kernel, stem_stride : int
-        Kernel and stride of the stem, in frames.
-    channels, kernels, strides : tuple of int
-        Channels, kernel (an odd number of frames) and stride of each block; a stride of 2 halves the number of frames,
-        and with it the cost, of all later blocks.
+    stem_kernel : int
+        Kernel of the stem, an odd number of frames.
+    stem_stride : int
+        Stride of the stem, in frames.
+    channels : tuple of int
+        Channels of each block.
+    kernels : tuple of int
+        Kernel of each block, an odd number of frames.
+    strides : tuple of int
+        Stride of each block, in frames; a stride of 2 halves the number of frames, and with it the cost, of all later
+        blocks.
     layers_per_block : int
         Separable convolutions in each block.
     dropout : float

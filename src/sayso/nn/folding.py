@@ -27,13 +27,15 @@ Folded = list[tuple[Layer, dict[str, Any]]]
 """Layers, each with its parameters."""
 
 
-def folded(network: Network) -> Network:
+def folded(network: Network, blocks: bool = True) -> Network:
     """Return a network without dropout and with batch normalisations folded into the linear layers before them.
 
     Parameters
     ----------
     network : Network
         A trained network; it is not modified.
+    blocks : bool
+        Whether depthwise convolutions become `TimeBlocks`, which are faster in NumPy.
 
     Returns
     -------
@@ -41,13 +43,13 @@ def folded(network: Network) -> Network:
         Computes the same logits except for rounding. It accepts inputs of the same shape only and is meant for
         inference, not for further training.
     """
-    layers = _fold(network.chain, network.parameters.values, network.input_shape[::-1])
+    layers = _fold(network.chain, network.parameters.values, network.input_shape[::-1], blocks)
     smaller = Network([layer for layer, _ in layers], network.input_shape, network.parameters.vector.dtype)
     smaller.parameters.assign(_named(layers))
     return smaller
 
 
-def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
+def _fold(chain: Chain, values: Views, shape: Shape, blocks: bool) -> Folded:
     done: Folded = []
     for layer, name, input_shape in zip(chain.layers, chain.names, chain.shapes(shape), strict=False):
         before, learned = done[-1] if done else (None, {})
@@ -55,12 +57,12 @@ def _fold(chain: Chain, values: Views, shape: Shape) -> Folded:
             continue
         if isinstance(layer, BatchNorm) and isinstance(before, Dense | Convolution):
             done[-1] = _absorb(before, learned, layer, values[name])
-        elif isinstance(layer, DepthwiseConvolution):
+        elif blocks and isinstance(layer, DepthwiseConvolution):
             done.append(_in_blocks(layer, values[name]["weight"], input_shape))
         elif isinstance(layer, Chain):
-            done += _fold(layer, values[name], input_shape)
+            done += _fold(layer, values[name], input_shape, blocks)
         elif isinstance(layer, Residual):
-            parts = {key: _fold(inner, values[name][key], input_shape) for key, inner in layer.branches.items()}
+            parts = {key: _fold(inner, values[name][key], input_shape, blocks) for key, inner in layer.branches.items()}
             inside = Residual(*(tuple(inner for inner, _ in part) for part in parts.values()))
             done.append((inside, {key: _named(part) for key, part in parts.items()}))
         else:

@@ -49,6 +49,8 @@ class Detection:
         because of what followed is reported up to `COMPANY` seconds later.
     runners_up : tuple of (str, float)
         The next most probable labels with their probabilities.
+    since_wake : float or None
+        Seconds since the wake word was detected, 0 for the wake word itself; None where none is needed.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Detection:
     start: float
     end: float
     runners_up: tuple[tuple[str, float], ...] = ()
+    since_wake: float | None = None
 
 
 def ranking(labels: Sequence[str], probabilities: NDArray[np.floating], count: int = 3) -> list[tuple[str, float]]:

@@ -7,28 +7,22 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sayso.config import SILENCE, UNKNOWN
-from sayso.errors import ArgumentError, ModelError
-from sayso.features.mfcc import FeatureStream, MfccExtractor
+from sayso.errors import ArgumentError
 from sayso.model import model_file, shipped
 from sayso.model.model_file import Model
-from sayso.nn import Network, streaming
-from sayso.nn.folding import folded
-from sayso.recognition.decision import Decision, Detection, ranking
+from sayso.recognition.decision import Detection, ranking
+from sayso.recognition.scoring import FloatArray, Scorer, Windows
+from sayso.recognition.stream import Steps, Stream, WindowScores
 from sayso.sound import audio
-from sayso.sound.high_pass import high_passed, high_passed_clip
+from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.sources import Source, described
 from sayso.sound.speech import fit_window
-from sayso.sound.stream import reblock
 from sayso.system.workers import in_order
-
-FloatArray = NDArray[np.float32]
 
 # Where more than one window is available, this many go through the network in one call, at half the cost of each alone.
 # A group that is smaller is padded with zeros, as BLAS sums in a different order for each shape of its matrices. With
@@ -36,49 +30,8 @@ FloatArray = NDArray[np.float32]
 # kernel for AVX2 (Haswell, Zen) also treats the columns of one product differently, so that what holds everywhere is
 # that the probabilities agree within 1e-5.
 TOGETHER = 32
-# The newest part of a window is scored on its own only where the words have this much probability in the whole.
-LEAST_WORDS = 0.2
 # A file of up to this many seconds is classified as one clip; in a longer one words are detected.
 LONGEST_CLIP = 2.0
-
-
-class WindowScores(NamedTuple):
-    """The scores of one window of a stream.
-
-    Attributes
-    ----------
-    end : int
-        Where the window ends, in samples from the beginning of the stream; sample `end` is the first one behind it.
-    probabilities : ndarray of float32, shape (labels,)
-        Probability of each label in that window.
-    newest : ndarray of float32, shape (labels,), or None
-        Probability of each label in the newest part of that window, if the model scores it.
-    detection : Detection or None
-        The word that is detected at this step, if any.
-    """
-
-    end: int
-    probabilities: FloatArray
-    newest: FloatArray | None
-    detection: Detection | None
-
-
-class _Group(NamedTuple):
-    """Windows that go through the network together.
-
-    Attributes
-    ----------
-    fronts : ndarray of float32
-        Output of the front of the network for them, from `streaming.WindowStream`.
-    size : int
-        How many are not padding.
-    newest : ndarray of float32, shape (windows, frames, width), or None
-        The windows' features, of which all but the newest part are those of silence.
-    """
-
-    fronts: FloatArray
-    size: int
-    newest: FloatArray | None
 
 
 class Recognizer:
@@ -96,11 +49,7 @@ class Recognizer:
                 f"a Recognizer takes a loaded Model, not {described(model)}; sayso.load takes a path or a name"
             )
         self.model = model
-        self._extractor = MfccExtractor(model.features, model.tables)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._network = folded(model.network)
-            self._back = streaming.back(self._network, self._step_frames)
-        self._words = [index for index, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
+        self._scorer = Scorer(model)
 
     def __repr__(self) -> str:
         return f"<Recognizer with {self.model!r}>"
@@ -128,17 +77,7 @@ class Recognizer:
         ModelError
             If the model's weights are so large that the results are not finite.
         """
-        return self._apply(self._network, self.model.standardizer.apply(self._extractor(windows)))
-
-    def _apply(self, network: Network, windows: FloatArray) -> FloatArray:
-        """Compute the probabilities of windows of a network's inputs, or raise ModelError if they are not finite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            probabilities = network.probabilities(windows)
-        if not np.isfinite(probabilities).all():
-            raise ModelError(
-                "the numbers of the model grow beyond all bounds and give no probabilities; train or fetch it again"
-            )
-        return probabilities.astype(np.float32, copy=False)
+        return self._scorer.probabilities(self._scorer.features(windows))
 
     def classify(self, source: Source | ArrayLike, sample_rate: float | None = None) -> Detection:
         """Recognise the word in one clip of any length, from the window that holds the most sound.
@@ -198,9 +137,9 @@ class Recognizer:
                 clip = high_passed_clip(clip, self.model.features.high_pass, self.model.features.sample_rate)
                 window[:], start = fit_window(clip, length)
                 starts.append(start)
-            features = np.zeros((TOGETHER, *self._network.input_shape), np.float32)
-            features[: len(group)] = self.model.standardizer.apply(self._extractor(windows[: len(group)]))
-            probabilities = self._apply(self._network, features)
+            features = np.zeros((TOGETHER, *self._scorer.network.input_shape), np.float32)
+            features[: len(group)] = self._scorer.features(windows[: len(group)])
+            probabilities = self._scorer.probabilities(features)
             detections += map(self._detection, probabilities, starts, map(len, group))
         return detections
 
@@ -253,66 +192,33 @@ class Recognizer:
                 f"a stream is an iterable of arrays of samples at {self.model.features.sample_rate} Hz, not "
                 f"{described(chunks)}; pass [samples] for one array, and a path to classify"
             )
-        features, step_samples = self.model.features, self._step_frames * self.model.features.hop_samples
-        decision = Decision(self.model.decision, self.labels, features.sample_rate, features.clip)
-        # Half a window of silence before and after puts words at the very edges into the middle of a window. It is
-        # rounded up to whole steps, so that each chunk of a step's length completes a step.
-        margin = np.zeros(-(-features.clip_samples // 2 // step_samples) * step_samples, np.float32)
-        end = features.clip_samples - len(margin)
-        chunks = high_passed(chunks, features.high_pass, features.sample_rate)
-        windows = self._windows(chain([margin], chunks, [margin]), together)
-        for probabilities, newest in in_order(self._score, windows, threads):
-            for number, row in enumerate(probabilities):
-                part = None if newest is None else newest[number]
-                yield WindowScores(end, row, part, decision.update(row, end, part))
-                end += step_samples
+        windows, steps = Windows(self._scorer, together), Steps(self._scorer)
+        for scored in in_order(self._scorer.score, windows.of(chunks), threads):
+            yield from steps.push(scored)
 
-    def _score(self, group: _Group) -> tuple[FloatArray, FloatArray | None]:
-        """Compute the probabilities of a group of windows, and those of their newest parts."""
-        probabilities = self._apply(self._back, group.fronts)[: group.size]
-        if group.newest is None:
-            return probabilities, None
-        # Where no word is in the whole, none is in its newest part, at half the cost.
-        scored = probabilities[:, self._words].sum(axis=1) >= LEAST_WORDS
-        if not scored.any():
-            return probabilities, probabilities
-        newest = self._apply(self._network, group.newest)[: group.size]
-        return probabilities, np.where(scored[:, None], newest, probabilities)
+    def stream(self, sample_rate: float | None = None) -> Stream:
+        """Return a stream into which sound is pushed as it arrives.
 
-    def _windows(self, chunks: Iterable[FloatArray], together: int) -> Iterator[_Group]:
-        """Yield groups of `together` windows, one step apart.
+        Parameters
+        ----------
+        sample_rate : float, optional
+            Samples per second of what will be pushed, 1 kHz to 768 kHz; by default the rate of the model.
 
-        The front of the network and the features process each frame once.
+        Returns
+        -------
+        stream : Stream
+            Its `push` returns the words that are detected with the samples it is given.
+
+        Raises
+        ------
+        ArgumentError, AudioError
+            If the rate is not a number, or outside of these bounds.
         """
-        step, standardizer = self._step_frames, self.model.standardizer
-        length, seen = self.model.features.frames, round(self.model.decision.newest / self.model.features.hop)
-        silence = standardizer.apply(self._extractor(np.zeros((1, self.model.features.clip_samples), np.float32)))[0]
-        # The frames from the beginning of the next window on.
-        kept = np.empty((0, *self._network.input_shape[1:]), np.float32)
-        stream, front = FeatureStream(self._extractor), streaming.WindowStream(self._network, step)
-        # Blocks of whole steps: each frame and each window go through the same sequence of operations, however the
-        # stream was cut.
-        for block in reblock(chunks, step * self.model.features.hop_samples, together):
-            frames = standardizer.apply(stream.push(block))
-            with np.errstate(over="ignore", invalid="ignore"):
-                windows, count = front.push(frames, together)
-            kept = np.concatenate([kept, frames])
-            if not count:
-                continue
-            newest = None
-            if 0 < seen < length:
-                newest = np.repeat(silence[None], together, axis=0)
-                for number in range(count):
-                    end = number * step + length
-                    newest[number, length - seen :] = kept[end - seen : end]
-            kept = kept[count * step :]
-            yield _Group(windows, count, newest)
-
-    @property
-    def _step_frames(self) -> int:
-        """Frames from one step to the next, at most the length of a window, so that no frame is skipped."""
-        step = round(self.model.decision.step / self.model.features.hop)
-        return min(max(step, 1), self.model.features.frames)
+        if not isinstance(sample_rate, int | float | np.number | None):
+            raise ArgumentError(
+                f"a stream takes its sample_rate in Hz, as in stream(48000), not {described(sample_rate)}"
+            )
+        return Stream(self._scorer, sample_rate)
 
 
 def _holds_samples(source: object) -> bool:

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sayso.explanation.clip import NUDGE, ClipExplanation, FloatArray
+from sayso.explanation.by_hand import NUDGE, HiddenChain
+from sayso.explanation.clip import ClipExplanation, FloatArray
 from sayso.explanation.formulas import Formulas, formulas_of
+from sayso.explanation.hardest import Hardest
+from sayso.nn import BatchNorm, Dropout, Flatten, Merging, ReLU, Stack, Tanh
 from sayso.nn.tracing import Passage
 from sayso.report import page
+from sayso.report.explanation_plots import explanation_plots, full_colour
 from sayso.report.mathml import mathml, prose
-from sayso.report.page import BLUE, GREEN, INK, MUTED, ORANGE
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-    from matplotlib.axes import Axes
 
 # A longer vector is drawn in rows of this length.
 ROW = 64
-# Quantile of the absolute values that gets the full colour, so that outliers do not make all others pale.
-FULL_COLOUR = 0.99
-# Dynamic range of the log-mel plot in decibels.
-RANGE = 60.0
-# Number of columns of the waveform plot.
-COLUMNS = 360
-# Number of the most probable labels that have bars in the plots; the tables have all labels.
-MOST_BARS = 40
+# Layers that belong to the block of the layer before them, and that with more layers its blocks are folded.
+ATTACHED, MOST_OPEN = (BatchNorm, ReLU, Tanh, Dropout, Flatten, Stack, Merging), 8
+# Terms of a sum that the page shows.
+MOST_TERMS = 5
 
 PARAMETERS = {"weight": "weights", "bias": "biases", "scale": "scales", "shift": "shifts"}
 BRANCHES = {"layers": "branch f", "shortcut": "shortcut g"}
@@ -80,13 +78,52 @@ class LayerView:
     gradient: Markup | None
     inside: dict[str, list[LayerView]]
 
+
+@dataclass(frozen=True)
+class BlockView:
+    """Layers that are shown together: one that mixes its inputs, and those around it that do not.
+
+    Attributes
+    ----------
+    layers : list of LayerView
+        The layers.
+    main : LayerView
+        The one that mixes its inputs.
+    """
+
+    layers: list[LayerView]
+    main: LayerView
+
     @property
     def identifier(self) -> str:
         """Identifier for links."""
-        return self.number.replace(".", "-")
+        return self.layers[0].number
+
+    @property
+    def numbers(self) -> str:
+        """The number of its layer, or of the first and the last."""
+        first, last = self.layers[0].number, self.layers[-1].number
+        return first if first == last else f"{first}–{last}"
+
+    @property
+    def others(self) -> str:
+        """The names of the other layers."""
+        return ", ".join(layer.formulas.title for layer in self.layers if layer is not self.main)
+
+    @property
+    def activation(self) -> Markup | None:
+        """The picture of its output."""
+        return next((layer.activation for layer in reversed(self.layers) if layer.activation), None)
+
+    @property
+    def gradient(self) -> Markup | None:
+        """The picture of the gradient with respect to its input."""
+        return next((layer.gradient for layer in self.layers if layer.gradient), None)
 
 
-def explanation_page(explanation: ClipExplanation, source: str, model: str, animate: bool = False) -> str:
+def explanation_page(
+    explanation: ClipExplanation, source: str, model: str, animate: bool = False, found: Hardest | None = None
+) -> str:
     """Render the page.
 
     Parameters
@@ -97,32 +134,12 @@ def explanation_page(explanation: ClipExplanation, source: str, model: str, anim
         Names of the clip and of the model.
     animate : bool
         Whether the page has buttons to step through it.
+    found : Hardest, optional
+        How the clip was found, if it was not given.
     """
     trace, labels = explanation.trace, explanation.labels
     with page.style():
-        plots = {
-            "waveform": _waveform(explanation),
-            "log_mel": _log_mel(explanation),
-            "features": _features(explanation),
-            "logits": _bars(
-                explanation, trace.logits, "logit", f"Logits, the highest for {labels[int(trace.logits.argmax())]}"
-            ),
-            "probabilities": _bars(
-                explanation, 100 * trace.probabilities, "probability (%)", "Probabilities, as in the table"
-            ),
-            "error": _error(explanation),
-            "norms": _norms(trace.passages),
-            "feature_gradient": _overlay(
-                explanation.features, explanation.grad_features, explanation, "coefficient" if explanation.cepstral
-                else "mel band", "Gradient of the loss with respect to the features, on top of them",
-            ),
-            "log_mel_gradient": _overlay(
-                explanation.log_mel, explanation.grad_log_mel, explanation, "mel band",
-                "Gradient of the loss with respect to the log-mel energies, on top of them",
-            ) if explanation.cepstral else None,
-            "descent": _descent(explanation),
-            "changed": _changed(explanation),
-        }  # fmt: skip
+        plots = explanation_plots(explanation)
     order = np.argsort(trace.probabilities)[::-1]
     return page.render(
         "explanation.html",
@@ -135,7 +152,12 @@ def explanation_page(explanation: ClipExplanation, source: str, model: str, anim
         predicted=labels[int(trace.probabilities.argmax())],
         predicted_after=labels[int(explanation.descent.probabilities.argmax())],
         order=[int(index) for index in order],
-        layers=[_layer(passage, str(place)) for place, passage in enumerate(trace.passages, 1)],
+        blocks=_blocks(trace.passages),
+        folded=len(trace.passages) > MOST_OPEN,
+        hidden=explanation.hidden,
+        sums=_sums(explanation.hidden, labels) if explanation.hidden else [],
+        formulas_of=formulas_of,
+        found=found,
         plots=plots,
         player=page.sound(explanation.samples, explanation.sample_rate, f"The clip, {source}"),
         source=source,
@@ -144,6 +166,42 @@ def explanation_page(explanation: ClipExplanation, source: str, model: str, anim
         mathml=mathml,
         prose=prose,
     )
+
+
+def _blocks(passages: Sequence[Passage]) -> list[BlockView]:
+    """Group layers: each that mixes its inputs starts a block, except behind nothing but attached ones."""
+    groups: list[list[int]] = [[]]
+    for place, passage in enumerate(passages):
+        mixes = not isinstance(passage.layer, ATTACHED)
+        if mixes and any(not isinstance(passages[other].layer, ATTACHED) for other in groups[-1]):
+            groups.append([])
+        groups[-1].append(place)
+    blocks = []
+    for group in groups:
+        layers = [_layer(passages[place], str(place + 1)) for place in group]
+        mixing = [view for view, place in zip(layers, group, strict=True)
+                  if not isinstance(passages[place].layer, ATTACHED)]  # fmt: skip
+        blocks.append(BlockView(layers, (mixing or layers)[0]))
+    return blocks
+
+
+def _sums(hidden: HiddenChain, labels: Sequence[str]) -> list[dict[str, object]]:
+    """Prepare the sums over the outputs: the largest terms with the names of their outputs, and the rest together."""
+    tables = []
+    for total in hidden.sums:
+        shown, rest = total.terms[:MOST_TERMS], total.terms[MOST_TERMS:]
+        names = [
+            labels[term.output] if term.output < len(labels) else f"part {term.output - len(labels) + 1}"
+            for term in shown
+        ]
+        tables.append({
+            "input": total.input + 1,
+            "total": total.total,
+            "terms": list(zip(names, shown, strict=True)),
+            "others": len(rest),
+            "rest": sum(term.product for term in rest),
+        })  # fmt: skip
+    return tables
 
 
 def _layer(passage: Passage, number: str) -> LayerView:
@@ -187,7 +245,7 @@ def _shape(values: FloatArray) -> str:
 
 def _picture(values: FloatArray, alt: str) -> Markup:
     """Draw activations or gradients: time to the right, channels (and the bands of each) upwards; a vector in rows."""
-    limit = _limit(values)
+    limit = full_colour(values)
     if values.ndim == 1:
         rows = -(-len(values) // ROW)
         folded = np.zeros(rows * ROW if rows > 1 else len(values))
@@ -196,149 +254,3 @@ def _picture(values: FloatArray, alt: str) -> Markup:
         values = folded.reshape(rows, -1)[::-1]
     values = values.reshape(-1, values.shape[-1])
     return page.picture(values, f"{alt}; full colour: {page.number(limit)} or more", limit)
-
-
-def _limit(values: FloatArray) -> float:
-    """Choose the absolute value that gets the full colour."""
-    absolute = np.abs(values)
-    return float(np.quantile(absolute, FULL_COLOUR)) or float(absolute.max()) or 1.0
-
-
-def _new(height: float) -> tuple[Any, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(page.WIDTH, height))
-    return figure, figure.subplots()
-
-
-def _seconds(explanation: ClipExplanation) -> float:
-    return len(explanation.samples) / explanation.sample_rate
-
-
-def _waveform(explanation: ClipExplanation) -> Markup:
-    figure, axes = _new(1.5)
-    parts = np.array_split(explanation.samples, COLUMNS)
-    times = np.linspace(0, _seconds(explanation), COLUMNS)
-    axes.fill_between(times, [part.min() for part in parts], [part.max() for part in parts], color=BLUE, linewidth=0.5)
-    axes.set(xlabel="time (s)", ylabel="sound pressure", xlim=(0, times[-1]))
-    return page.svg(figure, "Waveform of the clip: sound pressure over time")
-
-
-def _image(
-    axes: Axes, values: FloatArray, explanation: ClipExplanation, limit: float, scale: page.Scale, alpha: float = 1.0
-) -> None:
-    """Draw an array of shape (frames, rows): time to the right, coefficients or bands upwards."""
-    extent = (0.0, _seconds(explanation), -0.5, values.shape[1] - 0.5)
-    axes.imshow(
-        values.T, cmap=page.colormap(scale), vmin=-limit, vmax=limit, origin="lower", aspect="auto", extent=extent,
-        interpolation="none", alpha=alpha if alpha < 1 else None,
-    )  # fmt: skip
-    axes.set(xlabel="time (s)")
-
-
-def _log_mel(explanation: ClipExplanation) -> Markup:
-    figure, axes = _new(2.3)
-    _image(axes, _loudness(explanation.log_mel), explanation, 1, "signed")
-    axes.set(ylabel="mel band, low to high")
-    return page.svg(figure, "Log-mel energies of the clip: the level of each band in each frame; stronger is louder")
-
-
-def _loudness(log_mel: FloatArray) -> FloatArray:
-    """Scale decibels to the range from 0 to 1."""
-    loudness: FloatArray = np.clip(1 + (log_mel - log_mel.max()) / RANGE, 0, 1)
-    return loudness
-
-
-def _features(explanation: ClipExplanation) -> Markup:
-    figure, axes = _new(2.3)
-    _image(axes, explanation.features, explanation, _limit(explanation.features), "signed")
-    axes.set(ylabel="coefficient" if explanation.cepstral else "mel band")
-    return page.svg(figure, "Input of the network: orange is above the mean of the training clips, blue below")
-
-
-def _overlay(
-    values: FloatArray, gradient: FloatArray, explanation: ClipExplanation, rows: str, alt: str
-) -> Markup:  # fmt: skip
-    figure, axes = _new(2.6)
-    background = _loudness(values) if values is explanation.log_mel else np.abs(values) / _limit(values)
-    _image(axes, np.clip(background, 0, 1), explanation, 1, "grey", 0.55)
-    _image(axes, gradient, explanation, _limit(gradient), "signed")
-    axes.set(ylabel=rows)
-    return page.svg(figure, f"{alt}: orange where an increase would raise the loss, blue where it would lower the loss")
-
-
-def _drawn(explanation: ClipExplanation) -> list[int]:
-    """Return the positions of the labels that have bars: all, or of very many the true and the most probable ones."""
-    ranking = np.argsort(-explanation.trace.probabilities)
-    return sorted({explanation.target, *ranking[:MOST_BARS].tolist()})
-
-
-def _bars(explanation: ClipExplanation, values: FloatArray, unit: str, alt: str, above: str = BLUE) -> Markup:
-    drawn = _drawn(explanation)
-    figure, axes = _new(0.7 + 0.19 * len(drawn))
-    colours = [above if value > 0 else BLUE for value in values[drawn]]
-    axes.barh(range(len(drawn)), values[drawn], color=colours, height=0.7)
-    page.name_ticks(axes.yaxis, [explanation.labels[position] for position in drawn])
-    axes.invert_yaxis()
-    axes.axvline(0, color=MUTED, linewidth=0.8)
-    axes.locator_params(axis="x", nbins=4)
-    axes.set(xlabel=unit)
-    axes.tick_params(axis="y", length=0)
-    return page.svg(figure, alt)
-
-
-def _error(explanation: ClipExplanation) -> Markup:
-    target = explanation.labels[explanation.target]
-    alt = f"The error at each output: {target} should rise, all others should fall, as in the table"
-    return _bars(explanation, explanation.trace.error, "should rise  ←  error p − t  →  should fall", alt, ORANGE)
-
-
-def _norms(passages: Sequence[Passage]) -> Markup:
-    figure, axes = _new(2.2)
-    norms = [float(np.linalg.norm(passage.grad_x)) for passage in passages]
-    norms.append(float(np.linalg.norm(passages[-1].grad_y)))
-    places = list(range(1, len(norms) + 1))
-    axes.plot(places, norms, color=ORANGE, marker="o", markersize=4)
-    if min(norms) > 0:
-        axes.set_yscale("log")
-        page.plain_powers(axes.yaxis)
-    axes.set(xlabel="input of layer (L: logits)", ylabel="norm of the gradient")
-    # Only some of many layers have space for a number.
-    every = -(-len(places) // 12)
-    numbers = [place for place in places[:-1:every] if place <= places[-1] - every]
-    axes.set_xticks([*numbers, places[-1]], [*map(str, numbers), "L"])
-    axes.grid(axis="y")
-    # The backward pass goes from right to left.
-    axes.annotate(
-        "", (0.25, 0.96), (0.75, 0.96), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "color": MUTED}
-    )
-    return page.svg(figure, "Norm of the gradient at each layer, from the logits back to the features")
-
-
-def _descent(explanation: ClipExplanation) -> Markup:
-    descent = explanation.descent
-    figure, axes = _new(2.6)
-    line = descent.loss - descent.rates * descent.gradient_norm**2
-    axes.plot(descent.rates, descent.losses, color=BLUE, label="loss")
-    axes.plot(descent.rates, line, color=ORANGE, linestyle="--", label="linear approximation")
-    axes.plot([0], [descent.loss], "o", color=INK, label="before")
-    axes.plot([descent.learning_rate], [descent.new_loss], "o", color=GREEN, label="after")
-    axes.set(xlabel="learning rate η", ylabel="loss (nats)", ylim=(min(0.0, float(line.min())), None))
-    axes.grid(axis="y")
-    axes.legend(loc="upper right")
-    return page.svg(figure, "The loss against the learning rate of the step, with its linear approximation")
-
-
-def _changed(explanation: ClipExplanation) -> Markup:
-    drawn = _drawn(explanation)
-    places = np.arange(len(drawn))
-    before, after = 100 * explanation.trace.probabilities[drawn], 100 * explanation.descent.probabilities[drawn]
-    figure, axes = _new(0.9 + 0.26 * len(drawn))
-    axes.barh(places - 0.2, before, 0.36, color=MUTED, label="before")
-    axes.barh(places + 0.2, after, 0.36, color=GREEN, label="after one step")
-    page.name_ticks(axes.yaxis, [explanation.labels[position] for position in drawn])
-    axes.invert_yaxis()
-    axes.set(xlabel="probability (%)")
-    axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower right")
-    return page.svg(figure, "Probabilities before and after the step, as in the table")

@@ -11,6 +11,7 @@ from typing import Self
 
 from sayso.config import SILENCE
 from sayso.evaluation.measure import CHOSEN_BY, Measured, predict, seconds_per_clip
+from sayso.extras import require
 from sayso.recognition.recognizer import Recognizer
 from sayso.report import page
 from sayso.report.model_page import Subject, draw, render
@@ -34,11 +35,14 @@ class LiveReport:
 
     Raises
     ------
+    MissingPackageError
+        If the packages that draw it are not installed.
     StorageError
         If the page cannot be written.
     """
 
     def __init__(self, path: Path, name: str) -> None:
+        require("a report on the training", "report")
         check_writable(path)
         self._path = path
         self._name = name

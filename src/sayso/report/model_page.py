@@ -53,7 +53,7 @@ class Subject:
     card : str or None
         Text of the model card, if there is one next to the file.
     epochs : int or None
-        Largest number of epochs, while the training is running.
+        Planned number of epochs, while the training is running.
     """
 
     name: str
@@ -71,7 +71,7 @@ def draw(subject: Subject) -> list[Plot]:
     drawn: list[Plot] = []
     record = training_of(model.training)
     if record.history:
-        drawn += training_plots(record.history, record.best_epoch or 0, record.layers)
+        drawn += training_plots(record.history, record.best_epoch or 0, record.layers, subject.epochs)
     if measured:
         evaluation = measured.predictions.evaluation
         drawn += [plots.confusion(evaluation), plots.words(evaluation), plots.reliability(measured.predictions)]
@@ -98,6 +98,7 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
     """
     model, measured = subject.model, subject.measured
     evaluation = measured.predictions.evaluation if measured else None
+    worst = _worst(model, measured) if measured else []
     figures = {plot.name: {"svg": page.svg(plot.figure, plot.alt), "caption": plot.caption} for plot in drawn}
     return page.render(
         "report.html",
@@ -109,20 +110,27 @@ def render(subject: Subject, drawn: Sequence[Plot]) -> str:
         layers=layer_rows(model.network),
         evaluation=evaluation,
         mistakes=evaluation.mistakes[:MISTAKES] if evaluation else [],
-        worst=_worst(model, measured) if measured else [],
+        worst=worst,
         millions=f"{page.number(model.network.multiply_adds / 1e6, 2)} million",
         reload=round(1000 * RELOAD),
         ms=f"{page.number(1000 * subject.seconds, 2)} ms" if subject.seconds else "",
-        sections={
-            "model": "Model",
-            "training": "Training",
-            "accuracy": "Accuracy",
-            **({"mistakes": "Least certain clips"} if measured else {}),
-            "cost": "Computational cost",
-            "origin": "Training data and settings",
-        },
+        sections=_sections(subject, worst),
         SILENCE=SILENCE,
     )
+
+
+def _sections(subject: Subject, worst: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the sections of the page in their order, each with its title: first how good the model is, then how made.
+
+    While the training runs there is little to say of the result, so its curves come first.
+    """
+    sections = {"accuracy": "Accuracy"}
+    if worst:
+        right = all(clip["correct"] for clip in worst)
+        sections["mistakes"] = "Least certain clips" if right else "Mistakes and least certain clips"
+    training = {"training": "Training"}
+    sections = training | sections if subject.epochs else sections | training
+    return {**sections, "model": "Model", "cost": "Computational cost", "origin": "Training data and settings"}
 
 
 def _worst(model: Model, measured: Measured) -> list[dict[str, Any]]:

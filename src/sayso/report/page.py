@@ -235,8 +235,12 @@ def plain_powers(axis: Axis) -> None:
     """Write the numbers of a logarithmic axis as plain text: by default Matplotlib writes them as formulas."""
     from matplotlib.ticker import LogFormatter
 
-    axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return number(x) if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def picture(values: NDArray[Any], alt: str, limit: float | None = None, scale: Scale = "signed") -> Markup:

@@ -28,6 +28,8 @@ MOST_OPAQUE = 0.42
 DPI = 300
 # Pixels of a PNG: the confusion matrix of very many labels has a lower resolution.
 MOST_PIXELS = 40e6
+# Misses in percent, and false alarms per hour, that the plot of a stream shows: with more, a model is of no use.
+MOST_MISSES, MOST_ALARMS = 50.0, 1000.0
 # Width and height of the label of a threshold, in inches.
 LABEL = np.array([0.3, 0.12])
 
@@ -62,10 +64,12 @@ def small_axes(height: float = 2.5) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def epochs_axis(axes: Axes, grid: bool = True) -> None:
-    """Label an axis of epochs with integers."""
+def epochs_axis(axes: Axes, planned: int | None = None, grid: bool = True) -> None:
+    """Label an axis of epochs with integers; while a training runs, it has all planned epochs and stays as it is."""
     from matplotlib.ticker import MaxNLocator
 
+    if planned:
+        axes.set_xlim(0.5, planned + 0.5)
     # Few, as the axes of some plots are narrow.
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(grid)
@@ -230,40 +234,64 @@ def clip_trade_off(curve: Sequence[TradeOff], in_use: TradeOff) -> Plot:
 
 def stream_trade_off(curve: Sequence[tuple[float, StreamScore]], in_use: StreamScore) -> Plot:
     """Plot misses against false alarms per hour for all thresholds, and mark the thresholds of the model."""
+    name = "one threshold for all words"
+    return _trade_offs("stream", "", {name: curve}, [(in_use.false_alarm_rate, in_use)])
+
+
+def running_trade_off(
+    curves: Mapping[str, Sequence[tuple[float, StreamScore]]], rate: float, in_use: Mapping[str, StreamScore]
+) -> Plot:
+    """Plot misses in streams against false alarms per hour of running speech, which `rate` is for the model's own."""
+    return _trade_offs("running", " of talk", curves, [(rate, score) for score in in_use.values()])
+
+
+def _trade_offs(
+    name: str,
+    of: str,
+    curves: Mapping[str, Sequence[tuple[float, StreamScore]]],
+    in_use: Sequence[tuple[float, StreamScore]],
+) -> Plot:
     figure, axes = small_axes(3.0)
-    rates = [score.false_alarm_rate for _, score in curve]
-    misses = [100 * score.miss_rate for _, score in curve]
-    axes.plot(rates, misses, color=BLUE, marker=".", label="one threshold for all words")
+    points = {
+        label: [(tried, score.false_alarm_rate, 100 * score.miss_rate) for tried, score in curve]
+        for label, curve in curves.items()
+    }
+    for (label, curve), colour in zip(points.items(), (BLUE, GREEN), strict=False):
+        _, rates, misses = zip(*curve, strict=True)
+        axes.plot(rates, misses, color=colour, marker=".", label=label)
     axes.plot(
-        [in_use.false_alarm_rate],
-        [100 * in_use.miss_rate],
+        [rate for rate, _ in in_use],
+        [100 * score.miss_rate for _, score in in_use],
         "o",
         color=ORANGE,
         markersize=7,
         label="thresholds of the model",
     )
-    hours, spoken = curve[0][1].hours, curve[0][1].words
+    first = next(iter(curves.values()))
+    hours, spoken = first[0][1].hours, first[0][1].words
+    most = max(miss for curve in points.values() for _, _, miss in curve)
+    loudest = max(rate for curve in points.values() for _, rate, _ in curve)
     axes.set(
         title="Misses and false alarms",
-        xlabel=f"false alarms per hour ({hours:.1f} h, {spoken} words)",
+        xlabel=f"false alarms per hour{of} ({hours:.1f} h, {spoken} words)",
         ylabel="misses (% of words)",
-        ylim=(0, max(min(100.0, 1.1 * max(misses)), 5.0)),
+        ylim=(0, max(min(MOST_MISSES, 1.1 * most), 5.0)),
     )
-    # Below one alarm in the whole stream the scale is linear, so that zero has a place on it.
+    # Below one alarm in all the hours the scale is linear, so that zero has a place on it.
     axes.set_xscale("symlog", linthresh=1 / hours)
     plain_powers(axes.xaxis)
-    axes.set_xlim(0, None)
+    axes.set_xlim(0, min(max(MOST_ALARMS, *(2 * rate for rate, _ in in_use)), max(1.1 * loudest, 1 / hours)))
     axes.grid(True)
     legend(axes)
-    # A label that would overlap the previous one is left out.
+    # The thresholds are even in log-odds: every fourth is labelled, unless that would overlap the previous label.
     last = np.full(2, -np.inf)
-    for (tried, _), rate, miss in zip(curve, rates, misses, strict=True):
+    for tried, rate, miss in next(iter(points.values()))[::4]:
         place = axes.transData.transform((rate, miss))
-        if round(tried * 10, 3).is_integer() and (np.abs(place - last) > LABEL * figure.dpi).any():
-            axes.annotate(f"{tried:.2f}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
+        if (np.abs(place - last) > LABEL * figure.dpi).any():
+            axes.annotate(f"{tried:.3g}", (rate, miss), (4, 4), textcoords="offset points", color=MUTED, fontsize=7)
             last = place
-    alt = f"Misses against false alarms per hour, over {hours:.1f} hours, at {len(curve)} thresholds."
-    return Plot("stream", figure, alt)
+    alt = f"Misses against false alarms per hour{of}, over {hours:.1f} hours, at {len(first)} thresholds."
+    return Plot(name, figure, alt)
 
 
 def save_confusion(evaluation: Evaluation, path: Path) -> None:

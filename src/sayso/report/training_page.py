@@ -8,7 +8,7 @@ import numpy as np
 
 from sayso.explanation.course import Course, FloatArray, Snapshot
 from sayso.report import page
-from sayso.report.page import BLUE, MUTED, ORANGE
+from sayso.report.page import BLUE, INK, MUTED, ORANGE
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -24,6 +24,8 @@ REGION = 72
 SIDE = 1000
 # Least horizontal and vertical distance between two names in the map.
 SPACING = (110, 38)
+# Levels of the contour lines of the loss surface, and the least loss that they tell apart, in nats.
+LEVELS, LEAST_LOSS = 12, 1e-3
 # Quantile of the absolute weights that gets the full colour.
 FULL_COLOUR = 0.995
 
@@ -43,12 +45,14 @@ def training_page(course: Course) -> str:
     limit = float(np.quantile(np.abs(final.weights), FULL_COLOUR)) or 1.0
     with page.style():
         curves, left, right = _curves(course)
+        surface, markers = _surface(course)
     snapshots = [
         {
             "epoch": snapshot.epoch,
             "loss": [page.number(loss) for loss in course.losses[snapshot.epoch]],
             "accuracy": [page.percent(accuracy) for accuracy in course.accuracies[snapshot.epoch]],
             "mark": round(100 * (left + (right - left) * snapshot.epoch / final.epoch), 2),
+            "marker": markers[snapshot.epoch],
             "width": page.number(snapshot.high[0] - snapshot.low[0], 2),
             "points": _places(snapshot, snapshot.points).tolist(),
             "names": _names(course, snapshot),
@@ -70,6 +74,8 @@ def training_page(course: Course) -> str:
         validation_losses=course.losses[:, 1],
         chance_loss=np.log(len(course.words)),
         curves=curves,
+        surface=surface,
+        share=course.surface.share,
     )
 
 
@@ -117,3 +123,36 @@ def _curves(course: Course) -> tuple[Markup, float, float]:
     figure.draw_without_rendering()
     ends = upper.transData.transform([(0, 0), (epochs[-1], 0)])[:, 0] / figure.bbox.width
     return page.svg(figure, alt), float(ends[0]), float(ends[1])
+
+
+def _surface(course: Course) -> tuple[Markup, list[tuple[float, float]]]:
+    """Plot the loss surface and the path on it; also return the place of each epoch in percent of width and height."""
+    from matplotlib.figure import Figure
+
+    surface = course.surface
+    # One unit is as long upward as across, so that angles are right.
+    ratio = float(np.clip(np.ptp(surface.upward) / np.ptp(surface.across), 0.3, 1.1))
+    figure = Figure(figsize=(page.WIDTH, 0.6 + 3 * ratio))
+    axes = figure.subplots()
+    # The loss spans orders of magnitude, so the levels are spread over its logarithm.
+    low, high = max(float(surface.losses.min()), LEAST_LOSS), float(surface.losses.max())
+    levels = np.geomspace(low, max(high, 2 * low), LEVELS)
+    logarithms = np.log(np.maximum(surface.losses, low) / low) / np.log(levels[-1] / low)
+    axes.imshow(
+        logarithms, cmap=page.colormap("grey"), vmin=-1, vmax=1, origin="lower", aspect="equal",
+        interpolation="bilinear", extent=(surface.across[0], surface.across[-1], surface.upward[0], surface.upward[-1]),
+    )  # fmt: skip
+    lines = axes.contour(surface.across, surface.upward, np.maximum(surface.losses, low), levels[1:-1], colors=MUTED,
+                         linewidths=0.6)  # fmt: skip
+    axes.clabel(lines, levels[LEVELS // 2 : -1 : 2], fontsize=6.5, fmt=lambda level: page.number(level, 2))
+    axes.plot(*surface.path.T, color=ORANGE, linewidth=1.2, marker=".", markersize=4)
+    axes.annotate("start", surface.path[0], (-4, 4), textcoords="offset points", ha="right", color=INK)
+    axes.annotate("end", surface.path[-1], (4, 4), textcoords="offset points", color=INK)
+    axes.set(xlabel="from the first to the last weights", ylabel="largest deviation from that line")
+    figure.draw_without_rendering()
+    places = axes.transData.transform(surface.path) / figure.bbox.size
+    alt = (
+        "The training loss at the points of a plane through the weights, with contour lines, and the path of the "
+        f"training from a loss of {page.number(course.losses[0, 0])} to {page.number(course.losses[-1, 0])} on it"
+    )
+    return page.svg(figure, alt), [(round(100 * x, 2), round(100 * (1 - y), 2)) for x, y in places]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def training_plots(history: Sequence[EpochRow], best_epoch: int, layers: Sequence[str]) -> list[Plot]:
+def training_plots(
+    history: Sequence[EpochRow], best_epoch: int, layers: Sequence[str], planned: int | None = None
+) -> list[Plot]:
     """Plot the history of a training, as far as it was recorded.
 
     Parameters
@@ -29,10 +31,14 @@ def training_plots(history: Sequence[EpochRow], best_epoch: int, layers: Sequenc
         The epoch whose weights were kept; 0 if there is none yet.
     layers : sequence of str
         Names of the layers whose gradient norms are in the history.
+    planned : int, optional
+        Number of epochs that the axes have while the training runs; by default those of the history.
     """
     plots = [_loss(history, best_epoch), _accuracy(history, best_epoch), _learning_rate(history), _gradient(history)]
+    for plot in plots:
+        epochs_axis(plot.figure.axes[0], planned)
     if layers and all(len(row.layer_gradient_norms) == len(layers) for row in history):
-        plots.append(_layers(history, layers))
+        plots.append(_layers(history, layers, planned))
     return plots
 
 
@@ -46,7 +52,6 @@ def _draw_loss(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> None
     _mark(axes, best_epoch)
     axes.set(title="Loss", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     legend(axes)
-    epochs_axis(axes)
 
 
 def _draw_accuracy(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> None:
@@ -59,7 +64,6 @@ def _draw_accuracy(axes: Axes, history: Sequence[EpochRow], best_epoch: int) -> 
     _mark(axes, best_epoch)
     axes.set(title="Accuracy", xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 101))
     legend(axes)
-    epochs_axis(axes)
 
 
 def _loss(history: Sequence[EpochRow], best_epoch: int) -> Plot:
@@ -91,7 +95,6 @@ def _learning_rate(history: Sequence[EpochRow]) -> Plot:
     rates = [row.learning_rate for row in history]
     axes.plot([row.epoch for row in history], rates, color=PURPLE, marker=_marker(history))
     axes.set(title="Learning rate", xlabel="epoch", ylabel="at the end of the epoch", ylim=(0, None))
-    epochs_axis(axes)
     alt = f"The learning rate of each epoch, at most {number(max(rates))}, {number(rates[-1])} at the end."
     return Plot("learning_rate", figure, alt, "The size of the steps of gradient descent.")
 
@@ -101,12 +104,11 @@ def _gradient(history: Sequence[EpochRow]) -> Plot:
     norms = [row.gradient_norm for row in history]
     axes.plot([row.epoch for row in history], norms, color=PURPLE, marker=_marker(history))
     axes.set(title="Gradient norm", xlabel="epoch", ylabel="mean Euclidean norm", ylim=(0, None))
-    epochs_axis(axes)
     alt = f"The norm of the gradient goes from {number(norms[0])} in the first epoch to {number(norms[-1])} at the end."
     return Plot("gradient_norm", figure, alt, "How steep the loss is at the current weights.")
 
 
-def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
+def _layers(history: Sequence[EpochRow], layers: Sequence[str], planned: int | None) -> Plot:
     """Plot the gradient norm of each layer in each epoch as colours on a logarithmic scale."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -128,7 +130,7 @@ def _layers(history: Sequence[EpochRow], layers: Sequence[str]) -> Plot:
     axes.set(title="Gradient norm of each layer", xlabel="epoch")
     name_ticks(axes.yaxis, [short_name(layer) for layer in layers], fontsize=6.5)
     axes.tick_params(axis="y", length=0)
-    epochs_axis(axes, grid=False)
+    epochs_axis(axes, planned, grid=False)
     bar = figure.colorbar(picture, ax=axes, aspect=40, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6.5)
@@ -179,4 +181,6 @@ def save_learning_curve(history: Sequence[EpochRow], best_epoch: int, path: Path
         left, right = figure.subplots(1, 2)
         _draw_loss(left, history, best_epoch)
         _draw_accuracy(right, history, best_epoch)
+        for axes in (left, right):
+            epochs_axis(axes)
         save(figure, path)

@@ -6,8 +6,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sayso.errors import ArgumentError, AudioError
-from sayso.sound.sources import described
+from sayso.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
 
@@ -71,43 +70,77 @@ def block_length(seconds: float, rate: float, channels: int) -> int:
     return max(1, min(round(seconds * rate), MOST_AT_ONCE // channels))
 
 
+class Resampler:
+    """Resamples a stream as it comes, with soxr's high quality; the result does not depend on how it is cut.
+
+    Parameters
+    ----------
+    rate, sample_rate : float
+        Its sample rate and the wanted one, in Hz; if they are equal the stream is passed on unchanged.
+    """
+
+    def __init__(self, rate: float, sample_rate: float) -> None:
+        self._stream: Any = None
+        if rate != sample_rate:
+            import soxr
+
+            self._stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+
+    def push(self, samples: Samples, last: bool = False) -> Samples:
+        """Return the samples that are complete now; some are held back until more come, or these are the `last`."""
+        if self._stream is None:
+            return samples
+        resampled: Samples = self._stream.resample_chunk(samples, last=last)
+        return resampled
+
+
 def resampled(blocks: Iterable[Samples], rate: float, sample_rate: float) -> Iterator[Samples]:
-    """Resample a stream block by block, with soxr's high quality.
+    """Resample a stream block by block.
 
     Parameters
     ----------
     blocks : iterable of ndarray of float32, shape (n,)
-        The stream; the result does not depend on how it is cut into blocks.
+        The stream.
     rate, sample_rate : float
-        Its sample rate and the wanted one, in Hz; if they are equal the blocks are passed on unchanged.
+        As for `Resampler`.
 
     Yields
     ------
     ndarray of float32, shape (m,)
         The next samples; sometimes none, because the resampler holds some back.
     """
-    if rate == sample_rate:
-        yield from blocks
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    resampler = Resampler(rate, sample_rate)
     for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+        yield resampler.push(block)
+    if rate != sample_rate:
+        yield resampler.push(np.empty(0, np.float32), last=True)
 
 
-def reblock(chunks: Iterable[Samples], step: int, together: int = 1) -> Iterator[Samples]:
-    """Cut a stream into blocks of `together` steps; the rest at the end is padded with zeros to whole steps."""
-    size = step * together
-    rest = np.empty(0, np.float32)
-    for chunk in chunks:
-        if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
-            shape = f"an array of shape {chunk.shape}" if isinstance(chunk, np.ndarray) else described(chunk)
-            raise ArgumentError(f"a chunk of a stream is an array of samples of shape (samples,), not {shape}")
-        rest = np.concatenate([rest, chunk])
-        whole = len(rest) // size * size
-        yield from (rest[start : start + size] for start in range(0, whole, size))
-        rest = rest[whole:]
-    if len(rest):
-        yield np.concatenate([rest, np.zeros(-len(rest) % step, np.float32)])
+class Blocks:
+    """Cuts a stream into blocks of whole steps, however it comes.
+
+    Parameters
+    ----------
+    step : int
+        Samples of a step.
+    together : int
+        Steps of a block.
+    beginning : ndarray of float32, shape (n,), optional
+        Samples that precede the stream.
+    """
+
+    def __init__(self, step: int, together: int = 1, beginning: Samples | None = None) -> None:
+        self._step, self._size = step, step * together
+        self._rest = np.empty(0, np.float32) if beginning is None else beginning
+
+    def push(self, samples: Samples) -> list[Samples]:
+        """Append samples to the stream and return the blocks that they complete, possibly none."""
+        joined = np.concatenate([self._rest, samples])
+        whole = len(joined) // self._size * self._size
+        self._rest = joined[whole:]
+        return [joined[start : start + self._size] for start in range(0, whole, self._size)]
+
+    def close(self) -> list[Samples]:
+        """Return what is left at the end of the stream, padded with zeros to whole steps, as at most one block."""
+        rest, self._rest = self._rest, self._rest[:0]
+        return [np.concatenate([rest, np.zeros(-len(rest) % self._step, np.float32)])] if len(rest) else []

@@ -2,13 +2,19 @@
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 
-def end_as_ctrl_c() -> None:
+def end_as_ctrl_c(end_otherwise: Callable[[], object] | None = None) -> None:
     """Let SIGTERM, and SIGHUP when the terminal is closed, raise KeyboardInterrupt in the main thread, once.
 
     A SIGHUP that is ignored, as under nohup, remains so.
+
+    Parameters
+    ----------
+    end_otherwise : callable, optional
+        Called instead of raising, where an exception could hit any of the tasks of an event loop.
     """
     terminals = [number for number in range(3) if os.isatty(number)]
     hang_up = getattr(signal, "SIGHUP", None)
@@ -25,7 +31,9 @@ def end_as_ctrl_c() -> None:
             nowhere = os.open(os.devnull, os.O_RDWR)
             for terminal in terminals:
                 os.dup2(nowhere, terminal)
-        raise KeyboardInterrupt
+        if end_otherwise is None:
+            raise KeyboardInterrupt
+        end_otherwise()
 
     for each in signals:
         signal.signal(each, end)

@@ -4,14 +4,14 @@ Threads prepare the batches while the network learns. Each batch has its own ran
 epoch and the position of the batch, so the result does not depend on the number of threads.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, Settings
-from sayso.config.labels import label_of
+from sayso.config.labels import can_be_label, label_of
 from sayso.corpus.clip_sets import silence_level
 from sayso.corpus.clips import Clips, FloatArray, Labels
 from sayso.corpus.corpus import Clip
@@ -50,8 +50,9 @@ class TrainingSet:
     ----------
     labels : tuple of str
         The labels of the model.
-    parts : tuple of str
-        Unknown words that are each learned as a separate class; their indices follow those of the labels.
+    parts : dict of str to float
+        Unknown words that are each learned as a separate class, with the fraction of the draws of unknown speech that
+        each gets; their indices follow those of the labels.
     batches : int
         Number of batches in an epoch. An epoch draws as many clips of each label as a word has on average, and
         `unknown_draws` times as many of unknown speech and `silence_draws` times as many of silence.
@@ -75,7 +76,7 @@ class TrainingSet:
         for label, pool in zip(self.labels, self._pools, strict=True):
             if not pool and not (label == SILENCE and noises):
                 raise CorpusError(f"no usable training clip of {label}; add recordings of it or leave it out")
-        self.parts = self._unknown_words() if settings.training.unknown_by_word else ()
+        self.parts = self._unknown_words() if settings.training.unknown_by_word else {}
         places = {name: place for place, name in enumerate((*self.labels, *self.parts))}
         names = (row.word if row.word in places else label_of(row.word, self.labels) for row in clips.rows)
         self._classes = np.array([places[name] for name in names], np.int64)
@@ -96,11 +97,20 @@ class TrainingSet:
                 groups.setdefault((row.word, row.path.parent if row.word == UNKNOWN else None), []).append(position)
         return [np.array(positions) for positions in groups.values()]
 
-    def _unknown_words(self) -> tuple[str, ...]:
-        """Return the unknown words that have enough clips to be classes, or the most frequent of them."""
-        counts = Counter(row.word for row in self._clips.rows if row.word not in self.labels)
-        enough = [(-count, word) for word, count in counts.items() if count >= FEWEST_CLIPS]
-        return tuple(sorted(word for _, word in sorted(enough)[: self._settings.training.unknown_classes]))
+    def _unknown_words(self) -> dict[str, float]:
+        """Return the unknown words that have enough clips to be classes, or the most frequent, with their fractions."""
+        if UNKNOWN not in self.labels:
+            return {}
+        pool = self._pools[self.labels.index(UNKNOWN)]
+        enough = [
+            (-len(positions), word, float(fraction))
+            for positions, fraction in zip(pool, self._fractions(pool), strict=True)
+            if (word := self._clips.rows[positions[0]].word) != UNKNOWN
+            and len(positions) >= FEWEST_CLIPS
+            and can_be_label(word)
+        ]
+        most = sorted(enough)[: self._settings.training.unknown_classes]
+        return dict(sorted((word, fraction) for _, word, fraction in most))
 
     def labels_of(self, classes: Labels) -> Labels:
         """Return the index of the label that each class belongs to."""
@@ -160,25 +170,30 @@ class TrainingSet:
         return positions[order], classes[order]
 
     def _draw(self, pool: Sequence[Labels], draws: int, rng: np.random.Generator) -> Labels:
-        """Draw clips of one label; within a group, the number of draws of any two clips differs by at most one.
-
-        Where a label stands for several words, each is drawn in proportion to the square root of its number of clips.
-        Rare words so get more than their share, and "unknown" means more than its most frequent words. Where it has
-        both words and recordings of running speech, each kind gets half of the draws.
-        """
+        """Draw clips of one label; within a group, the number of draws of any two clips differs by at most one."""
         if not pool:
             return np.full(draws, -1)
-        weights = np.sqrt([len(positions) for positions in pool])
-        running = np.array([self._clips.rows[positions[0]].word == UNKNOWN for positions in pool])
-        if running.any() and not running.all():
-            weights[running] *= weights[~running].sum() / weights[running].sum()
-        counts = rng.multinomial(draws, weights / weights.sum())
+        counts = rng.multinomial(draws, self._fractions(pool))
         drawn = []
         for positions, count in zip(pool, counts, strict=True):
             rounds = -(-count // len(positions))
             drawn.append(np.concatenate([rng.permutation(positions) for _ in range(rounds)] or [positions[:0]])[:count])
         chosen: Labels = np.concatenate(drawn)
         return chosen
+
+    def _fractions(self, pool: Sequence[Labels]) -> NDArray[np.float64]:
+        """Return the fraction of the draws of a label that each of its groups gets.
+
+        Where a label stands for several words, each is drawn in proportion to the square root of its number of clips.
+        Rare words so get more than their share, and "unknown" means more than its most frequent words. Where it has
+        both words and recordings of running speech, each kind gets half of the draws.
+        """
+        weights = np.sqrt([len(positions) for positions in pool])
+        running = np.array([self._clips.rows[positions[0]].word == UNKNOWN for positions in pool])
+        if running.any() and not running.all():
+            weights[running] *= weights[~running].sum() / weights[running].sum()
+        fractions: NDArray[np.float64] = weights / weights.sum()
+        return fractions
 
     def _features(self, positions: Labels, rng: np.random.Generator) -> FloatArray:
         """Compute the features of augmented clips; positions of -1 become silence."""

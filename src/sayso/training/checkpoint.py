@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.config import build
+from sayso.config import Settings, build
 from sayso.errors import ModelError, SettingsError, shown, untrusted
 from sayso.model.history import EpochRow, history_of
 from sayso.model.model_file import check_header_size
@@ -101,6 +101,7 @@ class Checkpoint:
                     header = json.loads(file.metadata()[_KEY])
                     vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
                 made_with = {name: header[name] for name in origin}
+                made_with["settings"] = _settings(header["settings"])
                 history = history_of(header)
                 if len(history) != len(header["history"]):
                     raise ValueError("its history has values that are not finite numbers")
@@ -122,6 +123,18 @@ class Checkpoint:
                 f"{path} was made with different {different[0]}; use the same ones, or train without --resume"
             )
         return cls(made_with, best.epoch, best.accuracy, history, vectors)
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a checkpoint as this version writes them.
+
+    Older versions also kept how words are decided, which makes no difference to a training; and settings that they did
+    not have yet get their default.
+    """
+    known = Settings.from_dict({name: table for name, table in settings.items() if name != "decision"}).to_dict()
+    del known["decision"]
+    plain: dict[str, Any] = json.loads(json.dumps(known))
+    return plain
 
 
 def _check(vectors: Mapping[str, NDArray[np.floating[Any]]], expected: Mapping[str, NDArray[np.floating[Any]]]) -> None:

@@ -141,11 +141,13 @@ def prepare(
             warnings.append(
                 "no other words to learn as unknown speech: the model will recognise any sound as one of its words"
             )
-        # What recordings of noise rarely hold: the same sound for ever, at all frequencies.
-        generated = generated_noises(settings.features.sample_rate) if backgrounds else []
+        validation = benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed)
+        if backgrounds:
+            # What recordings of noise rarely hold: the same sound for ever, at all frequencies.
+            backgrounds += generated_noises(settings.features.sample_rate)
         training = Training(
-            data=TrainingSet(splits["training"], [*backgrounds, *generated], labels, settings, extractor),
-            validation=benchmark_set(splits["validation"], backgrounds, labels, settings.training.seed),
+            data=TrainingSet(splits["training"], backgrounds, labels, settings, extractor),
+            validation=validation,
             settings=settings,
             extractor=extractor,
             provenance=_provenance(corpus, labels, splits, backgrounds),

@@ -86,17 +86,19 @@ class ImpulseResponses:
         cls, count: int, times: tuple[float, float], clip_samples: int, sample_rate: int, rng: np.random.Generator
     ) -> Self:
         """Simulate `count` rooms with reverberation times between `times` seconds, for clips of `clip_samples`."""
-        from scipy import fft
-
-        size = fft.next_fast_len(clip_samples + round(LONGEST * sample_rate), real=True)
+        size = _fast_length(clip_samples + round(LONGEST * sample_rate))
         responses = [impulse_response(rng.uniform(*times), sample_rate, rng) for _ in range(count)]
-        return cls(np.stack([fft.rfft(response, size) for response in responses]), size)
+        return cls(np.stack([np.fft.rfft(response, size) for response in responses]), size)
 
     def convolve(self, clip: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Convolve a clip with a randomly drawn response; the result has the length of the clip."""
-        from scipy import fft
-
-        spectrum = fft.rfft(clip, self.size)
+        spectrum = np.fft.rfft(clip, self.size)
         spectrum *= self.spectra[rng.integers(len(self.spectra))]
-        reverberant: FloatArray = fft.irfft(spectrum, self.size, overwrite_x=True)[: len(clip)]
-        return reverberant
+        # In single precision, as the spectrum is; the types of NumPy do not tell.
+        return np.asarray(np.fft.irfft(spectrum, self.size)[: len(clip)], np.float32)
+
+
+def _fast_length(samples: int) -> int:
+    """Return the next length that a Fourier transform is fast for: one without prime factors above 5."""
+    lengths = (2**a * 3**b * 5**c for a in range(samples.bit_length() + 1) for b in range(8) for c in range(6))
+    return min(int(length) for length in lengths if length >= samples)

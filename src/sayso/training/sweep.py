@@ -103,13 +103,7 @@ def grid(settings: Settings, varied: dict[str, list[Any]], folder: Path) -> list
     runs = []
     for values in product(*varied.values()):
         chosen = dict(zip(varied, values, strict=True))
-        tables = settings.to_dict()
-        for name, value in chosen.items():
-            table, _, key = name.partition(".")
-            if not key or not isinstance(tables.get(table, {}), dict):
-                raise SettingsError(f"{shown(name)} is not a setting; expected TABLE.NAME, as in training.epochs")
-            tables.setdefault(table, {})[key] = value
-        runs.append(Run(chosen, Settings.from_dict(tables), folder))
+        runs.append(Run(chosen, settings.with_values(chosen), folder))
     return runs
 
 

@@ -207,9 +207,9 @@ class Teacher:
         return replace(self.base, labels=self._labels, network=last_layer.replaced(self.base.network, last))
 
     def tails(self, model: Model) -> dict[str, Tail]:
-        """Return how often other sounds are taken for each new word, if there is a pack."""
-        new = [word for word in self._words if word not in self.base.labels]
-        if not self._pack or not new:
+        """Return how often other sounds are taken for each word that is not one of the pack's own model."""
+        new = [word for word in self._words if self._pack and word not in self._pack.labels]
+        if not new:
             return {}
         recordings = self._heard(model)
         return {word: tail_of(recordings, word, model.labels, model.decision, model.features) for word in new}

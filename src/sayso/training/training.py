@@ -232,6 +232,7 @@ class Training:
             network=network,
             decision=self.settings.decision,
             digests=self.digests,
+            parts=dict(self.data.parts),
             training={
                 "settings": self.settings.to_dict(),
                 "data": self.provenance,
@@ -301,8 +302,10 @@ class Training:
 
     @property
     def _origin(self) -> dict[str, Any]:
-        """Settings and recordings, which a checkpoint must share to be resumed."""
-        return {"settings": self.settings.to_dict(), "recordings": self.provenance}
+        """Settings of the training and recordings, which a checkpoint must share to be resumed."""
+        settings = self.settings.to_dict()
+        del settings["decision"]
+        return {"settings": settings, "recordings": self.provenance}
 
 
 def optimizer(training: TrainingSettings) -> Optimizer:

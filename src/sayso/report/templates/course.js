@@ -21,6 +21,7 @@
     [get("training-loss").textContent, get("validation-loss").textContent] = now.loss;
     get("width").textContent = now.width;
     get("mark").style.left = `${now.mark}%`;
+    [get("here").style.left, get("here").style.top] = now.marker.map(place => `${place}%`);
     get("regions").setAttribute("href", now.regions);
     move("points", now.points, "cx", "cy");
     move("names", now.names, "x", "y");

@@ -6,18 +6,18 @@
   const walk = document.getElementById("walk");
   const stages = [...document.querySelectorAll("[data-stage]")];
   const nodes = [...document.querySelectorAll(".diagram [data-is]")];
+  const bar = document.getElementById("steps");
   const find = what => walk.querySelector(`[data-${what}]`);
-  const button = name => walk.querySelector(`[data-do=${name}]`);
+  const button = name => bar.querySelector(`[data-do=${name}]`);
   let at = 0, timer = null;
 
   const show = place => {
     at = Math.max(0, Math.min(place, stages.length - 1));
     const stage = stages[at];
-    find("count").textContent = `${at + 1} of ${stages.length}`;
+    bar.querySelector("[data-count]").textContent = `${at + 1} of ${stages.length}`;
     find("title").textContent = stage.dataset.stage;
     find("text").textContent = stage.querySelector("[data-note]").textContent;
-    const facts = stage.querySelectorAll(":scope > .formula:first-of-type, :scope > dl");
-    find("facts").replaceChildren(...[...facts].map(element => element.cloneNode(true)));
+    find("facts").replaceChildren(...[...stage.querySelectorAll("[data-fact]")].map(element => element.cloneNode(true)));
     // The copy has no identifiers; its references point to those of the original.
     const picture = stage.querySelector("img, svg").cloneNode(true);
     picture.querySelectorAll("[id]").forEach(element => element.removeAttribute("id"));
@@ -43,7 +43,12 @@
     button("play").setAttribute("aria-pressed", "true");
     timer = setInterval(() => at === stages.length - 1 ? stop() : show(at + 1), PAUSE);
   };
-  const step = by => { stop(); show(at + by); };
+  const step = by => {
+    stop();
+    show(at + by);
+    const {top, bottom} = walk.getBoundingClientRect();
+    if (bottom < innerHeight / 2 || top > innerHeight / 2) walk.scrollIntoView();
+  };
 
   button("back").addEventListener("click", () => step(-1));
   button("forward").addEventListener("click", () => step(1));
@@ -53,6 +58,6 @@
     if (event.key === "ArrowRight") step(1);
     if (event.key === "ArrowLeft") step(-1);
   });
-  walk.hidden = false;
+  walk.hidden = bar.hidden = false;
   show(0);
 }

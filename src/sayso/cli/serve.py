@@ -1,0 +1,162 @@
+"""`sayso serve`: recognised words for smart homes and other programs."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sayso.cli.console import note, warn
+from sayso.cli.group import Group
+from sayso.cli.listen import input_chunks, line_printer
+from sayso.cli.options import decision_options, device_option, format_option, model_option
+from sayso.cli.sound_options import channel_option, gain_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sayso.sound.stream import Samples
+
+
+@click.group(cls=Group)
+def serve() -> None:
+    """Bring recognised words to smart homes and other programs.
+
+    Example: sayso serve mqtt mqtts://anna@homeassistant.local
+    """
+
+
+@serve.command()
+@click.argument("address", metavar="mqtt[s]://[USER@]HOST[:PORT]")
+@model_option
+@device_option
+@click.option("--input", "source", metavar="FILE|-", help="Take the sound from a file, a pipe, or standard input.")
+@channel_option
+@gain_option
+@decision_options
+@click.option("--name", help="What the place is called in which it listens. [default: the name of this machine]")
+@click.option(
+    "--password-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="A file with the password of the user. [default: the environment variable SAYSO_MQTT_PASSWORD]",
+)  # fmt: skip
+@click.option(
+    "--ca", "authorities", type=click.Path(path_type=Path), metavar="FILE",
+    help="The certificate of the authority that signed the broker's. [default: those that the system trusts]",
+)  # fmt: skip
+@format_option("text", "jsonl")
+def mqtt(
+    address: str, model: str | None, device: str | None, source: str | None, channel: int | None, gain: float,
+    sensitivity: float, anywhere: bool, patient: bool, name: str | None, password_file: Path | None,
+    authorities: Path | None, style: str,
+) -> None:  # fmt: skip
+    """Listen to the microphone and publish each word to an MQTT broker, for Home Assistant and others.
+
+    Home Assistant finds it by itself: an event entity, and a trigger for each word.
+
+    Example: sayso serve mqtt mqtts://anna@homeassistant.local --password-file ~/.mqtt-password
+    """
+    import platform
+
+    from sayso.config import SILENCE, UNKNOWN
+    from sayso.live.listening import Listening
+    from sayso.live.microphone import Microphone
+    from sayso.model.shipped import DEFAULT
+    from sayso.recognition.recognizer import load
+    from sayso.serve.broker import Broker, read_password, readable_by_others
+    from sayso.serve.home_assistant import Topics, discovery
+    from sayso.serve.mqtt import Publisher
+    from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
+
+    if source is not None and device is not None:
+        raise click.UsageError("--device and --input exclude each other: give only one of them")
+    keep_freed_memory()
+    broker, password = Broker.parse(address), read_password(password_file)
+    if password_file and readable_by_others(password_file):
+        warn(f"other users can read {password_file}; run chmod 600 on it")
+    recognizer = load(model or DEFAULT, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+    rate = recognizer.model.features.sample_rate
+    topics = Topics(name or platform.node() or "sayso")
+    words = [label for label in recognizer.labels if label not in (SILENCE, UNKNOWN)]
+    announcements = discovery(topics, words, Path(model or DEFAULT).stem)
+    end_as_ctrl_c()
+    with ExitStack() as stack:
+        publisher = stack.enter_context(Publisher(broker, password, topics, announcements, warn, authorities))
+        if source is None:
+            microphone = stack.enter_context(Microphone(device, rate, warn, channel))
+            chunks: Iterable[Samples] = microphone.chunks()
+        else:
+            chunks = input_chunks(source, rate, channel, None)
+        note(f"publishing to {broker}, topic {topics.word}")
+        listening = Listening(recognizer, chunks, gain=gain)
+        show = line_printer(style, listening, None)
+        try:
+            for window in listening.scores():
+                if window.detection:
+                    publisher.publish(window.detection)
+                show(window)
+        except KeyboardInterrupt:
+            pass
+
+
+@serve.command()
+@model_option
+@decision_options
+@click.option(
+    "--host", default="127.0.0.1", show_default=True,
+    help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65_535), default=10_310, show_default=True, help="0 is any free port.")
+@click.option(
+    "--language", "languages", multiple=True, metavar="CODE", default=("en",), show_default=True,
+    help="A language of the words, for which Home Assistant offers them; may be given several times.",
+)  # fmt: skip
+@click.option("--name", help="What it is called in the network. [default: the name of this machine]")
+@click.option("--announce/--no-announce", default=True, help="Let Home Assistant find it. [default: if on a network]")
+def wyoming(
+    model: str | None, sensitivity: float, anywhere: bool, patient: bool, host: str, port: int,
+    languages: tuple[str, ...], name: str | None, announce: bool,
+) -> None:  # fmt: skip
+    """Recognise the sound of Home Assistant and its satellites, over the Wyoming protocol.
+
+    It offers speech to text, which turns sound into the words in it, and wake words.
+
+    Example: sayso serve wyoming --host 0.0.0.0 -m my-words.safetensors
+    """
+    import asyncio
+    import platform
+
+    from sayso.model import model_file, shipped
+    from sayso.recognition.recognizer import Recognizer, load
+    from sayso.serve.announcement import announced, reachable
+    from sayso.serve.wyoming import information, serving, spoken
+    from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
+
+    keep_freed_memory()
+    found = shipped.find(model or shipped.DEFAULT)
+    loaded = model_file.load(found)
+    info = information(loaded, found.stem, languages)
+
+    def recognizer() -> Recognizer:
+        return load(found, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+
+    async def run() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+        end_as_ctrl_c(lambda: loop.call_soon_threadsafe(task.cancel))
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(serving(recognizer, info, host, port, warn))
+            address = reachable(host)
+            note(f"recognising {len(spoken(loaded))} words at tcp://{address or host}:{service.port}")
+            if address:
+                warn("everyone in the network can send sound to it: the Wyoming protocol knows no passwords")
+            if address and announce:
+                called = name or f"sayso {platform.node()}"
+                await stack.enter_async_context(announced(called, address, service.port, warn))
+            await service.run()
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(run())

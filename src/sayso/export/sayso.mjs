@@ -1,0 +1,577 @@
+// Recognises spoken words in a browser or in Node, with a model that `sayso export` has written as JSON.
+// It has no dependencies and fetches nothing.
+
+const FORMAT = 1;
+
+// The decision; the comments in sayso/recognition/decision.py explain these.
+const LARGEST = 8;
+const STEPS = 3, EASE_NEWEST = 1, STEPS_AGAIN = 2, EASE_AGAIN = 2;
+const COMPANY = 1.5, PAUSE = 0.1, BEFORE = [0.5, 1.2], AFTER = 0.6;
+// The newest part of a window is scored on its own only where the words have this much probability in the whole.
+const LEAST_WORDS = 0.2;
+
+/** A model that recognises. */
+export class Recognizer {
+  /** @param {object} model The parsed JSON file. */
+  constructor(model) {
+    if (!(model?.format >= 1)) throw new TypeError("not a model: expected the parsed JSON of `sayso export`");
+    if (model.format > FORMAT) {
+      throw new TypeError(`the model has format ${model.format}, this sayso.mjs reads up to ${FORMAT}; update it`);
+    }
+    this.model = model;
+    /** The labels, in the order of the probabilities. */
+    this.labels = model.labels;
+    /** Samples per second. */
+    this.sampleRate = model.sample_rate;
+    /** Samples of a window. */
+    this.windowSamples = model.window_samples;
+    this.frontEnd = new FrontEnd(model.frontEnd);
+    this.network = new Network(model.operations);
+  }
+
+  /**
+   * The probability of each label in one window.
+   * @param {Float32Array} samples Exactly `windowSamples` numbers between -1 and 1.
+   * @returns {Float32Array}
+   */
+  probabilities(samples) {
+    if (samples.length !== this.windowSamples) {
+      throw new RangeError(`a window has ${this.windowSamples} samples, not ${samples.length}`);
+    }
+    const frames = new FrameStream(this.frontEnd, this.model.frontEnd.frames);
+    const filter = new HighPass(this.model.frontEnd.highPass);
+    for (const sample of samples) frames.push(filter.next(sample));
+    return this.network.probabilities(frames.features);
+  }
+
+  /** Begin a stream, as if silence had come before it. */
+  stream() {
+    return new Stream(this);
+  }
+
+  /** Recognise the sound of the test in the model; the largest difference from Python, which is below 1e-4. */
+  check() {
+    const {samples, probabilities} = this.model.test;
+    const found = this.probabilities(Float32Array.from(numbers(samples), value => value / 32768));
+    return Math.max(...found.map((value, label) => Math.abs(value - probabilities[label])));
+  }
+}
+
+/** A stream of sound, recognised step by step. */
+export class Stream {
+  /** @param {Recognizer} recognizer */
+  constructor(recognizer) {
+    const {model, frontEnd} = recognizer;
+    this.recognizer = recognizer;
+    this.filter = new HighPass(model.frontEnd.highPass);
+    this.frames = new FrameStream(frontEnd, model.frontEnd.frames);
+    this.due = model.frontEnd.frames;
+    this.end = model.window_samples - model.margin;
+    this.silence = frontEnd.silence;
+    this.decision = new Decision(model);
+    for (let i = 0; i < model.margin; i++) this.take(0);
+  }
+
+  /** Take a sample that is filtered already; whether it completes a step. */
+  take(sample) {
+    if (!this.frames.push(sample) || --this.due > 0) return false;
+    this.due = this.recognizer.model.step;
+    return true;
+  }
+
+  /**
+   * Take the next samples, any number of them.
+   * @param {Float32Array} samples
+   * @returns {{end: number, probabilities: Float32Array, newest: Float32Array|null, detection: object|null}[]} The steps
+   *   that they complete: where each window ends, in samples from the beginning of the stream; the probability of each
+   *   label in it; and in its newest part alone, if the model's decision uses that; and the word that is detected.
+   */
+  push(samples) {
+    const steps = [];
+    for (const sample of samples) {
+      if (!this.take(this.filter.next(sample))) continue;
+      const probabilities = this.recognizer.network.probabilities(this.frames.features);
+      const newest = this.newest(probabilities);
+      const detection = this.decision.update(probabilities, this.end, newest);
+      steps.push({end: this.end, probabilities, newest, detection});
+      this.end += this.recognizer.model.step_samples;
+    }
+    return steps;
+  }
+
+  /** The probabilities of the newest part of the window, before which it is silent. */
+  newest(probabilities) {
+    const {model, network} = this.recognizer;
+    if (!model.newest) return null;
+    if (model.words.reduce((sum, word) => sum + probabilities[word], 0) < LEAST_WORDS) return probabilities;
+    const features = this.frames.features.slice();
+    const width = this.silence.length;
+    for (let frame = 0; frame < model.frontEnd.frames - model.newest; frame++) features.set(this.silence, frame * width);
+    return network.probabilities(features);
+  }
+}
+
+/** Decides at which steps of a stream a word is detected, as sayso/recognition/decision.py does. */
+export class Decision {
+  /** @param {object} model The parsed JSON file. */
+  constructor(model) {
+    const {decision, labels, words, silence, thresholds, sample_rate, window_samples} = model;
+    this.settings = decision;
+    this.labels = labels;
+    this.words = words;
+    this.rate = sample_rate;
+    this.window = window_samples / sample_rate;
+    this.silence = decision.alone ? silence : null;
+    this.thresholds = thresholds.map(logOdds);
+    this.whole = new Means([Array(decision.smoothing).fill(1)], labels.length);
+    const falling = [STEPS, STEPS_AGAIN].map(first => Array.from({length: STEPS}, (_, i) => Math.max(first - i, 0)));
+    this.newest = new Means(falling, labels.length, -LARGEST);
+    this.armed = words.map(() => true);
+    this.fallen = words.map(() => true);
+    this.gone = words.map(() => true);
+    this.last = words.map(() => -Infinity);
+    this.heard = [];
+    this.due = [];
+    this.certainAt = -Infinity;
+    this.pauses = [];
+  }
+
+  /**
+   * Process the probabilities of one step.
+   * @param {Float32Array} probabilities Those of the window that ends at `end`.
+   * @param {number} end In samples from the beginning of the stream.
+   * @param {Float32Array|null} newest Those of the newest part of that window alone.
+   * @returns {{label: string, confidence: number, start: number, end: number}|null} The word that is detected at this
+   *   step, with its probability, and the window in which it was detected, in seconds.
+   */
+  update(probabilities, end, newest) {
+    if (!this.words.length) return null;
+    const now = end / this.rate, whole = clipped(probabilities), [average] = this.whole.push(whole);
+    const ease = newest && this.silence !== null ? this.settings.ease : 0;
+    const heard = this.thresholds.map(threshold => threshold - ease);
+    const rearm = heard.map(limit => limit - this.settings.hysteresis);
+    const scores = this.words.map(label => average[label]);
+    scores.forEach((score, word) => { this.armed[word] ||= score < rearm[word]; });
+    const alone = this.pauseBefore(probabilities, now);
+    const excess = scores.map((score, word) => score - heard[word]);
+    const best = excess.indexOf(Math.max(...excess)), found = excess[best] >= 0 && this.armed[best];
+    if (!newest) {
+      // Another word that follows at once cannot be separated from the end of the first.
+      if (!found || !alone || now - Math.max(...this.last) < this.settings.refractory) return null;
+      this.armed[best] = false;
+      this.last[best] = this.certainAt = now;
+      return this.detection(best, average, now);
+    }
+    this.listenClosely(whole, clipped(newest), rearm, alone, now);
+    if (found) {
+      this.armed[best] = false;
+      this.confirm(best, this.detection(best, average, now), alone, now);
+    }
+    const clear = scores.map((score, word) => score >= this.thresholds[word]);
+    return this.next(clear, this.silence !== null && newest[this.silence] >= PAUSE, now);
+  }
+
+  /** Whether a word that is complete now stands alone, as far as what was heard before it shows. */
+  pauseBefore(probabilities, now) {
+    if (this.silence === null) return true;
+    this.pauses.push({end: now, pause: probabilities[this.silence] >= PAUSE});
+    this.pauses = this.pauses.filter(({end}) => end >= now - BEFORE[1]);
+    const before = this.pauses.filter(({end}) => end <= now - BEFORE[0]);
+    return !before.length || before.some(({pause}) => pause) || now - this.certainAt <= COMPANY;
+  }
+
+  /** Note the words that are complete in the newest part of the window. */
+  listenClosely(whole, newest, rearm, alone, now) {
+    const better = newest.slice();
+    this.words.forEach((label, word) => {
+      this.fallen[word] ||= newest[label] < rearm[word];
+      this.gone[word] ||= whole[label] < rearm[word] && now - this.last[word] >= this.window;
+      if (this.gone[word]) better[label] = Math.max(whole[label], newest[label]);
+    });
+    const [mean, brief] = this.newest.push(better);
+    this.words.forEach((label, word) => {
+      const since = now - this.last[word], threshold = this.thresholds[word];
+      const again = since <= COMPANY && brief[label] >= threshold - EASE_AGAIN;
+      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= threshold - EASE_NEWEST || again)) return;
+      this.hear({word, alone, whole: -Infinity, detection: this.detection(word, mean, now)}, now);
+    });
+  }
+
+  hear(heard, now) {
+    this.last[heard.word] = now;
+    this.fallen[heard.word] = this.gone[heard.word] = false;
+    this.heard.push(heard);
+  }
+
+  /** Note that the whole window shows a word, for the first time since its score fell. */
+  confirm(word, detection, alone, now) {
+    const same = this.heard.findLast(heard => heard.word === word);
+    if (same) {
+      same.whole = now;
+      same.alone ||= alone;
+      if (this.heard.length === 1) same.detection = detection;
+    } else if (this.gone[word]) {
+      this.hear({word, alone, whole: now, detection}, now);
+    }
+  }
+
+  /** The next detection that is certain: by itself, or because several words are near each other. */
+  next(clear, pause, now) {
+    while (this.heard.length && now - this.heard[0].detection.end > COMPANY) this.heard.shift();
+    if (this.heard.length) {
+      const certain = this.heard.some(({word, alone, whole}) => alone && whole > -Infinity &&
+        ((clear[word] && !this.settings.patient) || (pause && now - whole <= AFTER)));
+      const company = new Set(this.heard.map(({word}) => word)).size > 1 && this.heard[0].alone;
+      if (certain || company || now - this.certainAt <= COMPANY) {
+        const last = this.heard.at(-1).detection;
+        if (certain) Object.assign(last, {start: Math.max(now - this.window, 0), end: now});
+        this.due.push(...this.heard.map(({detection}) => detection));
+        this.certainAt = last.end;
+        this.heard = [];
+      }
+    }
+    return this.due.shift() ?? null;
+  }
+
+  detection(word, average, end) {
+    const label = this.words[word], confidence = 1 / (1 + Math.exp(-average[label]));
+    return {label: this.labels[label], confidence, start: Math.max(end - this.window, 0), end};
+  }
+}
+
+/** Weighted means of the latest rows, of which the newest is the first. */
+class Means {
+  constructor(weights, width, fill) {
+    this.weights = weights;
+    this.rows = fill === undefined ? [] : weights[0].map(() => Array(width).fill(fill));
+  }
+
+  push(row) {
+    this.rows = [row, ...this.rows].slice(0, this.weights[0].length);
+    return this.weights.map(weights => {
+      const total = this.rows.reduce((sum, _, i) => sum + weights[i], 0);
+      return row.map((_, label) => this.rows.reduce((sum, each, i) => sum + weights[i] * each[label], 0) / total);
+    });
+  }
+}
+
+const logOdds = probability => Math.log(probability) - Math.log1p(-probability);
+const clipped = probabilities => Array.from(probabilities, p => Math.min(Math.max(logOdds(p), -LARGEST), LARGEST));
+
+/** The Butterworth high-pass of second order, as a recursion on a state of two numbers. */
+class HighPass {
+  constructor(settings) {
+    this.settings = settings;
+    this.state = null;
+  }
+
+  next(sample) {
+    if (!this.settings) return sample;
+    const {transition: [[a, b], [c, d]], input, output, direct} = this.settings;
+    // As if the first sample had been there for ever.
+    const [first, second] = this.state ?? [0, sample];
+    this.state = [a * first + b * second + input[0] * sample, c * first + d * second + input[1] * sample];
+    return output[0] * first + output[1] * second + direct * sample;
+  }
+}
+
+/** From frames of samples to features. */
+class FrontEnd {
+  constructor(settings) {
+    this.fftSize = settings.fftSize;
+    this.hop = settings.hop;
+    this.floor = settings.floor;
+    this.window = numbers(settings.window);
+    this.melFirst = settings.melFirst;
+    this.melCount = settings.melCount;
+    this.mel = Float64Array.from(numbers(settings.mel));
+    this.matrix = Float64Array.from(numbers(settings.matrix));
+    this.offset = numbers(settings.offset);
+    const half = this.fftSize / 2;
+    this.cosines = Float64Array.from({length: half}, (_, i) => Math.cos(2 * Math.PI * i / this.fftSize));
+    this.sines = Float64Array.from({length: half}, (_, i) => Math.sin(2 * Math.PI * i / this.fftSize));
+    this.real = new Float64Array(half);
+    this.imaginary = new Float64Array(half);
+    this.powers = new Float64Array(half + 1);
+    this.logarithms = new Float64Array(this.melCount.length);
+    this.silence = new Float32Array(this.offset.length);
+    this.compute(new Float64Array(this.fftSize), this.silence, 0);
+  }
+
+  /** Compute the features of one frame and put them to a place in an array. */
+  compute(samples, features, place) {
+    this.spectrum(samples);
+    const {mel, powers, logarithms, matrix} = this;
+    for (let band = 0, i = 0; band < logarithms.length; band++) {
+      let energy = 0;
+      const first = this.melFirst[band], end = first + this.melCount[band];
+      for (let bin = first; bin < end; bin++) energy += mel[i++] * powers[bin];
+      logarithms[band] = Math.log(Math.max(energy, this.floor));
+    }
+    for (let i = 0, at = 0; i < this.offset.length; i++) {
+      let sum = this.offset[i];
+      for (let band = 0; band < logarithms.length; band++) sum += matrix[at++] * logarithms[band];
+      features[place + i] = sum;
+    }
+  }
+
+  /** The powers of a frame's spectrum: even samples are transformed as real parts, odd ones as imaginary parts. */
+  spectrum(samples) {
+    const {real, imaginary, powers, window, cosines, sines} = this;
+    const size = real.length;
+    for (let i = 0; i < size; i++) {
+      real[i] = samples[2 * i] * window[2 * i];
+      imaginary[i] = samples[2 * i + 1] * window[2 * i + 1];
+    }
+    this.transform();
+    for (let i = 0; i <= size; i++) {
+      const a = i % size, b = (size - i) % size;
+      const evenRe = (real[a] + real[b]) / 2, evenIm = (imaginary[a] - imaginary[b]) / 2;
+      const oddRe = (imaginary[a] + imaginary[b]) / 2, oddIm = (real[b] - real[a]) / 2;
+      const cosine = i < size ? cosines[i] : -1, sine = i < size ? sines[i] : 0;
+      const re = evenRe + oddRe * cosine + oddIm * sine, im = evenIm + oddIm * cosine - oddRe * sine;
+      powers[i] = re * re + im * im;
+    }
+  }
+
+  /** The discrete Fourier transform of `real` and `imaginary`, in place. */
+  transform() {
+    const {real, imaginary, cosines, sines} = this;
+    const size = real.length;
+    for (let i = 1, j = 0; i < size; i++) { // j is i with its bits in reverse order
+      let bit = size >> 1;
+      for (; j & bit; bit >>= 1) j ^= bit;
+      j ^= bit;
+      if (i < j) {
+        [real[i], real[j]] = [real[j], real[i]];
+        [imaginary[i], imaginary[j]] = [imaginary[j], imaginary[i]];
+      }
+    }
+    for (let half = 1; half < size; half *= 2) {
+      for (let k = 0; k < half; k++) {
+        const cosine = cosines[k * (size / half)], sine = sines[k * (size / half)];
+        for (let i = k; i < size; i += 2 * half) {
+          const j = i + half;
+          const re = real[j] * cosine + imaginary[j] * sine, im = imaginary[j] * cosine - real[j] * sine;
+          real[j] = real[i] - re;
+          imaginary[j] = imaginary[i] - im;
+          real[i] += re;
+          imaginary[i] += im;
+        }
+      }
+    }
+  }
+}
+
+/** Computes each frame of a stream once and keeps those of the latest window. */
+class FrameStream {
+  constructor(frontEnd, frames) {
+    this.frontEnd = frontEnd;
+    this.width = frontEnd.offset.length;
+    this.samples = new Float64Array(frontEnd.fftSize);
+    this.held = 0;
+    /** Features of the window, the oldest frame first. */
+    this.features = new Float32Array(frames * this.width);
+  }
+
+  /** Take a sample; whether it completes a frame. */
+  push(sample) {
+    this.samples[this.held++] = sample;
+    if (this.held < this.samples.length) return false;
+    this.features.copyWithin(0, this.width);
+    this.frontEnd.compute(this.samples, this.features, this.features.length - this.width);
+    this.samples.copyWithin(0, this.frontEnd.hop);
+    this.held -= this.frontEnd.hop;
+    return true;
+  }
+}
+
+/** The network: values of shape (frames, channels, bands), the last changing fastest, in arrays of single precision. */
+class Network {
+  constructor(operations) {
+    this.steps = operations.map(operation => ({run: OPERATIONS[operation.kind](operation), inputs: operation.inputs}));
+  }
+
+  /** The probabilities of the labels, from the features of a window. */
+  probabilities(features) {
+    const values = [features];
+    for (const {run, inputs} of this.steps) values.push(run(...inputs.map(number => values[number])));
+    const logits = values.at(-1), largest = Math.max(...logits);
+    const exponentials = Float32Array.from(logits, logit => Math.exp(logit - largest));
+    const sum = exponentials.reduce((total, value) => total + value, 0);
+    return exponentials.map(value => value / sum);
+  }
+}
+
+const size = shape => shape.reduce((product, length) => product * length, 1);
+
+/** For each kind of operation, a function that prepares it and returns the one that computes it. */
+const OPERATIONS = {
+  /** Weighted sums over all channels and a window of frames and bands: receptive fields as rows, then one product. */
+  Convolve({taken: [frames, channels, bands], shape, weight, scale, bias, kernel, band_kernel: width, ...window}) {
+    const [outFrames, outputs, outBands] = shape;
+    const length = kernel * channels * width, rows = outFrames * outBands;
+    const weights = scaled(weight, scale, place => Math.floor(place / length)), biases = numbers(bias);
+    const y = new Float32Array(size(shape));
+    const direct = kernel === 1 && width === bands && outFrames === frames && !window.padding;
+    const fields = direct ? null : new Float32Array(rows * length);
+    return x => {
+      if (!direct) {
+        for (let t = 0, at = 0; t < outFrames; t++) {
+          for (let f = 0; f < outBands; f++) {
+            for (let tap = 0; tap < kernel; tap++, at += channels * width) {
+              const frame = t * window.stride + tap * window.dilation - window.padding;
+              // Beyond the ends, the field keeps its zeros.
+              if (frame < 0 || frame >= frames) continue;
+              let from = frame * channels * bands + f * window.band_stride, to = at;
+              for (let c = 0; c < channels; c++, from += bands) {
+                for (let j = 0; j < width; j++) fields[to++] = x[from + j];
+              }
+            }
+          }
+        }
+      }
+      multiply(direct ? x : fields, weights, biases, y, rows, outputs, length, outBands);
+      return y;
+    };
+  },
+
+  /** Weighted sums over a window of frames, within each channel; four channels at a time. */
+  ConvolveDepthwise({taken: [frames, channels], shape, weight, scale, kernel, stride, dilation, padding}) {
+    const weights = scaled(weight, scale, place => place % channels);
+    const y = new Float32Array(size(shape));
+    return x => {
+      for (let t = 0; t < shape[0]; t++) {
+        const start = t * stride - padding, step = dilation * channels;
+        // The taps that lie within the input.
+        const first = Math.max(Math.ceil(-start / dilation), 0);
+        const end = Math.min(Math.ceil((frames - start) / dilation), kernel);
+        for (let c = 0; c < channels; c += 4) {
+          const c1 = Math.min(c + 1, channels - 1), c2 = Math.min(c + 2, channels - 1), c3 = Math.min(c + 3, channels - 1);
+          let a = 0, a1 = 0, a2 = 0, a3 = 0;
+          for (let tap = first, at = first * channels, from = start * channels + first * step; tap < end; tap++) {
+            a += weights[at + c] * x[from + c];
+            a1 += weights[at + c1] * x[from + c1];
+            a2 += weights[at + c2] * x[from + c2];
+            a3 += weights[at + c3] * x[from + c3];
+            at += channels;
+            from += step;
+          }
+          const to = t * channels;
+          y[to + c] = a; y[to + c1] = a1; y[to + c2] = a2; y[to + c3] = a3;
+        }
+      }
+      return y;
+    };
+  },
+
+  /** A gain and a shift for each channel. */
+  Scale({shape: [, channels, bands], shape, gain, shift}) {
+    const gains = numbers(gain), shifts = numbers(shift), y = new Float32Array(size(shape));
+    return x => {
+      for (let i = 0; i < y.length; i++) {
+        const channel = Math.floor(i / bands) % channels;
+        y[i] = x[i] * gains[channel] + shifts[channel];
+      }
+      return y;
+    };
+  },
+
+  Rectify({shape}) {
+    const y = new Float32Array(size(shape));
+    return x => {
+      for (let i = 0; i < y.length; i++) y[i] = x[i] > 0 ? x[i] : 0;
+      return y;
+    };
+  },
+
+  TakeTanh({shape}) {
+    const y = new Float32Array(size(shape));
+    return x => {
+      for (let i = 0; i < y.length; i++) y[i] = Math.tanh(x[i]);
+      return y;
+    };
+  },
+
+  Add({shape}) {
+    const y = new Float32Array(size(shape));
+    return (a, b) => {
+      for (let i = 0; i < y.length; i++) y[i] = a[i] + b[i];
+      return y;
+    };
+  },
+
+  /** The mean of each channel over the frames, then the standard deviations. */
+  Pool({taken: [frames, channels], shape, epsilon}) {
+    const y = new Float32Array(size(shape));
+    return x => {
+      for (let c = 0; c < channels; c++) {
+        let mean = 0, variance = 0;
+        for (let t = 0; t < frames; t++) mean += x[t * channels + c];
+        mean /= frames;
+        for (let t = 0; t < frames; t++) variance += (x[t * channels + c] - mean) ** 2;
+        y[c] = mean;
+        y[channels + c] = Math.sqrt(variance / frames + epsilon);
+      }
+      return y;
+    };
+  },
+
+  /** The last logits are parts of the one at `into`: the logarithm of the sum of their exponentials. */
+  Merge({shape, into, parts}) {
+    const count = size(shape);
+    return x => {
+      const members = [x[into], ...x.subarray(count, count + parts)], largest = Math.max(...members);
+      const y = x.slice(0, count);
+      y[into] = largest + Math.log(members.reduce((sum, member) => sum + Math.exp(member - largest), 0));
+      return y;
+    };
+  },
+
+  Reshape: () => x => x,
+};
+
+/**
+ * The matrix product y = x w' + bias of rows of equal length: four outputs of three rows at a time, so that each number
+ * that is loaded is used several times. The rows go over frames and bands; y is in the order frames, outputs, bands.
+ */
+function multiply(x, weights, biases, y, rows, outputs, length, bands) {
+  const place = row => Math.floor(row / bands) * outputs * bands + row % bands;
+  for (let row = 0; row < rows; row += 3) {
+    // At the end, the last row and the last output are computed several times.
+    const rowB = Math.min(row + 1, rows - 1), rowC = Math.min(row + 2, rows - 1);
+    const p = row * length, q = rowB * length, r = rowC * length;
+    const toA = place(row), toB = place(rowB), toC = place(rowC);
+    for (let o = 0; o < outputs; o += 4) {
+      const o1 = Math.min(o + 1, outputs - 1), o2 = Math.min(o + 2, outputs - 1), o3 = Math.min(o + 3, outputs - 1);
+      const w0 = o * length, w1 = o1 * length, w2 = o2 * length, w3 = o3 * length;
+      let a0 = biases[o], a1 = biases[o1], a2 = biases[o2], a3 = biases[o3];
+      let b0 = a0, b1 = a1, b2 = a2, b3 = a3, c0 = a0, c1 = a1, c2 = a2, c3 = a3;
+      for (let k = 0; k < length; k++) {
+        const a = x[p + k], b = x[q + k], c = x[r + k];
+        const u0 = weights[w0 + k], u1 = weights[w1 + k], u2 = weights[w2 + k], u3 = weights[w3 + k];
+        a0 += a * u0; a1 += a * u1; a2 += a * u2; a3 += a * u3;
+        b0 += b * u0; b1 += b * u1; b2 += b * u2; b3 += b * u3;
+        c0 += c * u0; c1 += c * u1; c2 += c * u2; c3 += c * u3;
+      }
+      const at = o * bands, at1 = o1 * bands, at2 = o2 * bands, at3 = o3 * bands;
+      y[toA + at] = a0; y[toA + at1] = a1; y[toA + at2] = a2; y[toA + at3] = a3;
+      y[toB + at] = b0; y[toB + at1] = b1; y[toB + at2] = b2; y[toB + at3] = b3;
+      y[toC + at] = c0; y[toC + at1] = c1; y[toC + at2] = c2; y[toC + at3] = c3;
+    }
+  }
+}
+
+/** The weights of an operation; integers are multiplied by the scale of their output. */
+function scaled(weight, scale, outputOf) {
+  if (!scale) return numbers(weight);
+  const scales = numbers(scale);
+  return Float32Array.from(numbers(weight), (value, place) => value * scales[outputOf(place)]);
+}
+
+/** The numbers of an array of the JSON file. */
+function numbers(array) {
+  const [[type, text]] = Object.entries(array);
+  const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));
+  return new {float32: Float32Array, int16: Int16Array, int8: Int8Array}[type](bytes.buffer);
+}

@@ -1,0 +1,1 @@
+"""Services: recognised words for smart homes and other programs."""

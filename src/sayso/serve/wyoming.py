@@ -1,0 +1,295 @@
+"""Words over the Wyoming protocol, for Home Assistant and satellites: speech to text, and wake words.
+
+A client asks what is offered (`describe`), says what it wants of the sound that follows (`transcribe` or `detect`), and
+sends it. Each client has a stream of its own; a few threads compute the steps of all streams in the order in which
+their sound comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from sayso.config import SILENCE, UNKNOWN
+from sayso.errors import SaysoError, ServiceError, shown
+from sayso.model.metadata import training_of
+from sayso.model.model_file import Model
+from sayso.recognition.decision import Detection
+from sayso.recognition.recognizer import Recognizer
+from sayso.serve.client_sound import ClientSound
+from sayso.serve.events import MOST_LINE, PeerError, read_event, write_event
+from sayso.sound.stream import Samples
+from sayso.version import __version__
+
+if TYPE_CHECKING:
+    from wyoming.event import Event, Eventable
+    from wyoming.info import Info
+
+# Clients at a time; more are sent away.
+MOST_CLIENTS = 64
+# Words of a transcript; of sound without end, the last ones.
+MOST_WORDS = 100
+# Seconds without a sign of life from the machine of a client, after which the system asks for one.
+KEEPALIVE = 60
+
+
+def information(model: Model, name: str, languages: Sequence[str]) -> Info:
+    """Describe what is offered: words as text, and taught words, or else all, as wake words.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    name : str
+        What it is called.
+    languages : sequence of str
+        The languages that Home Assistant offers it for; at least one.
+
+    Raises
+    ------
+    ServiceError
+        If the package of the protocol is missing.
+    """
+    try:
+        from wyoming.info import AsrModel, AsrProgram, Attribution, Info, WakeModel, WakeProgram
+    except ImportError as error:
+        raise ServiceError('the Wyoming protocol needs its package: pip install "sayso[wyoming]"') from error
+
+    author = Attribution("sayso", "")
+    common: dict[str, Any] = {"attribution": author, "installed": True, "version": __version__}
+    described = {**common, "description": f"sayso, {name}: {', '.join(spoken(model))}"}
+    asr = AsrModel(name=name, languages=list(languages), **described)
+    taught = {word for word, _ in training_of(model.training).taught}
+    wake = [
+        WakeModel(name=word, description=word, phrase=word, languages=list(languages), **common)
+        for word in spoken(model)
+        if not taught or word in taught
+    ]
+    return Info(
+        asr=[AsrProgram(name="sayso", models=[asr], **described)],
+        wake=[WakeProgram(name="sayso", models=wake, **described)],
+    )
+
+
+def spoken(model: Model) -> list[str]:
+    """Return the labels that are words."""
+    return [label for label in model.labels if label not in (SILENCE, UNKNOWN)]
+
+
+class Service:
+    """A service that listens to clients; made by `serving`.
+
+    Parameters
+    ----------
+    load : callable
+        Makes the recogniser, in another thread.
+    info : Info
+        The answer to `describe`, which does not wait for the recogniser.
+    notify : callable
+        Called with a message about a client that is sent away.
+
+    Attributes
+    ----------
+    port : int
+        The port on which it listens.
+    recognizer : asyncio.Future of Recognizer
+        The recogniser, when it is ready.
+    threads : Executor
+        The threads that compute.
+    """
+
+    def __init__(self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None]) -> None:
+        self.info, self._notify = info, notify
+        self.port = 0
+        self._clients: set[asyncio.Task[None] | None] = set()
+        self.threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-wyoming")
+        self.recognizer = asyncio.get_running_loop().run_in_executor(self.threads, load)
+
+    async def run(self) -> None:
+        """Serve until the task is cancelled, or the recogniser cannot be made."""
+        await self.recognizer
+        await asyncio.Event().wait()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a client until it leaves, or does what it may not."""
+        self._clients.add(asyncio.current_task())
+        try:
+            if len(self._clients) > MOST_CLIENTS:
+                raise PeerError(f"there are {MOST_CLIENTS} other clients")
+            _keep_alive(writer)
+            client = _Client(self, writer)
+            while event := await read_event(reader):
+                await client.take(event)
+        except (ConnectionError, asyncio.CancelledError):
+            # It has left, or the service ends.
+            pass
+        except SaysoError as error:
+            self._notify(f"sent away the client at {writer.get_extra_info('peername')[0]}: {error}")
+            with contextlib.suppress(PeerError, ConnectionError, asyncio.CancelledError):
+                await _tell(writer, str(error))
+        finally:
+            self._clients.discard(asyncio.current_task())
+            writer.close()
+
+    async def close(self) -> None:
+        """Send all clients away, and end the threads."""
+        leaving = [client for client in self._clients if client]
+        for client in leaving:
+            client.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Client:
+    """One client: what it asked for, and the sound that it is sending.
+
+    Parameters
+    ----------
+    service : Service
+        What it shares with others.
+    writer : asyncio.StreamWriter
+        Where the answers go.
+    """
+
+    def __init__(self, service: Service, writer: asyncio.StreamWriter) -> None:
+        self._service, self._writer = service, writer
+        self._transcribes = False
+        # The wake words that it asked for; None is any.
+        self._names: set[str] | None = None
+        self._sound: ClientSound | None = None
+        self._words: deque[str] = deque(maxlen=MOST_WORDS)
+
+    async def take(self, event: Event) -> None:
+        """Do what an event asks for; one that is unknown asks for nothing."""
+        from wyoming.ping import Ping, Pong
+
+        match event.type:
+            case "describe":
+                await self._answer(self._service.info)
+            case "ping":
+                await self._answer(Pong(Ping.from_event(event).text))
+            case "transcribe":
+                self._transcribes = True
+            case "detect":
+                names = event.data.get("names")
+                if names is not None and not isinstance(names, list):
+                    raise PeerError(f"the names of wake words are {shown(names)}; expected a list, or nothing for any")
+                self._transcribes, self._names = False, {str(name) for name in names} if names else None
+            case "audio-start":
+                await self._start(event.data)
+            case "audio-chunk":
+                if self._sound is None:
+                    await self._start(event.data)
+                await self._hear(event)
+            case "audio-stop":
+                await self._stop()
+
+    async def _start(self, data: dict[str, Any]) -> None:
+        """Begin a new stream."""
+        recognizer = await asyncio.shield(self._service.recognizer)
+        self._sound = ClientSound(recognizer, data)
+        self._words.clear()
+
+    async def _hear(self, event: Event) -> None:
+        """Process sound, a bit at a time, so that others have their turn."""
+        assert self._sound is not None
+        for samples in self._sound.pieces(event.data, event.payload or b""):
+            await self._found(await self._in_turn(self._sound.stream.push, samples))
+
+    async def _stop(self) -> None:
+        """Process what is left, and say what there was."""
+        from wyoming.asr import Transcript
+        from wyoming.wake import NotDetected
+
+        if self._sound is not None:
+            await self._found(await self._in_turn(self._sound.stream.close))
+        self._sound = None
+        if self._transcribes:
+            await self._answer(Transcript(" ".join(self._words)))
+        elif not self._words:
+            await self._answer(NotDetected())
+        self._words.clear()
+
+    async def _found(self, detections: Sequence[Detection]) -> None:
+        """Note words, and report those that the client waits for."""
+        from wyoming import wake
+
+        assert self._sound is not None
+        for detection in detections:
+            if self._transcribes:
+                self._words.append(detection.label)
+            elif self._names is None or detection.label in self._names:
+                self._words.append(detection.label)
+                await self._answer(wake.Detection(detection.label, self._sound.began + round(1_000 * detection.end)))
+
+    async def _in_turn(self, function: Callable[..., list[Detection]], *arguments: Samples) -> list[Detection]:
+        return await asyncio.get_running_loop().run_in_executor(self._service.threads, function, *arguments)
+
+    async def _answer(self, event: Eventable) -> None:
+        await write_event(event.event(), self._writer)
+
+
+async def _tell(writer: asyncio.StreamWriter, text: str) -> None:
+    """Tell a client why it is sent away."""
+    from wyoming.error import Error
+
+    await write_event(Error(text).event(), writer)
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Let the system find out that a client's machine is gone, which ends the connection."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    load: Callable[[], Recognizer], info: Info, host: str, port: int, notify: Callable[[str], None]
+) -> AsyncIterator[Service]:
+    """Listen to clients as long as the context lasts.
+
+    Parameters
+    ----------
+    load : callable
+        Makes the recogniser; until it is ready, sound waits, but `describe` is answered.
+    info : Info
+        What is offered; see `information`.
+    host : str
+        The address or name to listen on; 127.0.0.1 for this machine only, 0.0.0.0 for all networks.
+    port : int
+        The port; 0 is any that is free.
+    notify : callable
+        Called with a message about a client that is sent away.
+
+    Raises
+    ------
+    ServiceError
+        If the address cannot be listened on.
+    """
+    from threadpoolctl import threadpool_limits
+
+    service = Service(load, info, notify)
+    try:
+        try:
+            server = await asyncio.start_server(service.accept, host, port, limit=MOST_LINE)
+        except (OSError, OverflowError, UnicodeError) as error:
+            # What asyncio says of the operating system's reason is longer than that.
+            number = getattr(error, "errno", None) or 0
+            reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
+            raise ServiceError(
+                f"cannot listen on {host}, port {port}: {reason}; give another --host or --port"
+            ) from error
+        service.port = server.sockets[0].getsockname()[1]
+        # On several threads, small products are delayed now and then; the clients are what is spread over the cores.
+        with threadpool_limits(1, "blas"), contextlib.closing(server):
+            yield service
+    finally:
+        await service.close()

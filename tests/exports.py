@@ -1,0 +1,137 @@
+"""Run what `sayso export` writes: a graph in ONNX Runtime, a header with a C compiler, JSON in Node or in a browser."""
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from sayso.export import json_file
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wconversion", "-Wdouble-promotion")
+# Reads samples and prints the probabilities: of each window, or (with an argument) of each step of a stream and of the
+# newest part of its window.
+DRIVER = """
+#include <stdio.h>
+#define SAYSO_IMPLEMENTATION
+#include "model.h"
+static sayso_stream stream;
+static float window[SAYSO_WINDOW], probabilities[SAYSO_LABELS];
+static void show(void) { fwrite(probabilities, sizeof probabilities, 1, stdout); }
+int main(int count, char **arguments)
+{
+    (void)arguments;
+    while (count == 1 && fread(window, sizeof window, 1, stdin) == 1) {
+        sayso_recognize_window(&stream, window, probabilities);
+        show();
+    }
+    sayso_start(&stream);
+    while (count == 2 && fread(window, sizeof *window, 1, stdin) == 1) {
+        if (sayso_push(&stream, *window)) {
+            sayso_recognize(&stream, probabilities);
+            show();
+#ifdef SAYSO_NEWEST
+            sayso_recognize_newest(&stream, probabilities);
+#endif
+            show();
+        }
+    }
+    for (count = 0; count < SAYSO_LABELS; count++) {
+        fputs(sayso_labels[count], stderr);
+        fputc('\\n', stderr);
+    }
+    return 0;
+}
+"""
+# The same for a model of JSON; a stream is pushed in pieces of several sizes.
+SCRIPT = """
+const numbers = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+async function run({library, model, samples, stream}) {
+  const {Recognizer} = await import("data:text/javascript;base64," + library);
+  const recognizer = new Recognizer(JSON.parse(model)), sound = numbers(samples), rows = [];
+  const steps = recognizer.stream();
+  for (let start = 0, length = stream ? 1 : recognizer.windowSamples; start < sound.length; start += length) {
+    if (stream) length = start % 977 + 1;
+    const piece = sound.subarray(start, start + length);
+    if (stream) steps.push(piece).forEach(step => rows.push([...step.probabilities, ...step.newest, step.end]));
+    else rows.push([...recognizer.probabilities(piece)]);
+  }
+  return {rows, labels: recognizer.labels, check: recognizer.check()};
+}
+async function decide({library, model, scores}) {
+  const {Decision} = await import("data:text/javascript;base64," + library);
+  const decision = new Decision(model);
+  return scores.map(([end, probabilities, newest]) => decision.update(probabilities, end, newest));
+}
+"""
+
+
+def onnx_rows(content: bytes, windows: np.ndarray) -> np.ndarray:
+    """Return the probabilities that ONNX Runtime computes for windows."""
+    return session(content).run(None, {"samples": windows})[0]
+
+
+def session(content: bytes) -> Any:
+    runtime = pytest.importorskip("onnxruntime", reason="needs the package onnxruntime, as in sayso[test]")
+    return runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def c_program(folder: Path, header: bytes, compiler: str = "gcc", *options: str) -> Path:
+    """Compile the driver with a header."""
+    if not shutil.which(compiler):
+        pytest.skip(f"needs the compiler {compiler}")
+    (folder / "model.h").write_bytes(header)
+    source = folder / f"driver{'.cpp' if 'g++' in compiler else '.c'}"
+    source.write_text(DRIVER)
+    program = folder / "driver"
+    subprocess.run([compiler, *(options or ("-std=c99",)), *STRICT, "-O1", source, "-o", program, "-lm"], check=True)
+    return program
+
+
+def c_rows(program: Path, samples: np.ndarray, labels: int, stream: bool = False) -> np.ndarray:
+    """Return the probabilities that the driver prints."""
+    run = subprocess.run([program, *["stream"] * stream], input=samples.tobytes(), capture_output=True, check=True)
+    return np.frombuffer(run.stdout, np.float32).copy().reshape(-1, (1 + stream) * labels)
+
+
+Run = Callable[..., Any]
+
+
+def in_node(function: str, **argument: Any) -> Any:
+    script = f"{SCRIPT}\nlet text = ''; for await (const part of process.stdin) text += part;"
+    script += f"console.log(JSON.stringify(await {function}(JSON.parse(text))));"
+    run = subprocess.run(
+        ["node", "--input-type=module", "-e", script], input=json.dumps(argument), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def in_browser(browser: "Browser") -> Run:
+    def run(function: str, **argument: Any) -> Any:
+        page = browser.new_page()
+        try:
+            return page.evaluate(f"async argument => {{ {SCRIPT} return {function}(argument); }}", argument)
+        finally:
+            page.close()
+
+    return run
+
+
+def javascript(run: Run, model: bytes, samples: np.ndarray, stream: bool = False) -> dict[str, Any]:
+    """Return what the library computes: its rows, labels and check."""
+    numbers = base64.b64encode(samples.tobytes()).decode()
+    return run("run", library=library(), model=model.decode("ascii"), samples=numbers, stream=stream)
+
+
+def library() -> str:
+    """Return the JavaScript library in base64."""
+    return base64.b64encode(json_file.library()).decode()
