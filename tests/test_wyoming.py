@@ -365,7 +365,7 @@ def test_the_service_is_announced_with_an_address_that_others_reach(monkeypatch:
     assert reachable("0.0.0.0") is None
 
 
-def test_an_address_that_cannot_be_listened_on_is_refused(tiny_model_path: str, sayso: Callable[..., Result]) -> None:
+def test_an_address_that_cannot_be_listened_on_is_refused(tiny_model_path: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for host, reason in (
@@ -374,9 +374,9 @@ def test_an_address_that_cannot_be_listened_on_is_refused(tiny_model_path: str, 
             ("nowhere.invalid", ""),
         ):
             with case(host):
-                message = one_line_error(
-                    sayso("serve", "wyoming", "-m", tiny_model_path, "--host", host, "--port", port)
-                )
+                command = [sys.executable, "-m", "sayso", "serve", "wyoming", "-m", tiny_model_path]
+                run = subprocess.run([*command, "--host", host, "--port", str(port)], capture_output=True, text=True)
+                message = one_line_error(Result(run.returncode, run.stdout, run.stderr))
                 assert message.startswith(f"error: cannot listen on {host}, port {port}: {reason}")
 
 

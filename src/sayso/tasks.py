@@ -184,7 +184,7 @@ def teach(
     speaker: str | None = None,
     layout: Layout | None = None,
 ) -> Taught:
-    """Add the words of a folder, one folder of recordings for each, to a model, and adapt it to those that it knows.
+    """Add the words of a folder, one folder of recordings for each, to a model.
 
     Parameters
     ----------
@@ -196,8 +196,7 @@ def teach(
         Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
         noise here or among the recordings, that which comes with sayso is used.
     false_alarms_per_hour : float
-        How often other speech may be taken for the new words, all together; it decides their thresholds if the model
-        is one that comes with sayso, or was taught from it.
+        How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int
         The same seed gives the same model on the same machine.
     speaker, layout : str, optional

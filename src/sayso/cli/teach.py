@@ -56,11 +56,11 @@ def teach(
     from sayso import tasks
     from sayso.model import shipped
 
-    corpus, base = scanned(directory, speaker, layout), model or shipped.DEFAULT
-    taught = tasks.teach(corpus, base, noise=noise, negatives=negatives, seed=seed, false_alarms_per_hour=alarms)
+    corpus, name = scanned(directory, speaker, layout), model or shipped.DEFAULT
+    taught = tasks.teach(corpus, name, noise=noise, negatives=negatives, false_alarms_per_hour=alarms, seed=seed)
     taught.model.save(output)
     report_skipped(taught.skipped)
-    for warning in (*taught.warnings, *_warnings(taught, base)):
+    for warning in (*taught.warnings, *_warnings(taught, name)):
         warn(warning)
     say(_report(taught))
     note(f"saved {output}")

@@ -5,7 +5,7 @@ const FORMAT = 1;
 
 // The decision; the comments in sayso/recognition/decision.py explain these.
 const LARGEST = 8;
-const STEPS = 3, EASE_NEWEST = 1, STEPS_AGAIN = 2, EASE_AGAIN = 2;
+const STEPS = 3, EASE_NEWEST = 2, STEPS_AGAIN = 2, EASE_AGAIN = 4;
 const COMPANY = 1.5, PAUSE = 0.1, BEFORE = [0.5, 1.2], AFTER = 0.6;
 // The newest part of a window is scored on its own only where the words have this much probability in the whole.
 const LEAST_WORDS = 0.2;
@@ -191,8 +191,8 @@ export class Decision {
     const [mean, brief] = this.newest.push(better);
     this.words.forEach((label, word) => {
       const since = now - this.last[word], threshold = this.thresholds[word];
-      const again = since <= COMPANY && brief[label] >= threshold - EASE_AGAIN;
-      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= threshold - EASE_NEWEST || again)) return;
+      const again = since <= COMPANY && brief[label] >= Math.max(threshold - EASE_AGAIN, Math.min(threshold, 0));
+      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= Math.max(threshold - EASE_NEWEST, Math.min(threshold, 0)) || again)) return;
       this.hear({word, alone, whole: -Infinity, detection: this.detection(word, mean, now)}, now);
     });
   }

@@ -22,9 +22,10 @@ from sayso.config.odds import log_odds
 # Log-odds are cut off here, so that no single step, however certain, decides alone.
 LARGEST = 8.0
 # Steps over which the scores of the newest part are averaged, and by how many nats they may be lower than those of the
-# whole window. For a word that was just detected, fewer steps suffice, and a still lower score.
-STEPS, EASE_NEWEST = 3, 1.0
-STEPS_AGAIN, EASE_AGAIN = 2, 2.0
+# whole window, as long as the word is more likely than not. For a word that was just detected, fewer steps suffice, and
+# a still lower score.
+STEPS, EASE_NEWEST = 3, 2.0
+STEPS_AGAIN, EASE_AGAIN = 2, 4.0
 # Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
 # is near.
 COMPANY = 1.5
@@ -201,8 +202,10 @@ class Decision:
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)
-        clear = mean[self._words] >= thresholds - np.asarray(EASE_NEWEST, newest.dtype)
-        again = (since <= COMPANY) & (brief[self._words] >= thresholds - np.asarray(EASE_AGAIN, newest.dtype))
+        likely = np.minimum(thresholds, 0)
+        clear = mean[self._words] >= np.maximum(thresholds - np.asarray(EASE_NEWEST, newest.dtype), likely)
+        again = brief[self._words] >= np.maximum(thresholds - np.asarray(EASE_AGAIN, newest.dtype), likely)
+        again &= since <= COMPANY
         for word in np.flatnonzero(self._fallen & (since >= self._settings.refractory) & (clear | again)).tolist():
             self._hear(_Heard(word, alone, -np.inf, self._detection(word, mean, now)), now)
 

@@ -5,7 +5,7 @@ close to what the row was before. All other rows stay as they are: what the mode
 where a new word takes their place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,8 @@ FloatArray = NDArray[np.float32]
 
 # Weight of the squared coefficients, in the coordinates of a `Space`, against the mean loss.
 PENALTY = 0.01
-ITERATIONS = 200
+# Steps of the descent at most, the length of the gradient at which it ends, and its shortest step.
+ITERATIONS, TOLERANCE, SMALLEST_STEP = 200, 1e-4, 1e-6
 
 
 class Examples(NamedTuple):
@@ -128,8 +129,6 @@ def fitted(last: Network, space: Space, examples: Examples, rows: Sequence[int])
     rows : sequence of int
         The labels whose rows learn.
     """
-    from scipy.optimize import minimize
-
     coordinates = space.coordinates(examples.inputs)
     count, dimensions = coordinates.shape
     raw, merge = _raw_logits(last, examples.inputs)
@@ -151,7 +150,7 @@ def fitted(last: Network, space: Space, examples: Examples, rows: Sequence[int])
         return total, slope.ravel().astype(np.float64)
 
     start = np.zeros(len(chosen) * (dimensions + 1))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x
+    found = minimised(loss, start)
     change = found.reshape(len(chosen), dimensions + 1).astype(np.float32)
     weight = change[:, :-1] @ space.projection.T
     learned = Network(last.chain.layers, last.input_shape)
@@ -160,6 +159,39 @@ def fitted(last: Network, space: Space, examples: Examples, rows: Sequence[int])
     direct["weight"][chosen] += weight
     direct["bias"][chosen] += (change[:, -1] - weight @ space.centre).reshape(direct["bias"][chosen].shape)
     return learned
+
+
+def minimised(
+    loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Descend to the minimum of a smooth convex function by gradient descent with momentum.
+
+    A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm", 2009, with a step that shrinks until
+    it decreases the function enough; the momentum starts anew where it leads uphill (B. O'Donoghue and E. Candès,
+    "Adaptive restart for accelerated gradient schemes", 2015).
+
+    Parameters
+    ----------
+    loss : callable
+        Returns the function and its gradient.
+    start : ndarray, shape (n,)
+        Where to begin.
+    """
+    here, ahead, momentum, step = start, start, 1.0, 1.0
+    for _ in range(ITERATIONS):
+        value, gradient = loss(ahead)
+        square = float(gradient @ gradient)
+        if square < TOLERANCE**2:
+            break
+        while loss(ahead - step * gradient)[0] > value - 0.5 * step * square and step > SMALLEST_STEP:
+            step *= 0.5
+        following = ahead - step * gradient
+        if gradient @ (following - here) > 0:
+            momentum = 1.0
+        faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = following + (momentum - 1) / faster * (following - here)
+        here, momentum, step = following, faster, 1.3 * step
+    return here
 
 
 def _raw_logits(last: Network, inputs: FloatArray) -> tuple[FloatArray, Merging | None]:

@@ -26,7 +26,7 @@ PLAIN, AUGMENTED = 160, 400
 # How much the examples of one word count, both kinds alike, and speech without any word that the user gives, where all
 # other sounds together count 1; the pack's part of that, and how many times as much unknown speech counts as a word in
 # the rehearsal. In use, a new word is taken to be so many times as likely as among the examples.
-SHARE, SPEECH, PACKED, UNKNOWN_SHARE, IN_USE = 0.03, 0.2, 0.8, 4.0, 1.0
+SHARE, SPEECH, PACKED, UNKNOWN_SHARE, IN_USE = 0.03, 0.2, 0.8, 4.0, 12.0
 # Fraction of the rehearsal examples that are held out to measure recall before and after.
 HELD_OUT = 0.2
 # Words are not shifted further than when the other layers were trained, since their outputs are unreliable there.
