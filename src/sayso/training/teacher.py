@@ -212,7 +212,9 @@ class Teacher:
         if not new:
             return {}
         recordings = self._heard(model)
-        return {word: tail_of(recordings, word, model.labels, model.decision, model.features) for word in new}
+        # Their thresholds are chosen on running speech, so these words need not stand alone.
+        decision = replace(model.decision, anywhere=tuple(new))
+        return {word: tail_of(recordings, word, model.labels, decision, model.features) for word in new}
 
     def _heard(self, model: Model) -> list[Listened]:
         """Return what a model says at every step of those recordings of the pack that hold none of the words."""

@@ -167,7 +167,11 @@ def teach(
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
-    decision = replace(base.decision, words={**base.decision.words, **thresholds})
+    decision = replace(
+        base.decision,
+        words={**base.decision.words, **thresholds},
+        anywhere=tuple(dict.fromkeys((*base.decision.anywhere, *tails))),
+    )
     model = replace(model, decision=decision, alarms=_alarms(base, tails, odds))
 
     held_out = _held_out(teacher, recordings, folds, spoken, model)
