@@ -113,6 +113,7 @@ IMPOSSIBLE: list[tuple[type, str, Any, str]] = [
     (DecisionSettings, "threshold", 1.0, "above 0 and below 1"),
     (DecisionSettings, "words", {"yes": 1.0}, "above 0 and below 1"),
     (DecisionSettings, "words", {"yes": 0.5, "no": 0.0}, "above 0 and below 1"),
+    (DecisionSettings, "anywhere", ("lamp", ""), "none of them empty"),
     (DecisionSettings, "ease", -0.1, "between 0 and 20"),
     (DecisionSettings, "hysteresis", -0.1, "between 0 and 20"),
     (DecisionSettings, "refractory", -0.1, "between 0 and 60 seconds"),

@@ -232,6 +232,24 @@ def test_a_word_counts_only_if_a_pause_or_another_word_is_before_it() -> None:
     assert [word for word, _ in decided([*both, *looks_of((30, talk, talk)), *spoken])] == ["no"]
 
 
+def test_words_that_count_anywhere_do_so_at_their_threshold_only() -> None:
+    talk, clear = scores(unknown=0.99), scores(yes=0.98)
+    in_talk = looks_of((20, talk, talk), (8, clear, clear), (12, talk, talk))
+    assert decided(in_talk) == []
+    assert [word for word, _ in decided(in_talk, anywhere=("yes",))] == ["yes"]
+    assert decided(in_talk, anywhere=("no",)) == []
+    # Neither a pause after it nor another word makes up for a lower score.
+    faint, no = scores(yes=0.6, unknown=0.399), scores(no=0.98)
+    before_pause = looks_of((10, scores(), scores()), (6, faint, faint), (4, faint, scores()), (20, scores(), scores()))
+    assert [word for word, _ in decided(before_pause)] == ["yes"]
+    assert decided(before_pause, anywhere=("yes",)) == []
+    beside = looks_of(
+        (10, scores(), scores()), (8, no, no), (4, talk, talk), (4, faint, faint), (20, scores(), scores())
+    )
+    assert [word for word, _ in decided(beside)] == ["no", "yes"]
+    assert [word for word, _ in decided(beside, anywhere=("yes",))] == ["no"]
+
+
 def test_a_faint_word_is_detected_when_a_pause_follows_and_a_clear_one_at_once() -> None:
     talk = scores(unknown=0.99)
     for probability, pause, patient, expected in (

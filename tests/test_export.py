@@ -235,6 +235,7 @@ def test_javascript_detects_what_python_detects(request: pytest.FixtureRequest) 
     count = 0
     for number, settings in enumerate((
         base, replace(base, patient=True), replace(base, alone=False), replace(base, newest=0.0),
+        replace(base, anywhere=("yes", "go")), replace(base, anywhere=("go",), newest=0.0),
         replace(base, smoothing=2, threshold=0.95, ease=4.0, hysteresis=0.2, refractory=1.5),
     )):  # fmt: skip
         with case(settings):

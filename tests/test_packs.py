@@ -10,7 +10,7 @@ import pytest
 from cases import case
 from sayso.config import DecisionSettings, FeatureSettings
 from sayso.errors import ModelError
-from sayso.evaluation.false_alarms import HIGHEST, Listened, Tail, highest_threshold, listened, tail_of
+from sayso.evaluation.false_alarms import CHOSEN, Listened, Tail, highest_threshold, listened, tail_of
 from sayso.model import checksums, pack, shipped
 from sayso.model.model_file import Model
 from sayso.model.pack import Pack, Space
@@ -130,12 +130,12 @@ def test_a_tail_extrapolates_beyond_the_largest_score() -> None:
     tail = Tail(2.0, scores[:40])
     for rate in (0.1, 0.5, 5.0):
         # 200 an hour exceed -2, and the excess has the mean 0.8.
-        expected = max(-2 + 0.8 * math.log(200 / rate), 0.0)
+        expected = max(-2 + 0.8 * math.log(200 / rate), CHOSEN[0])
         with case(f"{rate}"):
             assert tail.threshold(rate) == pytest.approx(expected, abs=1.5)
             assert tail.rate(tail.threshold(rate)) <= rate * 1.001
-    assert tail.threshold(1e-9) == HIGHEST
-    assert Tail(1.0, ()).threshold(0.5) == 0
+    assert tail.threshold(1e-9) == CHOSEN[1]
+    assert Tail(1.0, ()).threshold(0.5) == CHOSEN[0]
     assert Tail(1.0, ()).rate(0.0) == 0
 
 

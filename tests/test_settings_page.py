@@ -45,7 +45,7 @@ def test_every_setting_has_a_meaning_a_default_and_its_limits() -> None:
                     setting = found.pop((part.name, own.name))
                     assert setting.meaning.endswith(".")
                     assert setting.default == getattr(getattr(defaults, part.name), own.name)
-                    assert setting.expected or setting.kind == "true or false"
+                    assert setting.expected or setting.kind in ("true or false", "words")
                     # A quantity that the text measures in something has that unit.
                     for unit, word in (("s", "in seconds"), ("Hz", "in hertz"), ("dB", "in decibels")):
                         assert (word in setting.meaning) <= (setting.unit == unit)

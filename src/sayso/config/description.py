@@ -128,7 +128,9 @@ def _kind(hint: Any) -> str:
         return "text"
     if typing.get_origin(hint) is tuple:
         first, second = typing.get_args(hint)
-        return "whole numbers" if second is Ellipsis else f"two {_kind(first)}s"
+        if second is Ellipsis:
+            return "words" if first is str else "whole numbers"
+        return f"two {_kind(first)}s"
     if typing.get_origin(hint) is dict:
         return "a number for each word"
     return {int: "whole number", float: "number", bool: "true or false"}[hint]

@@ -202,6 +202,9 @@ class DecisionSettings:
         Thresholds of single words that differ from `threshold`.
     alone : bool
         Whether a word counts only if it is said by itself, after a pause or another word of the model.
+    anywhere : tuple of str
+        Words that count wherever they are said, if their score reaches their threshold. `sayso teach` puts new words
+        here: their thresholds are chosen on running speech.
     ease : float
         A word whose score is up to so many nats below its threshold is detected, too, if a pause follows it; only where
         words stand alone.
@@ -221,6 +224,7 @@ class DecisionSettings:
     threshold: float = 0.7
     words: dict[str, float] = field(default_factory=dict)
     alone: bool = True
+    anywhere: tuple[str, ...] = ()
     ease: Nats = 2.0
     patient: bool = False
     hysteresis: Nats = 0.5
@@ -232,6 +236,7 @@ class DecisionSettings:
         _require(1 <= self.smoothing <= 100, self, "smoothing", "between 1 and 100")
         _require(0 < self.threshold < 1, self, "threshold", "above 0 and below 1")
         _require(all(0 < own < 1 for own in self.words.values()), self, "words", "thresholds above 0 and below 1")
+        _require(all(self.anywhere), self, "anywhere", "words, none of them empty")
         _require(0 <= self.ease <= 20, self, "ease", "between 0 and 20")
         _require(0 <= self.hysteresis <= 20, self, "hysteresis", "between 0 and 20")
         _require(0 <= self.refractory <= 60, self, "refractory", "between 0 and 60 seconds")

@@ -20,9 +20,10 @@ from sayso.recognition.decision import Decision
 
 # Recordings with the largest scores that are listened to, those of them to which the tail is fitted, and the fewest to
 # which it can be.
-CANDIDATES, TAIL, FEWEST = 30, 8, 3
-# Range of thresholds in log-odds, and how exactly that of a recording is found.
-LOWEST, HIGHEST, PRECISION = -3.0, 7.5, 0.05
+CANDIDATES, TAIL, FEWEST = 30, 5, 3
+# Range in which the threshold of a recording is sought, in log-odds, and how exactly; and that of chosen thresholds.
+LOWEST, PRECISION = -3.0, 0.05
+CHOSEN = (-1.0, 7.0)
 
 
 class Listened(NamedTuple):
@@ -76,7 +77,7 @@ class Tail(NamedTuple):
             found = least + excess * math.log(count / alarms)
         else:
             found = self.scores[int(alarms)] + PRECISION if alarms < len(self.scores) else LOWEST
-        return min(max(found, 0.0), HIGHEST)
+        return min(max(found, CHOSEN[0]), CHOSEN[1])
 
 
 def tail_of(

@@ -122,6 +122,7 @@ export class Decision {
     this.rate = sample_rate;
     this.window = window_samples / sample_rate;
     this.silence = decision.alone ? silence : null;
+    this.anywhere = words.map(label => (decision.anywhere ?? []).includes(labels[label]));
     this.thresholds = thresholds.map(logOdds);
     this.whole = new Means([Array(decision.smoothing).fill(1)], labels.length);
     const falling = [STEPS, STEPS_AGAIN].map(first => Array.from({length: STEPS}, (_, i) => Math.max(first - i, 0)));
@@ -148,16 +149,16 @@ export class Decision {
     if (!this.words.length) return null;
     const now = end / this.rate, whole = clipped(probabilities), [average] = this.whole.push(whole);
     const ease = newest && this.silence !== null ? this.settings.ease : 0;
-    const heard = this.thresholds.map(threshold => threshold - ease);
+    const heard = this.thresholds.map((threshold, word) => threshold - (this.anywhere[word] ? 0 : ease));
     const rearm = heard.map(limit => limit - this.settings.hysteresis);
     const scores = this.words.map(label => average[label]);
     scores.forEach((score, word) => { this.armed[word] ||= score < rearm[word]; });
-    const alone = this.pauseBefore(probabilities, now);
+    const pauseBefore = this.pauseBefore(probabilities, now), alone = this.anywhere.map(free => free || pauseBefore);
     const excess = scores.map((score, word) => score - heard[word]);
     const best = excess.indexOf(Math.max(...excess)), found = excess[best] >= 0 && this.armed[best];
     if (!newest) {
       // Another word that follows at once cannot be separated from the end of the first.
-      if (!found || !alone || now - Math.max(...this.last) < this.settings.refractory) return null;
+      if (!found || !alone[best] || now - Math.max(...this.last) < this.settings.refractory) return null;
       this.armed[best] = false;
       this.last[best] = this.certainAt = now;
       return this.detection(best, average, now);
@@ -165,7 +166,7 @@ export class Decision {
     this.listenClosely(whole, clipped(newest), rearm, alone, now);
     if (found) {
       this.armed[best] = false;
-      this.confirm(best, this.detection(best, average, now), alone, now);
+      this.confirm(best, this.detection(best, average, now), alone[best], now);
     }
     const clear = scores.map((score, word) => score >= this.thresholds[word]);
     return this.next(clear, this.silence !== null && newest[this.silence] >= PAUSE, now);
@@ -191,9 +192,10 @@ export class Decision {
     const [mean, brief] = this.newest.push(better);
     this.words.forEach((label, word) => {
       const since = now - this.last[word], threshold = this.thresholds[word];
-      const again = since <= COMPANY && brief[label] >= Math.max(threshold - EASE_AGAIN, Math.min(threshold, 0));
-      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= Math.max(threshold - EASE_NEWEST, Math.min(threshold, 0)) || again)) return;
-      this.hear({word, alone, whole: -Infinity, detection: this.detection(word, mean, now)}, now);
+      const likely = this.anywhere[word] ? threshold : Math.min(threshold, 0);
+      const again = since <= COMPANY && brief[label] >= Math.max(threshold - EASE_AGAIN, likely);
+      if (!this.fallen[word] || since < this.settings.refractory || !(mean[label] >= Math.max(threshold - EASE_NEWEST, likely) || again)) return;
+      this.hear({word, alone: alone[word], whole: -Infinity, detection: this.detection(word, mean, now)}, now);
     });
   }
 

@@ -77,7 +77,7 @@ class _Heard:
     word : int
         Its position among the words.
     alone : bool
-        Whether there was a pause, or another word of the model, before it.
+        Whether there was a pause, or another word of the model, before it, or none is needed.
     whole : float
         When the whole window showed it, in seconds; minus infinity before that.
     detection : Detection
@@ -113,7 +113,9 @@ class Decision:
         thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
         # `update` casts them to the type of the probabilities, so that a limit is met exactly.
         self._thresholds = thresholds
-        self._ease = 0.0 if self._silence is None else settings.ease
+        # Words that need not stand alone, and by how much less clear a word may be that a pause follows.
+        self._anywhere = np.array([self._labels[index] in settings.anywhere for index in self._words], bool)
+        self._ease = np.where(self._anywhere | (self._silence is None), 0.0, settings.ease)
         # In a mean of log-odds, a step in which the word is absent counts as much as one in which it is certain.
         self._whole = _Means(np.ones((1, settings.smoothing)), len(labels))
         falling = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
@@ -154,23 +156,23 @@ class Decision:
         whole = log_odds(probabilities).clip(-LARGEST, LARGEST)
         (average,) = self._whole.push(whole)
         scores, thresholds = average[self._words], log_odds(self._thresholds.astype(average.dtype))
-        heard = thresholds if newest is None else thresholds - np.asarray(self._ease, average.dtype)
+        heard = thresholds if newest is None else thresholds - self._ease.astype(average.dtype)
         rearm = heard - np.asarray(self._settings.hysteresis, average.dtype)
         self._armed |= scores < rearm
-        alone = self._pause_before(probabilities, now)
+        alone = self._anywhere | self._pause_before(probabilities, now)
         best: int | None = int((scores - heard).argmax())
         if scores[best] < heard[best] or not self._armed[best]:
             best = None
         if newest is None:
             # Another word that follows at once cannot be separated from the end of the first.
-            if best is None or not alone or now - self._last.max() < self._settings.refractory:
+            if best is None or not alone[best] or now - self._last.max() < self._settings.refractory:
                 return None
             self._armed[best], self._last[best], self._certain_at = False, now, now
             return self._detection(best, average, now)
         self._listen_closely(whole, log_odds(newest).clip(-LARGEST, LARGEST), thresholds, rearm, alone, now)
         if best is not None:
             self._armed[best] = False
-            self._confirm(best, self._detection(best, average, now), alone, now)
+            self._confirm(best, self._detection(best, average, now), bool(alone[best]), now)
         pause = self._silence is not None and newest[self._silence] >= PAUSE
         return self._next(scores >= thresholds, bool(pause), now)
 
@@ -191,7 +193,7 @@ class Decision:
         newest: NDArray[np.floating],
         thresholds: NDArray[np.floating],
         rearm: NDArray[np.floating],
-        alone: bool,
+        alone: NDArray[np.bool_],
         now: float,
     ) -> None:
         """Note the words that are complete in the newest part of the window, by its log-odds and those of the whole."""
@@ -202,12 +204,12 @@ class Decision:
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)
-        likely = np.minimum(thresholds, 0)
+        likely = np.where(self._anywhere, thresholds, np.minimum(thresholds, 0))
         clear = mean[self._words] >= np.maximum(thresholds - np.asarray(EASE_NEWEST, newest.dtype), likely)
         again = brief[self._words] >= np.maximum(thresholds - np.asarray(EASE_AGAIN, newest.dtype), likely)
         again &= since <= COMPANY
         for word in np.flatnonzero(self._fallen & (since >= self._settings.refractory) & (clear | again)).tolist():
-            self._hear(_Heard(word, alone, -np.inf, self._detection(word, mean, now)), now)
+            self._hear(_Heard(word, bool(alone[word]), -np.inf, self._detection(word, mean, now)), now)
 
     def _hear(self, heard: _Heard, now: float) -> None:
         """Note that a word was said."""

@@ -207,12 +207,14 @@ class Teacher:
         return replace(self.base, labels=self._labels, network=last_layer.replaced(self.base.network, last))
 
     def tails(self, model: Model) -> dict[str, Tail]:
-        """Return how often other sounds are taken for each new word, if there is a pack."""
-        new = [word for word in self._words if word not in self.base.labels]
-        if not self._pack or not new:
+        """Return how often other sounds are taken for each word that is not one of the pack's own model."""
+        new = [word for word in self._words if self._pack and word not in self._pack.labels]
+        if not new:
             return {}
         recordings = self._heard(model)
-        return {word: tail_of(recordings, word, model.labels, model.decision, model.features) for word in new}
+        # Their thresholds are chosen on running speech, so these words need not stand alone.
+        decision = replace(model.decision, anywhere=tuple(new))
+        return {word: tail_of(recordings, word, model.labels, decision, model.features) for word in new}
 
     def _heard(self, model: Model) -> list[Listened]:
         """Return what a model says at every step of those recordings of the pack that hold none of the words."""

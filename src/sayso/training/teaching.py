@@ -7,7 +7,7 @@ often other sounds are taken for the word, from which its threshold follows. Rec
 change the rows of these words; on everything else the model is held to what it said before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, check_labels
 from sayso.config.odds import shifted
+from sayso.config.tables import SENSITIVITY_RANGE
 from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
 from sayso.corpus.corpus import Clip, Corpus
 from sayso.corpus.digests import digests, repeated
 from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, ModelError
 from sayso.evaluation.accuracy import Doubtful, Evaluation, doubtful
+from sayso.evaluation.false_alarms import Tail
 from sayso.model.model_file import Model
 from sayso.model.pack import Pack
 from sayso.model.parts import with_parts_among
@@ -165,8 +167,12 @@ def teach(
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
-    decision = replace(base.decision, words={**base.decision.words, **thresholds})
-    model = replace(model, decision=decision)
+    decision = replace(
+        base.decision,
+        words={**base.decision.words, **thresholds},
+        anywhere=tuple(dict.fromkeys((*base.decision.anywhere, *tails))),
+    )
+    model = replace(model, decision=decision, alarms=_alarms(base, tails, odds))
 
     held_out = _held_out(teacher, recordings, folds, spoken, model)
     expected = {
@@ -177,7 +183,7 @@ def teach(
             threshold=decision.words.get(word, decision.threshold),
         )
         for word in words
-        if word not in base.labels
+        if word not in labelled or word in tails
     }
     tested = Evaluation.of(labels, held_out.answers, held_out.predicted)
     before, after = teacher.recall(base), teacher.recall(model)
@@ -210,6 +216,15 @@ def teach(
             *repeated(recordings.rows, values.tolist()),
             *advice(labelled, corpus, counts, {labels[label] for label in np.unique(held_out.answers)}),
         ),
+    )
+
+
+def _alarms(base: Model, tails: Mapping[str, Tail], odds: Mapping[str, float]) -> tuple[tuple[float, float], ...]:
+    """Return the false alarms per hour at each sensitivity: those of the base and those expected of the new words."""
+    return tuple(
+        (sensitivity, round(rate + sum(tail.rate(odds[word] + nats) for word, tail in tails.items()), 2))
+        for sensitivity, rate in base.alarms
+        for nats in [SENSITIVITY_RANGE * (0.5 - sensitivity)]
     )
 
 
