@@ -157,7 +157,7 @@ def _escaped(text: str) -> str:
     """Keep what Markdown would take for its own, outside of code."""
     parts = text.split("`")
     for place in range(0, len(parts), 2):
-        parts[place] = re.sub(r"[\\*_|]|<(?=[a-z/])", r"\\\g<0>", parts[place])
+        parts[place] = re.sub(r"[\\*_|\[\]]|<(?=[a-z/])", r"\\\g<0>", parts[place])
     return "`".join(parts)
 
 
