@@ -235,6 +235,18 @@ def test_words_that_the_model_knows_are_warned_of(tiny_model: Model, tmp_path: P
     assert set(taught.expected) == {"left"}
 
 
+def test_a_word_that_is_longer_than_a_window_is_warned_of(tiny_model: Model, tmp_path: Path) -> None:
+    for word, length in (("short", 0.5), ("long", 1.6)):
+        (tmp_path / word).mkdir()
+        for number in range(3):
+            time = np.arange(int(length * sounds.RATE)) / sounds.RATE
+            sound = np.pad(0.3 * np.sin(2 * np.pi * (700 + 50 * number) * time), sounds.RATE // 4)
+            soundfile.write(tmp_path / word / f"{number}.wav", sound, sounds.RATE)
+    warnings = [warning for warning in teach(tiny_model, scan(tmp_path)).warnings if "to say" in warning]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("long takes 1.6 s to say, but the network sees 1 s at a time")
+
+
 def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the word 'left' has 2 usable recordings; expected at least 3"):
         teach(tiny_model, recordings(tmp_path / "few", left=2))

@@ -23,10 +23,11 @@ from sayso.training.last_layer import Examples
 
 # Number of examples of each word: of recordings at slightly different places, and of augmented ones.
 PLAIN, AUGMENTED = 160, 400
-# How much the examples of one word count, both kinds alike, and speech without any word that the user gives, where all
-# other sounds together count 1; the pack's part of that, and how many times as much unknown speech counts as a word in
-# the rehearsal. In use, a new word is taken to be so many times as likely as among the examples.
-SHARE, SPEECH, PACKED, UNKNOWN_SHARE, IN_USE = 0.03, 0.2, 0.8, 4.0, 12.0
+# How much the examples of one new word count, both kinds alike, those of a word that the model knows, and speech
+# without any word that the user gives, where all other sounds together count 1; the pack's part of that, and how many
+# times as much unknown speech counts as a word in the rehearsal. In use, a new word is taken to be so many times as
+# likely as among the examples.
+SHARE, ADAPTED, SPEECH, PACKED, UNKNOWN_SHARE, IN_USE = 0.03, 0.01, 0.2, 0.8, 4.0, 12.0
 # Fraction of the rehearsal examples that are held out to measure recall before and after.
 HELD_OUT = 0.2
 # Words are not shifted further than when the other layers were trained, since their outputs are unreliable there.
@@ -192,9 +193,10 @@ class Teacher:
             inputs, labels, augmented = (array[folds != without] for array in (inputs, labels, augmented))
         weights = np.zeros(len(labels), np.float32)
         for label in np.unique(labels):
+            share = ADAPTED if self._labels[label] in self.base.labels else SHARE
             for kind in (False, True):
                 chosen = (labels == label) & (augmented == kind)
-                weights[chosen] = SHARE / 2 / chosen.sum()
+                weights[chosen] = share / 2 / chosen.sum()
         takes = Examples(inputs, one_hot(labels, len(self._labels)), weights)
         # Unknown speech is learned where the user gave some; else what the model says of it stays.
         rows = [self._labels.index(word) for word in self._words]

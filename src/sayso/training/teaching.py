@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.config import SILENCE, UNKNOWN, check_labels
+from sayso.config import SILENCE, UNKNOWN, FeatureSettings, check_labels
 from sayso.config.odds import shifted
 from sayso.config.tables import SENSITIVITY_RANGE
-from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises
+from sayso.corpus.clips import Clips, FloatArray, Labels, load_clips, load_negatives, load_noises, read_sound
 from sayso.corpus.corpus import Clip, Corpus
 from sayso.corpus.digests import digests, repeated
 from sayso.corpus.skipped import Skipped, reasons_kept
@@ -31,9 +31,13 @@ from sayso.model.parts import with_parts_among
 from sayso.recognition.recognizer import TOGETHER, Recognizer
 from sayso.sound import audio
 from sayso.sound.noise import generated_noises
+from sayso.sound.speech import speech_bounds
 from sayso.training import last_layer
 from sayso.training.holding_out import FEWEST_CLIPS, advice, folds_of, record_of, word_in
 from sayso.training.teacher import Spoken, Teacher, predictions
+
+# A word is too long if its median length, over so many recordings, exceeds the window this many times.
+LOOKED_AT, LONGER = 20, 1.2
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,7 @@ def teach(
         (
             *corpus.warnings,
             *repeated(recordings.rows, values.tolist()),
+            *_longer_than_a_window(recordings, base.features),
             *advice(labelled, corpus, counts, {labels[label] for label in np.unique(held_out.answers)}),
         ),
     )
@@ -239,6 +244,21 @@ def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
     if not counts:
         raise CorpusError("no word to teach, only silence or unknown speech; add a folder with recordings of a word")
     return counts
+
+
+def _longer_than_a_window(recordings: Clips, features: FeatureSettings) -> list[str]:
+    """Warn of words of which most recordings hold more speech than the network sees at a time."""
+    found = []
+    for word in sorted({row.word for row in recordings.rows}):
+        paths = [row.path for row in recordings.rows if row.word == word][:LOOKED_AT]
+        bounds = [speech_bounds(read_sound(path, features), features.sample_rate) for path in paths]
+        length = float(np.median([end - start for start, end in bounds])) / features.sample_rate
+        if length > features.clip * LONGER:
+            found.append(
+                f"{word} takes {length:.1f} s to say, but the network sees {features.clip:g} s at a time: only the "
+                "loudest part is learned, and other phrases with that part are taken for it; a shorter word is better"
+            )
+    return found
 
 
 class _HeldOut(NamedTuple):
