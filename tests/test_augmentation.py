@@ -16,7 +16,7 @@ from sayso.config import AugmentationSettings, FeatureSettings
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
 from sayso.sound.noise import snr_gain
-from sayso.training.augmentation import add_noise, augment, change_speed, place
+from sayso.training.augmentation import add_noise, at_speeds, augment, change_speed, draw_noise, place
 from sayso.training.reverberation import ImpulseResponses
 
 RATE = sounds.RATE
@@ -283,3 +283,28 @@ def test_energies_stay_positive_and_the_seed_determines_them(seed: int, batch: i
     assert np.isfinite(first).all()
     assert (first >= 0).all()
     assert (first > 0).all() == (mel > 0).all()
+
+
+def test_noise_is_played_at_other_speeds_and_fills_a_window() -> None:
+    hum = np.sin(2 * np.pi * 1_000 * np.arange(RATE) / RATE).astype(np.float32)
+    assert [len(version) for version in at_speeds(hum, RATE, UNCHANGED, RATE)] == [RATE]
+    versions = at_speeds(hum, RATE, changed(noise_speed=0.7), RATE)
+    pitches = [np.abs(np.fft.rfft(version[:RATE])).argmax() for version in versions]
+    np.testing.assert_allclose([pitches[0], pitches[3], pitches[-1]], [1_000 / 1.7, 1_000, 1_700], rtol=0.01)
+    assert pitches == sorted(pitches)
+    assert all(len(version) >= RATE for version in versions)
+
+
+def test_two_noises_at_once_as_often_as_asked() -> None:
+    # Each noise has a band of its own, so a drawn one shows which it was made of.
+    noises = [np.zeros((80, 40), np.float32) for _ in range(20)]
+    for band, noise in enumerate(noises):
+        noise[:, band] = 1
+    for probability in (0.0, 0.5, 1.0):
+        rng = np.random.default_rng(3)
+        drawn = [draw_noise(noises, 49, changed(noise_pairs=probability), rng) for _ in range(400)]
+        pairs = [noise[0, noise[0] > 0] for noise in drawn if np.count_nonzero(noise[0]) == 2]
+        assert abs(len(pairs) / len(drawn) - 0.95 * probability) < 0.08, probability
+        ratios = [10 * np.log10(pair.max() / pair.min()) for pair in pairs]
+        assert not ratios or 8 < max(ratios) <= 10.001
+    assert all(noise.max() == 1 for noise in noises), "the recordings themselves stay as they were"

@@ -49,6 +49,10 @@ class AugmentationSettings:
         Fraction of the clips that are mixed with background noise.
     noise_snr : tuple of float
         Lowest and highest signal-to-noise ratio in decibels.
+    noise_speed : float
+        Largest change of speed of the noise: 0.5 plays it up to 1.5 times as fast, and as many times slower.
+    noise_pairs : float
+        Fraction of the noises, also of those learned as silence, that are two recordings at once.
     time_masks : int
         Number of masked time intervals per clip.
     time_mask_length : float
@@ -74,6 +78,8 @@ class AugmentationSettings:
     renewal: Annotated[int, "epochs"] = 10
     noise_probability: float = 0.6
     noise_snr: tuple[Decibels, Decibels] = (0.0, 30.0)
+    noise_speed: float = 0.0
+    noise_pairs: float = 0.0
     time_masks: int = 2
     time_mask_length: Seconds = 0.1
     frequency_masks: int = 2
@@ -102,6 +108,8 @@ class AugmentationSettings:
             "noise_snr",
             "two rising numbers between -30 and 100 dB",
         )
+        _require(0 <= self.noise_speed <= 3, self, "noise_speed", "between 0 and 3")
+        _require(0 <= self.noise_pairs <= 1, self, "noise_pairs", "between 0 and 1")
         _require(0 <= self.time_masks <= 16, self, "time_masks", "between 0 and 16")
         _require(0 <= self.time_mask_length <= 1, self, "time_mask_length", "between 0 and 1 second")
         _require(0 <= self.frequency_masks <= 16, self, "frequency_masks", "between 0 and 16")

@@ -21,6 +21,8 @@ EQUALIZER_POINTS = 5
 # Where the edge of a limited band lies, as a fraction of the mel bands, and the slope beyond it in decibels per band:
 # the steep edges of telephones and codecs, and the gentle ones of small loudspeakers and microphones.
 HIGHEST_EDGE, LOWEST_EDGE, SLOPE = (0.45, 0.95), (0.0, 0.15), (6.0, 20.0)
+# Number of speeds at which noise is kept, and by how many decibels one of two noises at once is louder at the most.
+NOISE_SPEEDS, PAIR_RATIO = 7, 10.0
 # Attenuation far beyond the edge, in decibels.
 DEEPEST = 60.0
 
@@ -124,9 +126,30 @@ def add_noise(
     ratios = rng.uniform(settings.noise_snr[0], settings.noise_snr[1], (batch,))
     powers: FloatArray = energies.sum(axis=1) @ band_widths
     for clip in np.flatnonzero(rng.random(batch) < settings.noise_probability):
-        noise = random_slice(noises, frames, rng)
+        noise = draw_noise(noises, frames, settings, rng)
         gain = snr_gain(powers[clip], float(noise.sum(axis=0) @ band_widths), ratios[clip])
         energies[clip] += np.float32(gain) * noise
+
+
+def at_speeds(noise: FloatArray, length: int, settings: AugmentationSettings, sample_rate: int) -> list[FloatArray]:
+    """Return a recording of noise at several speeds, each repeated until it has at least `length` samples."""
+    if not settings.noise_speed:
+        return [noise]
+    fastest = 1 + settings.noise_speed
+    changed = [change_speed(noise, factor, sample_rate) for factor in np.geomspace(1 / fastest, fastest, NOISE_SPEEDS)]
+    return [version if len(version) >= length else np.resize(version, length) for version in changed]
+
+
+def draw_noise(
+    noises: Sequence[FloatArray], frames: int, settings: AugmentationSettings, rng: np.random.Generator
+) -> FloatArray:
+    """Draw mel energies of noise, shape (frames, mel_bands); sometimes two recordings are heard at once."""
+    noise = random_slice(noises, frames, rng)
+    if settings.noise_pairs and rng.random() < settings.noise_pairs:
+        other = random_slice(noises, frames, rng)
+        gain = snr_gain(float(noise.sum()), float(other.sum()), rng.uniform(-PAIR_RATIO, PAIR_RATIO))
+        noise = noise + np.float32(gain) * other
+    return noise
 
 
 def colour(energies: FloatArray, settings: AugmentationSettings, rng: np.random.Generator) -> None:

@@ -18,7 +18,6 @@ from sayso.corpus.corpus import Clip
 from sayso.errors import CorpusError
 from sayso.features.mfcc import MfccExtractor
 from sayso.features.standardizer import Standardizer
-from sayso.sound.noise import random_slice
 from sayso.system.workers import in_order
 from sayso.training import augmentation
 from sayso.training.augmented_clips import AugmentedClips
@@ -69,7 +68,12 @@ class TrainingSet:
         self.labels = tuple(labels)
         self._clips = clips
         self._augmented = AugmentedClips(clips, settings, extractor)
-        self._noises = [extractor.energies(noise[None])[0] for noise in noises]
+        features, augment = settings.features, settings.augmentation
+        self._noises = [
+            extractor.energies(version[None])[0]
+            for noise in noises
+            for version in augmentation.at_speeds(noise, features.clip_samples, augment, features.sample_rate)
+        ]
         self._settings = settings
         self._extractor = extractor
         self._pools = [self._pool(clips.rows, label) for label in self.labels]
@@ -201,7 +205,7 @@ class TrainingSet:
         energies = self._augmented.draw(positions, rng)
         augmentation.add_noise(energies, self._noises, extractor.band_widths, settings.augmentation, rng)
         for clip in np.flatnonzero(positions < 0):
-            noise = random_slice(self._noises, settings.features.frames, rng)
+            noise = augmentation.draw_noise(self._noises, settings.features.frames, settings.augmentation, rng)
             energies[clip] = np.float32(silence_level(rng) ** 2) * noise
         augmentation.colour(energies, settings.augmentation, rng)
         log_mel = extractor.decibels(energies)
