@@ -1,7 +1,8 @@
 """The page of `sayso export MODEL -o page.html`, opened as a file in Chromium, hears what Python hears."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import soundfile
 
 import browser as browsing
 from cases import case
+from command_line import Result
 from sayso.config import DecisionSettings
 from sayso.export import html_page
 from sayso.export.exported import Exported
@@ -23,6 +25,7 @@ from sayso.recognition.recognizer import load
 from sayso.sound import audio
 from test_export import MFCC, model_of
 from test_export_docs import launched, served
+from test_readme import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -76,6 +79,20 @@ def texts(view: "Page", place: str) -> list[list[str]]:
     return view.locator(f"{place} li").evaluate_all(
         "all => all.map(line => [...line.children].map(e => e.textContent))"
     )
+
+
+def test_the_commands_of_the_documentation_write_pages(
+    sayso: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = re.findall(
+        r"^sayso (export .+)$", (ROOT / "docs" / "browser.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(commands) == 2
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        with case(command):
+            assert sayso(*shlex.split(command)).status == 0
+    assert all(b"<!doctype html>" in path.read_bytes()[:20] for path in tmp_path.iterdir())
 
 
 def test_the_page_hears_the_words_of_the_microphone_in_their_order(browser: "Browser", page: Path, sound: Path) -> None:

@@ -2,12 +2,14 @@
 
 Words of the demo corpus, a second apart, go through the page's own worker in pieces of one step. A step in which the
 network sees a word also scores the newest part of the window, which takes about twice as long; both kinds are told.
-With another program on the machine, the least time tells more than the median.
+With another program on the machine, the least time tells more than the median. Needs Debian's Chromium, and playwright
+as in sayso[dev].
 
 Example: python scripts/benchmarks/page.py --model commands-tiny
 """
 
 import base64
+import shutil
 import statistics
 import sys
 import tempfile
@@ -16,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
 
 from benchmarking import parser, save
-from browser import launched
 from sayso.errors import SaysoError
 from sayso.export.formats import export
 from sayso.model import model_file, shipped
@@ -66,7 +69,7 @@ def main() -> None:
     save(results, arguments.json)
 
 
-def spoken(rate: int) -> np.ndarray:
+def spoken(rate: int) -> NDArray[np.float32]:
     """Return words of the demo corpus with faint noise, a second apart."""
     words = sorted(path for path in shipped.bundled("demo").iterdir() if not path.name.startswith("_"))[:10]
     pause = np.zeros(rate, np.float32)
@@ -77,12 +80,17 @@ def spoken(rate: int) -> np.ndarray:
 
 def rounds(page: Path, sound: str, count: int) -> dict[str, list[float]]:
     """Time the decisions in Chromium; the first round, in which the browser compiles, does not count."""
-    with launched() as browser:
+    program = shutil.which("chromium")
+    if not program:
+        sys.exit("error: needs the program chromium, as in Debian's package of that name")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         view = browser.new_page()
         view.goto(page.as_uri())
         view.get_by_text("Ready.").wait_for()
         (worker,) = view.workers
         found = [worker.evaluate(TIME, sound) for _ in range(count + 1)][1:]
+        browser.close()
     return {kind: [each for times in found for each in times[kind]] for kind in ("quiet", "word")}
 
 

@@ -4,8 +4,9 @@ const element = id => document.getElementById(id), text = id => element(id).text
 const MODEL = text("model");
 // Most words in a list; most bytes of a file; decibels at the left of the level; seconds for which a word is new.
 const MOST_WORDS = 200, MOST_BYTES = 50e6, FLOOR = -60, FRESH = 1.6;
-// Seconds of zeros, which no microphone that is on gives; magnitude of full scale; how busy the worker may be.
-const SILENT = 3, CLIPPED = 0.999, BUSY = 0.9;
+// Seconds until sound must have arrived; seconds of zeros, which no microphone that is on gives; magnitude of full scale;
+// how busy the worker may be.
+const ARRIVES = 4, SILENT = 3, CLIPPED = 0.999, BUSY = 0.9;
 const start = element("start"), sensitivity = element("sensitivity"), file = element("file");
 const percent = share => `${(100 * share).toFixed(share < 0.9995 ? 1 : 0)} %`;
 const workerUrl = URL.createObjectURL(new Blob(['"use strict";\n', text("library"), text("worker")]));
@@ -44,7 +45,7 @@ function line(word, when, confidence, play) {
 // --- Listening --------------------------------------------------------------------------------------------------------
 
 const chips = [...document.querySelectorAll("#words li")];
-let facts = null, session = null, silentSince = null, fresh = null;
+let facts = null, session = null, silentSince = null, overdue = null, fresh = null;
 
 status("Loading …");
 const live = recognise(data => {
@@ -93,6 +94,8 @@ async function listen() {
   const [track] = microphone.getAudioTracks();
   track.onended = () => { stop(); say("problem", "The microphone was disconnected. Connect it and start again."); };
   silentSince = null;
+  overdue = setTimeout(() => say("problem", "No sound arrives from the microphone. Some browsers give none while there is no " +
+    "loudspeaker or headphone: connect one. Else choose another microphone in the browser's settings."), 1000 * ARRIVES);
   start.disabled = false;
   start.textContent = "Stop";
   start.setAttribute("aria-pressed", "true");
@@ -120,7 +123,8 @@ async function connected(microphone) {
   }
   // Of a page that was opened as a file, browsers load no such module from a blob.
   await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(text("tap"))}`);
-  await context.resume();
+  // Without a sound output, a browser may never answer to this.
+  context.resume();
   const tap = new AudioWorkletNode(context, "tap", {numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit"});
   const {port1, port2} = new MessageChannel();
   live.postMessage({port: port1, sampleRate: context.sampleRate, sensitivity: +sensitivity.value}, [port1]);
@@ -135,6 +139,7 @@ function stop() {
   if (!session) return;
   const {microphone, context} = session;
   session = null;
+  clearTimeout(overdue);
   live.postMessage({stop: true});
   microphone.getTracks().forEach(track => { track.onended = null; track.stop(); });
   context.onstatechange = null;
@@ -149,6 +154,7 @@ function stop() {
 /** Show what the worker makes of the latest sound. */
 function show({decibels, peak, scores: latest, detections, load, cost}) {
   const now = performance.now();
+  clearTimeout(overdue);
   meter(decibels, `${Math.round(decibels)} decibels below full scale`.replace("-", ""), peak >= CLIPPED);
   silentSince = peak ? null : silentSince ?? now;
   let problem = "";
