@@ -201,10 +201,11 @@ def test_the_shipped_model_gives_the_same_probabilities_everywhere(
     model = replace(model, features=replace(model.features, high_pass=60))
     parts, sound = exported(model, int8=True), windows(model)
     truth = expected(parts, sound)
-    sentence = np.concatenate(recordings())
+    # Not a whole number of steps.
+    sentence = np.concatenate(recordings())[:-777]
     steps, ends = expected_steps(parts, sentence)
     # In C, a stream has no end; elsewhere it ends with silence.
-    full = len(steps) - parts.margin // (parts.step * parts.front_end.hop)
+    full = sum(end <= len(sentence) for end in ends)
     assert full > 20
     with case("onnx"):
         needs_onnx()

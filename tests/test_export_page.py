@@ -114,10 +114,11 @@ def test_the_page_hears_the_words_of_the_microphone_in_their_order(browser: "Bro
                 assert [word for word, *_ in heard[:3]] == list(SAID)
                 assert all(re.fullmatch(r"[0-9.]+ %", confidence) for _, _, confidence in heard)
                 assert each.get_by_role("meter").get_attribute("aria-valuetext") != "off"
+                # On a busy machine it may say that this is too slow.
+                assert "microphone" not in (each.locator("#problem").text_content() or "")
                 each.get_by_role("button", name="Stop").click()
                 each.get_by_text("Not listening.").wait_for()
                 assert each.get_by_role("meter").get_attribute("aria-valuetext") == "off"
-                assert not each.get_by_role("alert").first.is_visible()
 
 
 def test_a_recording_has_the_words_that_python_finds_at_any_sensitivity(

@@ -147,6 +147,7 @@ function stop() {
   start.textContent = "Start listening";
   start.setAttribute("aria-pressed", "false");
   status("Not listening.");
+  say("problem", "");
   meter(FLOOR, "off");
   scores(null);
 }
