@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 
@@ -25,6 +26,27 @@ def test_every_link_leads_to_a_file() -> None:
     for page, target in links:
         with case(page, target):
             assert (ROOT / page.parent / target).exists()
+
+
+def test_the_readme_is_short_and_shows_what_listening_looks_like() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 130
+    place = "docs/images/listen.svg"
+    assert text.index(f"]({place})") < text.index("## ")
+    # A picture of its own: it fetches nothing, is described, and stands still and dark where people ask for that.
+    picture = (ROOT / place).read_text(encoding="utf-8")
+    assert len(picture) < 100_000
+    assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+    assert {"prefers-reduced-motion: reduce", "prefers-color-scheme: dark"} <= set(
+        re.findall(r"prefers-[\w: -]+", picture)
+    )
+    root = ElementTree.fromstring(picture)
+    title, about = ("".join(root.find(f"{{*}}{name}").itertext()) for name in ("title", "desc"))
+    assert "sayso listen" in title
+    shown = {text.text for text in root.iterfind(".//{*}text")}
+    for word in ("left", "stop", "yes"):
+        assert f"“{word}”" in about
+        assert any(re.fullmatch(rf"{word} \d+\.\d %", text or "") for text in shown)
 
 
 def test_the_reference_has_every_public_name() -> None:
