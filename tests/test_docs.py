@@ -48,7 +48,7 @@ def test_the_readme_is_short_and_shows_what_listening_looks_like() -> None:
     shown = {text.text for text in root.iterfind(".//{*}text")}
     for word in ("left", "stop", "yes"):
         assert f"“{word}”" in about
-        assert any(re.search(rf"\\b{word} \d+\.\d %", text or "") for text in shown)
+        assert any(re.search(rf"\b{word} \d+\.\d %", text or "") for text in shown)
 
 
 def test_the_page_of_data_sets_has_every_source_of_the_shipped_models() -> None:
