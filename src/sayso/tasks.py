@@ -183,6 +183,7 @@ def teach(
     seed: int = 0,
     speaker: str | None = None,
     layout: Layout | None = None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Taught:
     """Add the words of a folder, one folder of recordings for each, to a model.
 
@@ -193,14 +194,15 @@ def teach(
     model : str, path or Model
         The model to start from.
     noise, negatives : str or path, optional
-        Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
-        noise here or among the recordings, that which comes with sayso is used.
+        As for `train`. Without noise here or among the recordings, that which comes with sayso is used.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int
         The same seed gives the same model on the same machine.
     speaker, layout : str, optional
         As for `train`.
+    progress : callable
+        Called with the name of each step, such as "learning".
 
     Returns
     -------
@@ -222,7 +224,8 @@ def teach(
     if not noises and not corpus.noises:
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
     base = model if isinstance(model, Model) else model_file.load(shipped.find(os.fspath(model)))
-    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), false_alarms_per_hour)
+    found = pack.matching(base)
+    return add_words(base, corpus, noises, _files(negatives), cores(), seed, found, false_alarms_per_hour, progress)
 
 
 def evaluate(
@@ -318,8 +321,7 @@ def classify_files(
     >>> for row in sayso.classify_files("recordings"):  # doctest: +SKIP
     ...     print(row.path, row.error or row.detection)
     """
-    some = [paths] if isinstance(paths, str | os.PathLike) else paths
-    names = [os.fspath(path) for path in some]
+    names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     done = 0
     with classifying(recognizer_of(model), all_files(names, None), workers, scheduler, names, channel) as groups:
         for group in groups:

@@ -7,7 +7,7 @@ often other sounds are taken for the word, from which its threshold follows. Rec
 change the rows of these words; on everything else the model is held to what it said before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,6 +109,7 @@ def teach(
     seed: int = 0,
     pack: Pack | None = None,
     false_alarms_per_hour: float = 0.5,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Taught:
     """Add the words of a corpus to a model, and adapt it to recordings of words that it knows.
 
@@ -132,6 +133,8 @@ def teach(
         model.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where there is a pack.
+    progress : callable
+        Called with the name of each step.
 
     Raises
     ------
@@ -150,6 +153,7 @@ def teach(
     rows = [replace(clip, word=word_in(clip.word, base.labels)) for clip in corpus.clips]
     words = sorted({row.word for row in rows} - {SILENCE, UNKNOWN})
     skipped = list(corpus.skipped)
+    progress("reading the recordings")
     with reasons_kept(skipped, corpus.warnings):
         recordings = load_clips([row for row in rows if row.word in words], base.features, threads)
         backgrounds, unread = load_noises([*corpus.noises, *noises], base.features)
@@ -164,10 +168,13 @@ def teach(
     speech = load_negatives(negatives, base.features, threads) if negatives else None
     skipped += speech.skipped if speech else ()
 
+    progress("varying the recordings")
     teacher = Teacher(base, labels, words, pack, speech, seed)
     folds = folds_of(recordings.rows)
     spoken = teacher.examples(recordings, folds, backgrounds, threads)
+    progress("learning")
     model = teacher.model(spoken)
+    progress("choosing thresholds")
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
@@ -178,6 +185,7 @@ def teach(
     )
     model = replace(model, decision=decision, alarms=_alarms(base, tails, odds))
 
+    progress("testing on recordings that are held out")
     held_out = _held_out(teacher, recordings, folds, spoken, model)
     expected = {
         word: Expected(
