@@ -8,7 +8,7 @@ import tempfile
 import threading
 import zipfile
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -151,14 +151,18 @@ class Collection:
             If it cannot be written, or there are too many.
         """
         with self._lock:
-            words = self._words()
-            if len(self.takes()) >= MOST_TAKES or (word not in words and len(words) >= MOST_WORDS):
+            words, takes = self._words(), self.takes()
+            if len(takes) >= MOST_TAKES or (word not in words and len(words) >= MOST_WORDS):
                 raise StorageError(
                     f"{self.folder} holds {MOST_TAKES} recordings or {MOST_WORDS} words, and the page keeps no more; "
                     "delete some, or give another folder with -o"
                 )
             if speaker not in self._files:
-                self._files[speaker] = TakeFiles(self.folder, speaker, RATE, datetime.now())
+                names, started = [take.path.name for take in takes], datetime.now()
+                # Another session of this speaker may have begun within this second.
+                while any(f"_{started:%Y%m%dT%H%M%S}-" in name for name in names):
+                    started += timedelta(seconds=1)
+                self._files[speaker] = TakeFiles(self.folder, speaker, RATE, started)
             self._files[speaker].save(word, samples)
 
     def save_noise(self, speaker: str, samples: Samples) -> None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from sayso.errors import shown, untrusted
 from sayso.serve.events import PeerError
@@ -83,8 +83,6 @@ class Connection:
     async def _receive(self) -> None:
         async for message in self._socket:
             await self._take(message.type, message.data)
-        if self._socket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-            raise PeerError(f"a message is longer than {MOST_MESSAGE} bytes")
 
     async def _take(self, kind: WSMsgType, data: Any) -> None:
         if kind == WSMsgType.BINARY:
@@ -106,6 +104,8 @@ class Connection:
                     self._sound = None
                 case _:
                     raise PeerError(f"a message is unknown: {shown(command)}")
+        elif kind == WSMsgType.ERROR and isinstance(data, WebSocketError):
+            raise PeerError(f"a message cannot be taken: {data}")
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:

@@ -49,7 +49,7 @@ class PageSound:
 
     def close(self) -> list[Message]:
         """End the sound, and return the last messages."""
-        return [_heard(detection) for detection in self._sound.stream.close()]
+        return [*map(_heard, self._sound.stream.close()), {"type": "ended"}]
 
     def _messages(self, steps: list[WindowScores]) -> list[Message]:
         sound: Message = {"type": "sound", "level": round(self._level.decibels, 1), "fault": self._level.fault}

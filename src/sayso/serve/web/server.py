@@ -230,7 +230,7 @@ async def serving(
     log.addHandler(_Notifying(notify))
     runner = web.AppRunner(
         Server(studio, notify).application(Guard(token, host)), access_log=None, logger=log, auto_decompress=False,
-        keepalive_timeout=IDLE, lingering_time=1.0, shutdown_timeout=1.0, handler_cancellation=True,
+        keepalive_timeout=IDLE, lingering_time=1.0, shutdown_timeout=1.0,
     )  # fmt: skip
     try:
         await runner.setup()

@@ -30,7 +30,7 @@ function connect() {
   };
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
-    ({ state: show, sound, heard, error: ({ error }) => notice(error) })[message.type](message);
+    ({ state: show, sound, heard, ended: off, error: ({ error }) => notice(error) })[message.type](message);
   };
   socket.onclose = async () => {
     notice(await reason());
@@ -72,6 +72,7 @@ async function listen() {
   if (microphone.on) return;
   await microphone.start();
   $("microphone").textContent = "Turn the microphone off";
+  $("microphone").className = "";
   $("nothing").textContent = "Say one of the words.";
   begin();
 }
@@ -91,10 +92,17 @@ function send(block) {
 
 function lost() {
   $("microphone").textContent = "Turn the microphone on";
+  $("microphone").className = "primary";
+  off();
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "stop" }));
+}
+
+// Nothing is shown of a microphone that is off.
+function off() {
+  if (microphone.on) return;
   level(LOWEST);
   $("fault").textContent = "";
   $("likely").replaceChildren();
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "stop" }));
 }
 
 $("microphone").addEventListener("click", async () => {
