@@ -224,15 +224,18 @@ def web(
         end_as_ctrl_c(lambda: loop.call_soon_threadsafe(task.cancel))
         studio = Studio(found, collection, speaker_named(user_name()), recognizer)
         async with serving(studio, token, host, port, warn, tls) as listening:
-            address = reachable(host)
-            say(f"open {address_of('https' if tls else 'http', address or host, listening, token)}")
+            scheme, address = "https" if tls else "http", reachable(host)
+            here = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
+            say(f"open {address_of(scheme, here, listening, token)}")
+            if address and address != here:
+                say(f"or, on another machine, {address_of(scheme, address, listening, token)}")
             note(f"recordings are kept in {collection.folder}; Ctrl-C ends")
             if address and not tls:
                 warn(
-                    "others in the network could read along, and browsers there give a page the microphone with https "
-                    "only: give --certificate and --key, or leave out --host and use a tunnel, `ssh -L "
-                    f"{listening}:localhost:{listening} {platform.node()}` or `adb reverse tcp:{listening} "
-                    f"tcp:{listening}`, with {address_of('http', 'localhost', listening, token)}"
+                    "others in the network could read along, and browsers give a page from another machine the "
+                    "microphone with https only: give --certificate and --key; or leave out --host, and lead the port there by "
+                    f"`ssh -L {listening}:localhost:{listening} {platform.node()}` or "
+                    f"`adb reverse tcp:{listening} tcp:{listening}`"
                 )
             await asyncio.Event().wait()
 

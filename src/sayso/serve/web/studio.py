@@ -58,7 +58,7 @@ class Studio:
         self.pages: set[asyncio.Event] = set()
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-web")
         self._lesson: asyncio.Task[None] | None = None
-        self._step = self._trouble = ""
+        self._lessons, self._step, self._trouble = 0, "", ""
         self._warnings: list[str] = []
         self._doubtful: list[str] = []
 
@@ -110,6 +110,7 @@ class Studio:
         else:
             self.recognizers["taught"] = recognizer
             self._warnings = result.warnings
+            self._lessons += 1
             self._doubtful = [identity_of(path.parent.name, path.name) for path in result.doubtful]
         finally:
             self._lesson = None
@@ -139,6 +140,7 @@ class Studio:
             "words": self._by_word([take for take in takes if take.word != NOISE_FOLDER]),
             "noises": self._by_word([take for take in takes if take.word == NOISE_FOLDER]),
             "teaching": self._step if self._lesson else None,
+            "lessons": self._lessons,
             "trouble": self._trouble,
             "warnings": self._warnings,
         }

@@ -14,7 +14,7 @@ const KEPT = 8, BEHIND = 3;
 // Decibels at the left end of the meter.
 const LOWEST = -70;
 
-let socket = null, state = null, delay = 1, chosen = "base", lesson = null;
+let socket = null, state = null, delay = 1, chosen = "base", lesson = null, asked = false;
 const microphone = new Microphone(send, lost);
 const recorder = new Recorder(microphone, listen, request);
 
@@ -25,7 +25,7 @@ function connect() {
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     delay = 1;
-    notice("");
+    notice(window.isSecureContext ? "" : INSECURE);
     if (microphone.on) begin();
   };
   socket.onmessage = ({ data }) => {
@@ -186,10 +186,12 @@ function show(message) {
     const added = taught.report.map(({ word }) => word).join(", ");
     $("taught").textContent = `${base.name} with ${added || "your words"}`;
   }
-  // What was just taught is tried at once.
-  if (taught && (!before || (before.teaching && !state.teaching && !state.trouble))) choose("taught");
+  const finished = before && state.lessons !== before.lessons;
+  // What was just taught is tried at once, on the page where it was asked for.
+  if (taught && (!before || (finished && (asked || chosen === "taught")))) choose("taught");
   else knows();
-  teaching();
+  teaching(finished && asked);
+  asked &&= !finished;
 }
 
 function choose(name) {
@@ -207,20 +209,23 @@ function knows() {
 document.querySelectorAll("input[name=model]").forEach(input =>
   input.addEventListener("change", () => choose(input.value)));
 
-function teaching() {
+function teaching(finished) {
   const { fewest } = state.guidance;
   const few = state.words.filter(({ takes }) => takes.length < fewest);
   const running = state.teaching !== null;
   $("ready").textContent = running ? "" : !state.words.length ? "Record a word first."
-    : few.length ? few.map(({ word, takes }) => `“${word}” has ${takes.length}, and needs ${fewest} recordings at least.`).join(" ")
-    : `${state.words.map(({ word, takes }) => `“${word}” from ${takes.length}`).join(", ")} recordings.`;
+    : few.length ? few.map(({ word, takes }) => `“${word}” needs ${fewest} recordings at least, and has ${takes.length}.`).join(" ")
+    : `Ready to teach ${quoted(state.words)}.`;
   $("teach").disabled = running || !state.words.length || few.length > 0;
   $("cancel").hidden = $("progress").hidden = !running;
   if (running && lesson !== state.teaching) $("step").textContent = `${state.teaching} …`;
   lesson = state.teaching;
+  if (finished) $("ready").textContent = `Done. Now say ${quoted(state.models.taught.report)}.`;
   $("trouble").textContent = state.trouble;
   $("report").replaceChildren(...report());
 }
+
+const quoted = entries => entries.map(({ word }) => `“${word}”`).join(", ");
 
 function report() {
   const rows = state.models.taught?.report ?? [];
@@ -228,7 +233,7 @@ function report() {
   const table = document.createElement("table"), body = table.createTBody();
   table.createCaption().textContent = "What was taught, and what to expect";
   const header = table.createTHead().insertRow();
-  for (const title of ["word", "recordings", "heard of those held out", "false alarms an hour"]) {
+  for (const title of ["word", "recordings", "heard, of held-out ones", "false alarms an hour"]) {
     header.append(Object.assign(document.createElement("th"), { textContent: title, scope: "col" }));
   }
   for (const { word, takes, held_out, heard: right, alarms } of rows) {
@@ -248,8 +253,10 @@ function report() {
 }
 
 for (const [button, method] of [["teach", "POST"], ["cancel", "DELETE"]]) {
-  $(button).addEventListener("click", () => request("lesson", { method }).catch(error => notice(error.message)));
+  $(button).addEventListener("click", () => {
+    asked = method === "POST";
+    request("lesson", { method }).catch(error => notice(error.message));
+  });
 }
 
 connect();
-if (!window.isSecureContext) notice(INSECURE);

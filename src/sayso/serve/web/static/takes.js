@@ -124,8 +124,11 @@ export class Recorder {
 
   async noise() {
     const { noise } = this.state.guidance;
-    say(`Please be quiet for ${noise} seconds.`);
-    const samples = await this.microphone.record(noise);
+    const ends = performance.now() + 1000 * noise;
+    const tell = () => say(`Please be quiet for ${Math.max(1, Math.round((ends - performance.now()) / 1000))} seconds.`);
+    tell();
+    const telling = setInterval(tell, 5000);
+    const samples = await this.microphone.record(noise).finally(() => clearInterval(telling));
     await this.request(`takes?${new URLSearchParams({ speaker: speaker(), rate: this.microphone.rate })}`, { method: "POST", body: samples });
     say("The noise is saved.");
   }
