@@ -15,7 +15,7 @@ import pytest
 import exports
 from cases import case
 from command_line import Result, one_line_error
-from sayso.config import DecisionSettings, FeatureSettings
+from sayso.config import FeatureSettings
 from sayso.errors import ExportError
 from sayso.export import c_header, json_file, onnx_graph
 from sayso.export.exported import Exported
@@ -43,9 +43,7 @@ from sayso.nn import (
     Tanh,
     TimeBlocks,
 )
-from sayso.nn.loss import softmax
 from sayso.nn.serialization import LAYERS
-from sayso.recognition.decision import Decision
 from sayso.sound import audio
 from sayso.sound.high_pass import high_passed_clip
 from sayso.sound.speech import fit_window
@@ -226,42 +224,6 @@ def test_the_shipped_model_gives_the_same_probabilities_everywhere(
             rows[:, words].sum(axis=1, keepdims=True) < 0.2, rows[:, : len(model.labels)], rows[:, len(model.labels) :]
         )
         np.testing.assert_allclose(rows, steps[:full], atol=CLOSE)
-
-
-def test_javascript_detects_what_python_detects(request: pytest.FixtureRequest) -> None:
-    run = javascript_of(request)
-    labels = ("yes", "no", "go", "_unknown_", "_silence_")
-    base = DecisionSettings(words={"go": 0.6})
-    count = 0
-    for number, settings in enumerate((
-        base, replace(base, patient=True), replace(base, alone=False), replace(base, newest=0.0),
-        replace(base, anywhere=("yes", "go")), replace(base, anywhere=("go",), newest=0.0),
-        replace(base, smoothing=2, threshold=0.95, ease=4.0, hysteresis=0.2, refractory=1.5),
-    )):  # fmt: skip
-        with case(settings):
-            model = replace(model_of(MFCC, [Flatten(), Dense(5)], labels), decision=settings)
-            rng = np.random.default_rng(number)
-            # Labels that hold for some steps, and pauses between them; the newest part of a window is ahead of it.
-            held = rng.integers(1, 16, 300)
-            said = np.where(rng.random(300) < 0.4, 4, rng.integers(0, 5, 300)).repeat(held)
-            logits = rng.normal(0, 1.5, (len(said), 5)) + 6 * np.eye(5)[said]
-            rows = softmax(logits.T).T
-            whole, newest = rows[:-3], rows[3:]
-            decision = Decision(settings, labels, 100, 1.0)
-            scores, found = [], []
-            for step, (probabilities, part) in enumerate(zip(whole, newest, strict=True)):
-                heard = part if settings.newest else None
-                detection = decision.update(probabilities, 10 * step, heard)
-                found.append(detection and [detection.label, detection.confidence, detection.start, detection.end])
-                scores.append((10 * step, probabilities.tolist(), part.tolist() if settings.newest else None))
-            content = json.loads(json_file.write(exported(model))) | {"sample_rate": 100, "window_samples": 100}
-            results = run("decide", library=exports.library(), model=content, scores=scores)
-            assert [each and each["label"] for each in results] == [each and each[0] for each in found]
-            for result, expected in zip(results, found, strict=True):
-                if result:
-                    assert [result[key] for key in ("confidence", "start", "end")] == pytest.approx(expected[1:])
-                    count += 1
-    assert count > 100
 
 
 def test_the_library_runs_in_a_browser(request: pytest.FixtureRequest) -> None:
