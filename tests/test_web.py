@@ -409,21 +409,20 @@ def test_the_command_serves_until_it_is_asked_to_end(tiny_model_path: Path, tiny
             await one.request("POST", "lesson", 202)
             await one.until(lambda state: state["teaching"])
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        with case(number), subprocess.Popen(
-            web_command(tiny_model_path, "--port", 0), cwd=tmp_path, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            assert process.stdout
-            assert process.stderr
-            address = process.stdout.readline().split()[-1]
-            assert str(tmp_path / "recordings") in process.stderr.readline()
-            in_a_thread(teach(address))
-            (learning,) = children(process.pid)
-            process.send_signal(number)
-            assert process.wait(10) == 0
-            assert process.stderr.read() == ""
-            assert not Path(f"/proc/{learning}").exists()
+    with subprocess.Popen(
+        web_command(tiny_model_path, "--port", 0), cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        address = process.stdout.readline().split()[-1]
+        assert str(tmp_path / "recordings") in process.stderr.readline()
+        in_a_thread(teach(address))
+        (learning,) = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+        assert not Path(f"/proc/{learning}").exists()
 
 
 def test_with_a_certificate_it_speaks_https(tiny_model_path: Path, tmp_path: Path) -> None:
