@@ -407,7 +407,7 @@ def test_the_command_serves_until_it_is_asked_to_end(tiny_model_path: Path, tiny
     async def teach(address: str) -> None:
         async with page(address) as one:
             await one.request("POST", "lesson", 202)
-            await one.until(lambda state: state["teaching"])
+            await one.until(lambda state: state["teaching"] == "reading the recordings")
 
     with subprocess.Popen(
         web_command(tiny_model_path, "--port", 0), cwd=tmp_path, text=True,
@@ -415,14 +415,17 @@ def test_the_command_serves_until_it_is_asked_to_end(tiny_model_path: Path, tiny
     ) as process:  # fmt: skip
         assert process.stdout
         assert process.stderr
-        address = process.stdout.readline().split()[-1]
-        assert str(tmp_path / "recordings") in process.stderr.readline()
-        in_a_thread(teach(address))
-        (learning,) = children(process.pid)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        assert process.stderr.read() == ""
-        assert not Path(f"/proc/{learning}").exists()
+        try:
+            address = process.stdout.readline().split()[-1]
+            assert str(tmp_path / "recordings") in process.stderr.readline()
+            in_a_thread(teach(address))
+            (learning,) = children(process.pid)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+            assert process.stderr.read() == ""
+            assert not Path(f"/proc/{learning}").exists()
+        finally:
+            process.kill()
 
 
 def test_with_a_certificate_it_speaks_https(tiny_model_path: Path, tmp_path: Path) -> None:
@@ -446,7 +449,9 @@ def test_with_a_certificate_it_speaks_https(tiny_model_path: Path, tmp_path: Pat
     options = ["--port", 0, "--certificate", files[0], "--key", files[1], "-o", tmp_path / "recordings"]
     with subprocess.Popen(web_command(tiny_model_path, *options), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        address = process.stdout.readline().split()[-1]
-        assert address.startswith("https://127.0.0.1:")
-        in_a_thread(visit(address))
-        process.terminate()
+        try:
+            address = process.stdout.readline().split()[-1]
+            assert address.startswith("https://127.0.0.1:")
+            in_a_thread(visit(address))
+        finally:
+            process.terminate()
