@@ -17,8 +17,8 @@ ROOT = Path(sayso.__file__).parent
 # The rooms, from the ground up; each may import from those above it alone. A folder is one room.
 ROOMS = (
     "errors", "extras", "version", "nn", "sound", "system", "classifier", "config", "features", "corpus", "download",
-    "model", "recognition", "live", "serve", "batch", "evaluation", "explanation", "training", "tasks", "report",
-    "export", "cli", "__main__",
+    "model", "recognition", "live", "batch", "evaluation", "explanation", "training", "tasks", "report", "export",
+    "serve", "cli", "__main__",
 )  # fmt: skip
 FLOOR = {name: floor for floor, name in enumerate(ROOMS)}
 # Tighter than the order.

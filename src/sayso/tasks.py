@@ -191,8 +191,7 @@ def teach(
     model : str, path or Model
         The model to start from.
     noise, negatives : str or path, optional
-        Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
-        noise here or among the recordings, that which comes with sayso is used.
+        As for `train`. Without noise here or among the recordings, that which comes with sayso is used.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int

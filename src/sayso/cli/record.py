@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 import sys
@@ -17,17 +16,13 @@ import click
 from sayso.cli.console import note, say_next
 from sayso.cli.options import device_option, model_option
 from sayso.cli.sound_options import channel_option
+from sayso.live.guidance import COUNT, COUNT_KNOWN, COUNT_NEW, NOISE, RATE, TAKE
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
     from sayso.live.takes import Take, TakeFiles
     from sayso.sound.stream import Samples
 
-RATE = 16_000
-# Recordings of each word: to teach it, or to adapt a model to a voice that says a word that it knows.
-COUNT_NEW, COUNT_KNOWN = 10, 5
-# Seconds of each step of the countdown, of the recording of a word, and of background noise.
-COUNT, TAKE, NOISE = 0.5, 2.0, 20.0
 KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this word   [n] record noise   [q] quit"
 
 
@@ -60,13 +55,14 @@ def record(
     Example: sayso record lamp music -o recordings --count 20 --speaker anna --auto
     """
     from sayso.live.takes import TakeFiles, check_name, speaker_named
+    from sayso.system.user_folders import user_name
 
     if commands == bool(words):
         raise click.UsageError("give either the words to record, or --commands for those that the model knows")
     if model is not None and not commands:
         raise click.UsageError("--model says whose words to record; give --commands, too")
     names = [check_name("word", word) for word in (_words_of(model) if commands else words)]
-    speaker = speaker_named(_user()) if speaker is None else check_name("speaker", speaker)
+    speaker = speaker_named(user_name()) if speaker is None else check_name("speaker", speaker)
     count = count or (COUNT_KNOWN if commands else COUNT_NEW)
     files = TakeFiles(output, speaker, RATE, datetime.now())
     missing = [word for word in names if files.taken(word) < count]
@@ -110,14 +106,6 @@ def _words_of(model: str | None) -> list[str]:
 
     labels = model_file.load(shipped.find(model or shipped.DEFAULT)).labels
     return [label for label in labels if label not in (SILENCE, UNKNOWN)]
-
-
-def _user() -> str:
-    """Return the user's name; it is empty if the system does not know it, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return ""
 
 
 def _check_terminal() -> None:

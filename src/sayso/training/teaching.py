@@ -179,6 +179,7 @@ def teach(
     )
     progress("learning", AUGMENTED)
     model = teacher.model(spoken)
+    progress("choosing thresholds", LEARNED)
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
