@@ -20,5 +20,5 @@ if __name__ == "__main__":
     os.chdir(environment.ROOT)
     tests = [f"tests/test_{name}.py" for name in NAMES]
     # Old libraries give deprecation warnings of their own.
-    options = [*environment.SIDE_BY_SIDE, "-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
-    sys.exit(environment.run("pytest", [*tests, *options], extra="test", oldest=True))
+    options = ["-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
+    sys.exit(environment.test([*tests, *options], extra="test", oldest=True))
