@@ -50,6 +50,43 @@ def detection(word: str) -> Detection:
     return Detection(word, 0.91239, 1.0, 2.0)
 
 
+@needs_mosquitto
+def test_commands_count_after_the_wake_word_and_say_after_which(
+    broker: Mosquitto, knowing_zero_path: Path, tmp_path: Path, sayso: Callable[..., Result]
+) -> None:
+    sound, silence = tmp_path / "sound.wav", tmp_path / "silence.wav"
+    soundfile.write(sound, sounds.stream(["no", "zero", "yes", "no", "up"])[0], sounds.RATE)
+    soundfile.write(silence, np.zeros(sounds.RATE), sounds.RATE)
+    sensor = "homeassistant/binary_sensor/sayso_kitchen/awake/config"
+    command = ("serve", "mqtt", f"mqtt://127.0.0.1:{broker.port}", "-m", knowing_zero_path, "--name", "Kitchen")
+    with HomeAssistant(broker.port) as home:
+        # After this it knows the topics.
+        assert sayso(*command, "--input", silence).status == 0
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the end of the first run")
+        home.statuses.clear()
+        result = sayso(*command, "--input", sound, "--wake", "Zero", "--for", "3.2")
+        assert result.status == 0, result.err
+        assert [line.split()[2] for line in result.out.splitlines()] == ["zero", "yes", "no"]
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the goodbye")
+        found = [(values["event"], values["word"], values["wake"], values["since_wake"]) for values in home.words]
+        assert found == [
+            ("wake", "zero", "zero", 0),
+            ("command", "yes", "zero", pytest.approx(1.5, abs=0.3)),
+            ("command", "no", "zero", pytest.approx(3, abs=0.3)),
+        ]
+        assert home.device_triggers == ["no", "up", "yes", "zero"]
+        assert home.fired == ["zero", "yes", "no"]
+        # It shows for a whole number of seconds that commands count.
+        assert home.sensed == [("Awake", "ON")]
+        assert home.configured[sensor]["off_delay"] == 4
+        # Without a wake word, neither it nor its trigger is left.
+        assert sayso(*command, "--input", sound).status == 0
+        wait_until(lambda: sensor not in home.configured, "the withdrawal of the sensor")
+        wait_until(lambda: home.device_triggers == ["no", "up", "yes"], "the withdrawal of the trigger")
+        wait_until(lambda: len(home.words) == 7, "words without a wake word")
+        assert not any("wake" in values for values in home.words[3:])
+
+
 def publisher(port: int, notify: Callable[[str], None]) -> Publisher:
     topics = Topics("Kitchen")
     return Publisher(Broker("127.0.0.1", port), None, topics, discovery(topics, WORDS, "tiny"), notify)
@@ -210,10 +247,13 @@ def test_an_impossible_address_or_password_is_refused_with_what_to_do(
         (["mqtt://localhost", "--password-file", tmp_path / "empty"], "the first line of"),
         (["mqtt://localhost", "--password-file", tmp_path / "binary"], "it is not text in UTF-8"),
         (["mqtts://localhost", "--ca", tmp_path / "empty"], "holds no certificate"),
+        (["mqtt://localhost", "--wake", "zebra"], "does not know the word 'zebra'"),
         (["mqtt://no..host"], "cannot reach the broker mqtt://no..host:1883"),
     ):
         with case(*arguments):
             assert message in one_line_error(sayso("serve", "mqtt", *arguments, "--input", "none.wav"))
+    seconds = sayso("serve", "mqtt", "mqtt://localhost", "--for", "3")
+    assert (seconds.status, "give --wake, too" in seconds.err) == (2, True)
     with_password = sayso("serve", "mqtt", "mqtt://anna:hunter2@localhost", "--input", "none.wav")
     assert "the address holds a password" in one_line_error(with_password)
     assert "hunter2" not in with_password.err

@@ -34,6 +34,7 @@ from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection
 
 from sayso.model.model_file import Model
+from sayso.model.parts import with_words
 from sayso.recognition.recognizer import Recognizer
 from sayso.serve import announcement, events, wyoming
 from sayso.serve.announcement import KIND, announced, reachable
@@ -190,6 +191,27 @@ def test_wake_words_are_those_that_the_client_asks_for(tiny_recognizer: Recogniz
                     assert [detection.timestamp for detection in detections] == [
                         5_000 + round(1_000 * of.end) for of in expected if of.label in found
                     ]
+
+    in_a_thread(run())
+
+
+def test_a_word_within_unknown_speech_is_offered_to_wake_and_stands_in_no_transcript(knowing_zero: Model) -> None:
+    model, samples = with_words(knowing_zero, ["zero"]), sounds.stream(["yes", "zero", "no"])[0]
+    info = information(model, "tiny", ["en"], ["zero"])
+    assert [offered.name for offered in info.wake[0].models] == ["zero"]
+    assert info.asr[0].models[0].description == "sayso, tiny: yes, no, up"
+
+    async def run() -> None:
+        with_zero = serving(lambda: Recognizer(model), info, "127.0.0.1", 0, print, ["zero"])
+        async with with_zero as running, client(running) as one:
+            for names, found in ((None, ["zero"]), (["zero"], ["zero"]), (["no"], ["no"])):
+                with case(names):
+                    await one.write_event(Detect(names).event())
+                    await send(one, samples)
+                    await one.write_event(Ping().event())
+                    *received, _ = await answers(one, "pong")
+                    assert [Detection.from_event(event).name for event in received] == found
+            assert await transcript(one, samples) == "yes no"
 
     in_a_thread(run())
 

@@ -11,6 +11,7 @@ import click
 from sayso.cli.console import note, warn
 from sayso.cli.group import Group
 from sayso.cli.listen import input_chunks, line_printer
+from sayso.cli.live_recognizer import live_recognizer, wake_options
 from sayso.cli.options import decision_options, device_option, format_option, model_option
 from sayso.cli.sound_options import channel_option, gain_option
 
@@ -36,6 +37,7 @@ def serve() -> None:
 @channel_option
 @gain_option
 @decision_options
+@wake_options
 @click.option("--name", help="What the place is called in which it listens. [default: the name of this machine]")
 @click.option(
     "--password-file", type=click.Path(path_type=Path), metavar="FILE",
@@ -48,14 +50,14 @@ def serve() -> None:
 @format_option("text", "jsonl")
 def mqtt(
     address: str, model: str | None, device: str | None, source: str | None, channel: int | None, gain: float,
-    sensitivity: float, anywhere: bool, patient: bool, name: str | None, password_file: Path | None,
-    authorities: Path | None, style: str,
+    sensitivity: float, anywhere: bool, patient: bool, wake: str | None, seconds: float | None, name: str | None,
+    password_file: Path | None, authorities: Path | None, style: str,
 ) -> None:  # fmt: skip
     """Listen to the microphone and publish each word to an MQTT broker, for Home Assistant and others.
 
     Home Assistant finds it by itself: an event entity, and a trigger for each word.
 
-    Example: sayso serve mqtt mqtts://anna@homeassistant.local --password-file ~/.mqtt-password
+    Example: sayso serve mqtt mqtts://anna@homeassistant.local --password-file ~/.mqtt-password --wake computer
     """
     import platform
 
@@ -63,7 +65,6 @@ def mqtt(
     from sayso.live.listening import Listening
     from sayso.live.microphone import Microphone
     from sayso.model.shipped import DEFAULT
-    from sayso.recognition.recognizer import load
     from sayso.serve.broker import Broker, read_password, readable_by_others
     from sayso.serve.home_assistant import Topics, discovery
     from sayso.serve.mqtt import Publisher
@@ -76,21 +77,23 @@ def mqtt(
     broker, password = Broker.parse(address), read_password(password_file)
     if password_file and readable_by_others(password_file):
         warn(f"other users can read {password_file}; run chmod 600 on it")
-    recognizer = load(model or DEFAULT, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+    recognizer, gate = live_recognizer(model or DEFAULT, sensitivity, anywhere, patient, wake, seconds)
     rate = recognizer.model.features.sample_rate
     topics = Topics(name or platform.node() or "sayso")
     words = [label for label in recognizer.labels if label not in (SILENCE, UNKNOWN)]
-    announcements = discovery(topics, words, Path(model or DEFAULT).stem)
+    announcements = discovery(topics, words, Path(model or DEFAULT).stem, gate.seconds if gate else None)
     end_as_ctrl_c()
     with ExitStack() as stack:
-        publisher = stack.enter_context(Publisher(broker, password, topics, announcements, warn, authorities))
+        publisher = stack.enter_context(
+            Publisher(broker, password, topics, announcements, warn, gate.word if gate else None, authorities)
+        )
         if source is None:
             microphone = stack.enter_context(Microphone(device, rate, warn, channel))
             chunks: Iterable[Samples] = microphone.chunks()
         else:
             chunks = input_chunks(source, rate, channel, None)
         note(f"publishing to {broker}, topic {topics.word}")
-        listening = Listening(recognizer, chunks, gain=gain)
+        listening = Listening(recognizer, chunks, gain=gain, wake=gate)
         show = line_printer(style, listening, None)
         try:
             for window in listening.scores():
@@ -105,6 +108,10 @@ def mqtt(
 @model_option
 @decision_options
 @click.option(
+    "--wake", multiple=True, metavar="WORD",
+    help="A wake word to offer, such as computer; may be given several times. [default: the taught words, or else all]",
+)  # fmt: skip
+@click.option(
     "--host", default="127.0.0.1", show_default=True,
     help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
 )  # fmt: skip
@@ -116,20 +123,22 @@ def mqtt(
 @click.option("--name", help="What it is called in the network. [default: the name of this machine]")
 @click.option("--announce/--no-announce", default=True, help="Let Home Assistant find it. [default: if on a network]")
 def wyoming(
-    model: str | None, sensitivity: float, anywhere: bool, patient: bool, host: str, port: int,
+    model: str | None, sensitivity: float, anywhere: bool, patient: bool, wake: tuple[str, ...], host: str, port: int,
     languages: tuple[str, ...], name: str | None, announce: bool,
 ) -> None:  # fmt: skip
     """Recognise the sound of Home Assistant and its satellites, over the Wyoming protocol.
 
     It offers speech to text, which turns sound into the words in it, and wake words.
 
-    Example: sayso serve wyoming --host 0.0.0.0 -m my-words.safetensors
+    Example: sayso serve wyoming --host 0.0.0.0 --wake computer
     """
     import asyncio
     import platform
 
     from sayso.model import model_file, shipped
+    from sayso.model.parts import spelt, with_words
     from sayso.recognition.recognizer import Recognizer, load
+    from sayso.recognition.wake import knowing
     from sayso.serve.announcement import announced, reachable
     from sayso.serve.wyoming import information, serving, spoken
     from sayso.system.memory import keep_freed_memory
@@ -137,20 +146,22 @@ def wyoming(
 
     keep_freed_memory()
     found = shipped.find(model or shipped.DEFAULT)
-    loaded = model_file.load(found)
-    info = information(loaded, found.stem, languages)
+    loaded = with_words(model_file.load(found), wake)
+    waking = [spelt(loaded, word) for word in wake]
+    info = information(loaded, found.stem, languages, waking)
 
     def recognizer() -> Recognizer:
-        return load(found, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+        return knowing(wake, load(found, sensitivity=sensitivity, anywhere=anywhere, patient=patient))
 
     async def run() -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task
         end_as_ctrl_c(lambda: loop.call_soon_threadsafe(task.cancel))
         async with AsyncExitStack() as stack:
-            service = await stack.enter_async_context(serving(recognizer, info, host, port, warn))
+            service = await stack.enter_async_context(serving(recognizer, info, host, port, warn, waking))
             address = reachable(host)
-            note(f"recognising {len(spoken(loaded))} words at tcp://{address or host}:{service.port}")
+            count = len(set(spoken(loaded)) - set(waking))
+            note(f"recognising {count} words at tcp://{address or host}:{service.port}")
             if address:
                 warn("everyone in the network can send sound to it: the Wyoming protocol knows no passwords")
             if address and announce:

@@ -33,14 +33,17 @@ RETRY_FIRST, RETRY_LAST = 1, 60
 SETTLE = 15.0
 
 
-def message(detection: Detection, at: datetime) -> str:
+def message(detection: Detection, at: datetime, wake: str | None) -> str:
     """Return the message for a word as JSON; `event_type` is how Home Assistant finds it in an event entity."""
-    values = {
+    values: dict[str, Any] = {
         "event_type": detection.label,
         "word": detection.label,
         "confidence": round(detection.confidence, 4),
         "time": at.isoformat(timespec="milliseconds"),
     }
+    if wake is not None:
+        since = detection.since_wake or 0.0
+        values |= {"event": "command" if since else "wake", "wake": wake, "since_wake": round(since, 3)}
     return json.dumps(values, ensure_ascii=False)
 
 
@@ -63,6 +66,8 @@ class Publisher:
         Messages by topic that are published, and retained, at each connection.
     notify : callable
         Called with a message, in other threads, when the broker goes away and when it is back.
+    wake : str, optional
+        The wake word after which the words were said, if one is needed.
     authorities : Path, optional
         File of the certificates of the authorities by one of which the broker's must be signed; by default, those that
         the system trusts.
@@ -80,9 +85,11 @@ class Publisher:
         topics: Topics,
         announcements: Mapping[str, str],
         notify: Callable[[str], None],
+        wake: str | None = None,
         authorities: Path | None = None,
     ) -> None:
         self._broker, self._topics, self._announcements, self._notify = broker, topics, announcements, notify
+        self._wake = wake
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         self._dropped = 0
         self._in_flight: MQTTMessageInfo | None = None
@@ -148,7 +155,7 @@ class Publisher:
 
     def publish(self, detection: Detection) -> None:
         """Publish a word, now or when the broker is back."""
-        text = message(detection, datetime.now().astimezone())
+        text = message(detection, datetime.now().astimezone(), self._wake)
         with self._changed:
             dropped = len(self._waiting) == MOST_WAITING
             self._dropped += dropped
@@ -207,7 +214,7 @@ class Publisher:
         for topic, text in self._announcements.items():
             client.publish(topic, text, qos=1, retain=True)
         client.publish(self._topics.status, "online", qos=1, retain=True)
-        client.subscribe([(self._topics.triggers, 1), (BIRTH, 1)])
+        client.subscribe([(self._topics.announcements, 1), (BIRTH, 1)])
         with self._changed:
             again, self._connected = self._sender.is_alive(), True
             self._settled = time.monotonic() + SETTLE if again else 0.0
@@ -239,7 +246,7 @@ class Publisher:
             self._notify(f"lost the broker ({reason}); up to {MOST_WAITING} words wait until it is back")
 
     def _on_message(self, client: Client, _: object, received: MQTTMessage) -> None:
-        """Withdraw triggers for words that the model no longer knows; note that Home Assistant listens."""
+        """Withdraw what an earlier model or wake word has left behind; note that Home Assistant listens."""
         if received.topic == BIRTH:
             with self._changed:
                 self._settled = 0.0

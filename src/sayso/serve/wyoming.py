@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,8 @@ MOST_WORDS = 100
 KEEPALIVE = 60
 
 
-def information(model: Model, name: str, languages: Sequence[str]) -> Info:
-    """Describe what is offered: words as text, and taught words, or else all, as wake words.
+def information(model: Model, name: str, languages: Sequence[str], wake: Collection[str] = ()) -> Info:
+    """Describe what is offered: words as text, and wake words.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def information(model: Model, name: str, languages: Sequence[str]) -> Info:
         What it is called.
     languages : sequence of str
         The languages that Home Assistant offers it for; at least one.
+    wake : collection of str
+        The labels that are wake words and nothing else; without any, those that were taught, or else all.
 
     Raises
     ------
@@ -63,17 +65,18 @@ def information(model: Model, name: str, languages: Sequence[str]) -> Info:
 
     author = Attribution("sayso", "")
     common: dict[str, Any] = {"attribution": author, "installed": True, "version": __version__}
-    described = {**common, "description": f"sayso, {name}: {', '.join(spoken(model))}"}
+    commands = [word for word in spoken(model) if word not in wake]
+    described = {**common, "description": f"sayso, {name}: {', '.join(commands)}"}
     asr = AsrModel(name=name, languages=list(languages), **described)
-    taught = {word for word, _ in training_of(model.training).taught}
-    wake = [
+    chosen = wake or {word for word, _ in training_of(model.training).taught}
+    waking = [
         WakeModel(name=word, description=word, phrase=word, languages=list(languages), **common)
         for word in spoken(model)
-        if not taught or word in taught
+        if not chosen or word in chosen
     ]
     return Info(
         asr=[AsrProgram(name="sayso", models=[asr], **described)],
-        wake=[WakeProgram(name="sayso", models=wake, **described)],
+        wake=[WakeProgram(name="sayso", models=waking, **described)],
     )
 
 
@@ -93,19 +96,28 @@ class Service:
         The answer to `describe`, which does not wait for the recogniser.
     notify : callable
         Called with a message about a client that is sent away.
+    wake : collection of str
+        The labels that are wake words and nothing else, and stand in no transcript.
 
     Attributes
     ----------
     port : int
         The port on which it listens.
+    wake : collection of str
+        As given.
+    offered : set of str
+        The wake words that clients may ask for, and get if they name none.
     recognizer : asyncio.Future of Recognizer
         The recogniser, when it is ready.
     threads : Executor
         The threads that compute.
     """
 
-    def __init__(self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None]) -> None:
-        self.info, self._notify = info, notify
+    def __init__(
+        self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None], wake: Collection[str]
+    ) -> None:
+        self.info, self.wake, self._notify = info, wake, notify
+        self.offered = {model.name for program in info.wake for model in program.models}
         self.port = 0
         self._clients: set[asyncio.Task[None] | None] = set()
         self.threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-wyoming")
@@ -222,11 +234,16 @@ class _Client:
 
         assert self._sound is not None
         for detection in detections:
-            if self._transcribes:
-                self._words.append(detection.label)
-            elif self._names is None or detection.label in self._names:
-                self._words.append(detection.label)
+            if not self._wants(detection.label):
+                continue
+            self._words.append(detection.label)
+            if not self._transcribes:
                 await self._answer(wake.Detection(detection.label, self._sound.began + round(1_000 * detection.end)))
+
+    def _wants(self, word: str) -> bool:
+        if self._transcribes:
+            return word not in self._service.wake
+        return word in (self._service.offered if self._names is None else self._names)
 
     async def _in_turn(self, function: Callable[..., list[Detection]], *arguments: Samples) -> list[Detection]:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads, function, *arguments)
@@ -252,7 +269,12 @@ def _keep_alive(writer: asyncio.StreamWriter) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    load: Callable[[], Recognizer], info: Info, host: str, port: int, notify: Callable[[str], None]
+    load: Callable[[], Recognizer],
+    info: Info,
+    host: str,
+    port: int,
+    notify: Callable[[str], None],
+    wake: Collection[str] = (),
 ) -> AsyncIterator[Service]:
     """Listen to clients as long as the context lasts.
 
@@ -268,6 +290,8 @@ async def serving(
         The port; 0 is any that is free.
     notify : callable
         Called with a message about a client that is sent away.
+    wake : collection of str
+        The labels that are wake words and nothing else; see `information`.
 
     Raises
     ------
@@ -276,7 +300,7 @@ async def serving(
     """
     from threadpoolctl import threadpool_limits
 
-    service = Service(load, info, notify)
+    service = Service(load, info, notify, wake)
     try:
         try:
             server = await asyncio.start_server(service.accept, host, port, limit=MOST_LINE)
