@@ -23,7 +23,7 @@ EVERYTHING = "dev"
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 
 
-def test(arguments: Sequence[str], extra: str = EVERYTHING, oldest: bool = False) -> int:
+def run_tests(arguments: Sequence[str], extra: str = EVERYTHING, oldest: bool = False) -> int:
     """Run tests side by side and return the exit status of pytest.
 
     Parameters

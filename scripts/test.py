@@ -10,4 +10,4 @@ import environment
 
 if __name__ == "__main__":
     os.chdir(environment.ROOT)
-    sys.exit(environment.test(sys.argv[1:]))
+    sys.exit(environment.run_tests(sys.argv[1:]))

@@ -31,6 +31,6 @@ if __name__ == "__main__":
         os.environ.pop("OPENBLAS_CORETYPE", None)
         if kernel:
             os.environ["OPENBLAS_CORETYPE"] = kernel
-        if environment.test([*tests, "-q", "-p", "no:cacheprovider"]):
+        if environment.run_tests([*tests, "-q", "-p", "no:cacheprovider"]):
             failed.append(kernel or "own")
     sys.exit(f"error: tests failed with the kernels {', '.join(failed)}" if failed else 0)

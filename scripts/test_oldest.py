@@ -21,4 +21,4 @@ if __name__ == "__main__":
     tests = [f"tests/test_{name}.py" for name in NAMES]
     # Old libraries give deprecation warnings of their own.
     options = ["-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
-    sys.exit(environment.test([*tests, *options], extra="test", oldest=True))
+    sys.exit(environment.run_tests([*tests, *options], extra="test", oldest=True))
