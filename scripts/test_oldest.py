@@ -12,8 +12,8 @@ import environment
 NAMES = (
     "annotations", "arguments", "audio", "batch", "cli", "cli_classify", "cli_corpus", "cli_data", "cli_evaluate",
     "cli_listen", "cli_train", "classifier", "download", "evaluation", "explain", "export", "features", "ffmpeg",
-    "http", "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "resume", "security",
-    "sorting", "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed",
+    "http", "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "security",
+    "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed",
 )  # fmt: skip
 
 if __name__ == "__main__":
