@@ -35,6 +35,8 @@ def run_tests(arguments: Sequence[str], extra: str = EVERYTHING, oldest: bool = 
     """
     # With threads of their own for each matrix product, the processes would wait for each other's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Else each process, and each command that a test starts, would compile the tests or sayso again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return run("pytest", [*SIDE_BY_SIDE, *arguments], extra, oldest)
 
 
