@@ -186,6 +186,7 @@ class Broken:
     def __init__(self, odd: bytes) -> None:
         self.words: list[str] = []
         self._odd, self._server = odd, socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(30)
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
 
