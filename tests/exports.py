@@ -103,17 +103,28 @@ async function run({library, model, samples, stream}) {
   const {Recognizer} = await import("data:text/javascript;base64," + library);
   const recognizer = new Recognizer(JSON.parse(model)), sound = numbers(samples), rows = [];
   const steps = recognizer.stream();
+  const add = found => found.forEach(step => rows.push([...step.probabilities, ...step.newest, step.end]));
   for (let start = 0, length = stream ? 1 : recognizer.windowSamples; start < sound.length; start += length) {
     if (stream) length = start % 977 + 1;
     const piece = sound.subarray(start, start + length);
-    if (stream) steps.push(piece).forEach(step => rows.push([...step.probabilities, ...step.newest, step.end]));
+    if (stream) add(steps.push(piece));
     else rows.push([...recognizer.probabilities(piece)]);
   }
+  if (stream) add(steps.close());
   return {rows, labels: recognizer.labels, check: recognizer.check()};
 }
-async function decide({library, model, scores}) {
+async function resample({library, samples, rates, length}) {
+  const {Resampler} = await import("data:text/javascript;base64," + library);
+  const resampler = new Resampler(...rates), sound = numbers(samples), found = [];
+  for (let start = 0; start < sound.length; start += length) {
+    found.push(...resampler.push(sound.subarray(start, start + length)));
+  }
+  return [...found, ...resampler.close()];
+}
+async function decide({library, model, scores, sensitivity}) {
   const {Decision} = await import("data:text/javascript;base64," + library);
   const decision = new Decision(model);
+  decision.sensitivity = sensitivity;
   return scores.map(([end, probabilities, newest]) => decision.update(probabilities, end, newest));
 }
 """
@@ -179,8 +190,12 @@ def in_browser(browser: "Browser") -> Run:
 
 def javascript(run: Run, model: bytes, samples: np.ndarray, stream: bool = False) -> dict[str, Any]:
     """Return what the library computes: its rows, labels and check."""
-    numbers = base64.b64encode(samples.tobytes()).decode()
-    return run("run", library=library(), model=model.decode("ascii"), samples=numbers, stream=stream)
+    return run("run", library=library(), model=model.decode("ascii"), samples=in_base64(samples), stream=stream)
+
+
+def in_base64(samples: np.ndarray) -> str:
+    """Return samples as the scripts take them."""
+    return base64.b64encode(samples.tobytes()).decode()
 
 
 def library() -> str:

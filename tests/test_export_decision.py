@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ SANITIZED = ("-std=c99", "-g", "-fsanitize=address,undefined", "-fno-sanitize-re
 STEP = 1_600
 
 
-def decided() -> Iterator[tuple[Exported, np.ndarray, list[list[Any] | None]]]:
+def decided(sensitivities: Sequence[float]) -> Iterator[tuple[Exported, np.ndarray, float, list[list[Any] | None]]]:
     """Yield models of several settings, the probabilities of many steps, and what Python detects at each of them.
+
+    Each has one of the sensitivities, in turn.
 
     The probabilities have shape (steps, 2, labels): those of a window, and those of its newest part.
     """
@@ -55,22 +57,23 @@ def decided() -> Iterator[tuple[Exported, np.ndarray, list[list[Any] | None]]]:
             # A network that is certain.
             rows[5], rows[50] = np.eye(5)[3], np.eye(5)[0]
             both = np.stack([rows[:-3], rows[3:]], axis=1)
-            decides, found = Decision(settings, labels, 16_000, 1.0), []
+            sensitivity = sensitivities[number % len(sensitivities)]
+            decides, found = Decision(settings.at_sensitivity(sensitivity), labels, 16_000, 1.0), []
             for step, (whole, newest) in enumerate(both):
                 detection = decides.update(whole, STEP * step, newest if settings.newest else None)
                 found.append(detection and [detection.label, detection.confidence, detection.start, detection.end])
-            yield parts, both, found
+            yield parts, both, sensitivity, found
 
 
 def test_javascript_detects_what_python_detects(request: pytest.FixtureRequest) -> None:
     run, count = javascript_of(request), 0
-    for parts, both, expected in decided():
+    for parts, both, sensitivity, expected in decided((0.5, 0.1, 0.9)):
         scores = [
             (STEP * step, whole.tolist(), newest.tolist() if parts.newest else None)
             for step, (whole, newest) in enumerate(both)
         ]
         content = json.loads(json_file.write(parts))
-        results = run("decide", library=exports.library(), model=content, scores=scores)
+        results = run("decide", library=exports.library(), model=content, scores=scores, sensitivity=sensitivity)
         assert [each and each["label"] for each in results] == [each and each[0] for each in expected]
         for result, detection in zip(results, expected, strict=True):
             if detection:
@@ -81,7 +84,7 @@ def test_javascript_detects_what_python_detects(request: pytest.FixtureRequest) 
 
 def test_c_detects_what_python_detects(tmp_path: Path) -> None:
     count = 0
-    for parts, both, expected in decided():
+    for parts, both, _, expected in decided((0.5,)):
         program = exports.c_program(tmp_path, c_header.write(parts))
         found = exports.c_detections(program, "decide", both)
         words = [each for each in expected if each]

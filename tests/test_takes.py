@@ -13,7 +13,7 @@ from cases import case
 from command_line import Result
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.live.takes import TakeFiles, check_name, speaker_named, trimmed
+from sayso.live.takes import PAUSE, TakeFiles, check_name, is_over, speaker_named, trimmed
 
 SECONDS = 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5)
@@ -50,6 +50,23 @@ def test_each_problem_is_named_alone() -> None:
         with case(problem):
             (found,) = trimmed(samples, sounds.RATE).problems
             assert found.startswith(problem)
+
+
+def test_a_word_is_over_when_a_pause_has_followed_it() -> None:
+    end = 0.4 + sounds.SPOKEN + PAUSE
+    click = recording(SECONDS)
+    click[sounds.RATE // 2 :][:50] = 0.9
+    for what, samples, expected in (
+        ("a word and a pause", recording(0.4)[: round((end + 0.05) * sounds.RATE)], True),
+        ("a word and half a pause", recording(0.4)[: round((end - PAUSE / 2) * sounds.RATE)], False),
+        ("half a word", recording(0.4)[: round(0.6 * sounds.RATE)], False),
+        ("quiet", recording(SECONDS), False),
+        ("noise", sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 0.05), False),
+        ("a click", click, False),
+        ("nothing yet", np.zeros(0, np.float32), False),
+    ):
+        with case(what):
+            assert is_over(samples, sounds.RATE) == expected
 
 
 def test_the_files_are_a_corpus_with_speakers(tmp_path: Path) -> None:

@@ -16,15 +16,18 @@ import soundfile
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score, log_loss
+from threadpoolctl import threadpool_limits
 
 import sounds
 from cases import case
-from sayso.config import DecisionSettings, Settings, TrainingSettings
+from command_line import Result
+from sayso.config import UNKNOWN, DecisionSettings, Settings, TrainingSettings
 from sayso.corpus.clip_sets import ClipSet
 from sayso.corpus.corpus import scan
 from sayso.errors import ModelError, SettingsError
 from sayso.nn import SGD, AdamW, Constant, CosineWithWarmup, Network, OneCycle, StepDecay
 from sayso.training import training as training_module
+from sayso.training.distillation import Distillation
 from sayso.training.preparation import prepare
 from sayso.training.training import Training, optimizer, schedule
 
@@ -64,7 +67,8 @@ def test_the_same_seed_gives_the_same_file_whatever_the_number_of_threads(
     for threads in (1, 3):
         training = start(tiny_corpus, with_training(tiny_settings, epochs=2))
         training.threads = threads
-        list(training.epochs())
+        with threadpool_limits(threads, "blas"):
+            list(training.epochs())
         files.append(saved(training, tmp_path / "model.safetensors"))
     assert files[0] == files[1]
 
@@ -100,14 +104,12 @@ def test_a_run_resumed_after_any_epoch_equals_an_uninterrupted_one(
         assert saved(resumed, tmp_path / "resumed.safetensors") == expected
 
 
-def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) -> None:
-    def command(output: Path, *more: str) -> list[str]:
-        options = ["--config", "quickstart", "--epochs", "6", "--seed", "3"]
-        return [sys.executable, "-m", "sayso", "train", str(tiny_corpus), "-o", str(output), *options, *more]
-
+def test_a_killed_process_resumes_bit_by_bit(sayso: Callable[..., Result], tiny_corpus: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    subprocess.run(command(whole), check=True, capture_output=True)
-    with subprocess.Popen(command(killed), stderr=subprocess.PIPE, text=True) as process:
+    command = ["train", str(tiny_corpus), "--config", "quickstart", "--epochs", "6", "--seed", "3", "-o"]
+    assert sayso(*command, whole).status == 0
+    other = [sys.executable, "-m", "sayso", *command, str(killed)]
+    with subprocess.Popen(other, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 3/"):
@@ -115,7 +117,7 @@ def test_a_killed_process_resumes_bit_by_bit(tiny_corpus: Path, tmp_path: Path) 
                 break
     assert not killed.exists()
     assert killed.with_name("killed.safetensors.checkpoint").exists()
-    subprocess.run(command(killed, "--resume"), check=True, capture_output=True)
+    assert sayso(*command, killed, "--resume").status == 0
     assert killed.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.safetensors", "whole.safetensors"]
 
@@ -340,3 +342,46 @@ def test_a_checkpoint_of_an_older_version_is_resumed(
     resumed.resume(checkpoint)
     assert len(resumed.history) == 1
     assert resumed.model().decision.threshold == 0.9
+
+
+def test_a_network_learns_from_a_larger_model(tiny_corpus: Path, tiny_settings: Settings, tmp_path: Path) -> None:
+    corpus, words = scan(tiny_corpus), ("yes", "no", "up")
+    by_word = with_training(tiny_settings, unknown_by_word=True, unknown_draws=2.0)
+    teacher = prepare(corpus, by_word, words).training
+    list(teacher.epochs())
+    larger = teacher.model()
+
+    def imitating(share: float, **changes: object) -> Training:
+        settings = with_training(tiny_settings, distillation=share, epochs=4, **changes)
+        return prepare(corpus, settings, words, distill=larger, checkpoint=tmp_path / "checkpoint").training
+
+    # With equal features and all of its classes, the targets are what the larger network itself makes of the features.
+    training = imitating(1.0, unknown_by_word=True, unknown_draws=2.0)
+    features, classes = next(training.data.epoch(1, training.standardizer, 1))
+    distillation = Distillation(larger, training.data, training.standardizer, training.settings)
+    targets = distillation.targets(features, classes)
+    heard = teacher.standardizer.apply(features * training.standardizer.deviation + training.standardizer.mean)
+    network = Network(larger.network.chain.layers[:-1], larger.network.input_shape)
+    network.parameters.vector[:] = larger.network.parameters.vector
+    for name in (UNKNOWN, *larger.parts):
+        network.raise_logit((*larger.labels, *larger.parts).index(name), np.log(2))
+    np.testing.assert_allclose(targets.T, network.probabilities(heard), atol=1e-5)
+    # Half of each is the label's.
+    half = dataclasses.replace(distillation, settings=with_training(training.settings, distillation=0.5))
+    truth = np.eye(len(targets), dtype=np.float32)[classes].T
+    np.testing.assert_allclose(half.targets(features, classes), (targets + truth) / 2, atol=1e-6)
+    # Words that only the larger model tells apart are unknown speech together.
+    merged = imitating(1.0)
+    told = Distillation(larger, merged.data, merged.standardizer, merged.settings).targets(features, classes * 0)
+    assert told.shape == (len(merged.data.labels), len(features))
+    np.testing.assert_allclose(told.sum(axis=0), 1, atol=1e-5)
+    # It learns so without any label, is reproducible, and resumed only with the same model.
+    assert list(merged.epochs())[-1].validation_accuracy > 0.7
+    settings = with_training(tiny_settings, distillation=1.0, epochs=4)
+    changed = dataclasses.replace(settings, features=dataclasses.replace(settings.features, high_pass=50.0))
+    with pytest.raises(SettingsError, match="recordings"):
+        prepare(corpus, settings, words).training.resume(tmp_path / "checkpoint")
+    with pytest.raises(SettingsError, match="other \\[features\\]"):
+        prepare(corpus, changed, words, distill=larger)
+    with pytest.raises(SettingsError, match="does not know 'yes'"):
+        prepare(corpus, settings, words, distill=dataclasses.replace(larger, labels=("ja", *larger.labels[1:])))

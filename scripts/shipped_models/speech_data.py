@@ -17,6 +17,7 @@ from sayso.config import COMMANDS, Settings
 from sayso.corpus.corpus import Clip, Corpus, files_below, scan
 from sayso.corpus.places import Places, places_in, read_places
 from sayso.corpus.splits import Split, percentage
+from sayso.model.model_file import Model
 from sayso.training.preparation import Prepared, prepare
 
 # Words that wake a listener; the shipped models learn them. Another one is kept aside to measure teaching.
@@ -96,8 +97,8 @@ class SpeechData:
         corpus = scan(self.words)
         return replace(corpus, clips=(*corpus.clips, *self.wake_clips("training")))
 
-    def prepare(self, settings: Settings, checkpoint: Path | None = None) -> Prepared:
-        """Set up a training of the ten commands."""
+    def prepare(self, settings: Settings, checkpoint: Path | None = None, distill: Model | None = None) -> Prepared:
+        """Set up a training of the ten commands, which may learn from a larger model as well."""
         return prepare(
             self.corpus(),
             settings,
@@ -106,6 +107,7 @@ class SpeechData:
             [*self.unknown("training"), *self.talk("training")],
             checkpoint,
             places=self.places("training"),
+            distill=distill,
         )
 
 

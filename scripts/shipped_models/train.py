@@ -36,7 +36,7 @@ from sayso.evaluation.alarms import alarm_curve, alarms_by_sensitivity, with_ala
 from sayso.evaluation.measure import clips_to_measure, evaluate, evaluate_in_noise
 from sayso.evaluation.thresholds import choose_thresholds, trade_off
 from sayso.model.history import history_of
-from sayso.model.model_file import Model
+from sayso.model.model_file import Model, load
 from sayso.model.shipped import SUFFIX, bundled
 from sayso.recognition.recognizer import Recognizer
 from sayso.report.plots import save_confusion
@@ -62,6 +62,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="another seed than the recipe's")
     parser.add_argument("--pictures", type=Path, help="folder for the learning curve and the confusion matrix")
+    parser.add_argument("--distill", type=Path, help="a larger model to learn from as well")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint of an interrupted run")
     arguments = parser.parse_args()
 
@@ -72,7 +73,7 @@ def main() -> None:
         settings = replace(settings, training=replace(settings.training, seed=arguments.seed))
     path = arguments.output / f"{arguments.name}{SUFFIX}"
     checkpoint = path.with_name(f"{path.name}.checkpoint")
-    prepared = data.prepare(settings, checkpoint)
+    prepared = data.prepare(settings, checkpoint, load(arguments.distill) if arguments.distill else None)
     if arguments.resume:
         prepared.training.resume(checkpoint)
     if not watch(prepared):

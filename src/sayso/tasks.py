@@ -86,6 +86,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     noise: Place | None = None,
     negatives: Place | None = None,
+    distill: Place | Model | None = None,
     speaker: str | None = None,
     layout: Layout | None = None,
     checkpoint: Place | None = None,
@@ -112,21 +113,18 @@ def train(
     noise, negatives : str or path, optional
         Recordings of background noise, and of speech without any of the words: a file, a folder of files, or the name
         of a data set that was downloaded.
+    distill : str, path or Model, optional
+        A larger model with the same features to learn from as well (distillation).
     speaker, layout : str, optional
         How speakers are found in paths, as a regular expression, and what folders in folders mean ("word/speaker" or
         "speaker/word"); by default both are recognised.
-    checkpoint : str or path, optional
-        Where the state of the training is saved from time to time.
-    resume : bool
-        Whether to continue from the checkpoint.
+    checkpoint, resume : str or path, bool
+        Where the state of the training is saved from time to time, and whether to continue from there.
     cache : str or path, optional
         Folder in which the clips of large corpora are stored, so that the next training starts faster.
-    on_ready : callable
-        Called with what was read before the first epoch.
-    on_step : callable
-        Called after each step of gradient descent with the fraction of the training that is done, and the loss.
-    on_epoch : callable
-        Called after each epoch with the training; ``training.history[-1]`` has its results.
+    on_ready, on_step, on_epoch : callable
+        Called with what was read before the first epoch; after each step with the fraction that is done, and the loss;
+        after each epoch with the training, whose ``history[-1]`` has the results.
 
     Raises
     ------
@@ -150,9 +148,8 @@ def train(
     if resume and (kept is None or not kept.exists()):
         raise SettingsError(f"nothing to resume: there is no checkpoint {kept or ''}".rstrip() + "; train without it")
     corpus = _corpus(recordings, speaker, layout)
-    prepared = prepare(
-        corpus, chosen, words, _files(noise), _files(negatives), kept, None if cache is None else Path(cache)
-    )
+    larger, folder = None if distill is None else _model(distill), None if cache is None else Path(cache)
+    prepared = prepare(corpus, chosen, words, _files(noise), _files(negatives), kept, folder, distill=larger)
     training = prepared.training
     if resume and kept:
         training.resume(kept)
@@ -183,6 +180,7 @@ def teach(
     seed: int = 0,
     speaker: str | None = None,
     layout: Layout | None = None,
+    progress: Callable[[str, float], None] = lambda step, done: None,
 ) -> Taught:
     """Add the words of a folder, one folder of recordings for each, to a model.
 
@@ -193,14 +191,15 @@ def teach(
     model : str, path or Model
         The model to start from.
     noise, negatives : str or path, optional
-        Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
-        noise here or among the recordings, that which comes with sayso is used.
+        As for `train`. Without noise here or among the recordings, that which comes with sayso is used.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int
         The same seed gives the same model on the same machine.
     speaker, layout : str, optional
         As for `train`.
+    progress : callable
+        Called with the name of each step, such as "learning", and the fraction of the whole that is done.
 
     Returns
     -------
@@ -221,8 +220,8 @@ def teach(
     corpus, noises = _corpus(recordings, speaker, layout), _files(noise)
     if not noises and not corpus.noises:
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    base = model if isinstance(model, Model) else model_file.load(shipped.find(os.fspath(model)))
-    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), false_alarms_per_hour)
+    base, alarms = _model(model), false_alarms_per_hour
+    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), alarms, progress)
 
 
 def evaluate(
@@ -270,10 +269,9 @@ def evaluate(
     >>> sayso.evaluate("commands", "recordings").evaluation.accuracy  # doctest: +SKIP
     0.97
     """
-    if ratios is None:
-        ratios = RATIOS if noise else ()
+    chosen = (RATIOS if noise else ()) if ratios is None else ratios
     corpus = _corpus(recordings, speaker, layout)
-    return measure(recognizer_of(model), corpus, split, _files(noise), progress, ratios)
+    return measure(recognizer_of(model), corpus, split, _files(noise), progress, chosen)
 
 
 def classify_files(
@@ -318,8 +316,7 @@ def classify_files(
     >>> for row in sayso.classify_files("recordings"):  # doctest: +SKIP
     ...     print(row.path, row.error or row.detection)
     """
-    some = [paths] if isinstance(paths, str | os.PathLike) else paths
-    names = [os.fspath(path) for path in some]
+    names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     done = 0
     with classifying(recognizer_of(model), all_files(names, None), workers, scheduler, names, channel) as groups:
         for group in groups:
@@ -342,6 +339,10 @@ def _settings(chosen: Place | Settings) -> Settings:
 
 def _corpus(recordings: Recordings, speaker: str | None, layout: Layout | None) -> Corpus:
     return recordings if isinstance(recordings, Corpus) else scan(find(Path(recordings)), speaker, layout)
+
+
+def _model(model: Place | Model) -> Model:
+    return model if isinstance(model, Model) else model_file.load(shipped.find(os.fspath(model)))
 
 
 def _files(place: Place | None) -> list[Path]:

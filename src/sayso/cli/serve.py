@@ -1,4 +1,4 @@
-"""`sayso serve`: recognised words for smart homes and other programs."""
+"""`sayso serve`: recognised words for smart homes and other programs, and a page for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, warn
+from sayso.cli.console import note, say, warn
 from sayso.cli.group import Group
 from sayso.cli.listen import input_chunks, line_printer
 from sayso.cli.live_recognizer import live_recognizer, wake_options
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def serve() -> None:
-    """Bring recognised words to smart homes and other programs.
+    """Bring recognised words to smart homes and other programs, or open a page to record, teach and try words.
 
     Example: sayso serve mqtt mqtts://anna@homeassistant.local
     """
@@ -104,6 +104,12 @@ def mqtt(
             pass
 
 
+_host_option = click.option(
+    "--host", default="127.0.0.1", show_default=True,
+    help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
+)  # fmt: skip
+
+
 @serve.command()
 @model_option
 @decision_options
@@ -111,10 +117,7 @@ def mqtt(
     "--wake", multiple=True, metavar="WORD",
     help="A wake word to offer, such as computer; may be given several times. [default: the taught words, or else all]",
 )  # fmt: skip
-@click.option(
-    "--host", default="127.0.0.1", show_default=True,
-    help="The address to listen on: 127.0.0.1 is this machine only, 0.0.0.0 are all networks.",
-)  # fmt: skip
+@_host_option
 @click.option("--port", type=click.IntRange(0, 65_535), default=10_310, show_default=True, help="0 is any free port.")
 @click.option(
     "--language", "languages", multiple=True, metavar="CODE", default=("en",), show_default=True,
@@ -168,6 +171,84 @@ def wyoming(
                 called = name or f"sayso {platform.node()}"
                 await stack.enter_async_context(announced(called, address, service.port, warn))
             await service.run()
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(run())
+
+
+@serve.command()
+@model_option
+@decision_options
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", default=Path("recordings"), show_default=True,
+    help="Folder of the recordings; the taught model is saved beside it.",
+)  # fmt: skip
+@_host_option
+@click.option("--port", type=click.IntRange(0, 65_535), default=10_320, show_default=True, help="0 is any free port.")
+@click.option(
+    "--certificate", type=click.Path(path_type=Path), metavar="FILE",
+    help="A certificate for https, with which browsers on other machines may use their microphones.",
+)  # fmt: skip
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, if it is in another file.")
+def web(
+    model: str | None, sensitivity: float, anywhere: bool, patient: bool, output: Path, host: str, port: int,
+    certificate: Path | None, key: Path | None,
+) -> None:  # fmt: skip
+    """Open a page on which you record words of your own, teach them, and try them at once.
+
+    It uses the microphone of the browser, and nothing from the internet. Only who knows the whole address that is
+    printed can use it.
+
+    Example: sayso serve web
+    """
+    import asyncio
+    import platform
+    import secrets
+
+    from sayso.extras import require
+    from sayso.live.takes import speaker_named
+    from sayso.model import shipped
+    from sayso.recognition.recognizer import Recognizer, load
+    from sayso.serve.announcement import reachable
+    from sayso.system.memory import keep_freed_memory
+    from sayso.system.signals import end_as_ctrl_c
+    from sayso.system.user_folders import user_name
+
+    require("the page", "web")
+    from sayso.serve.web.collection import Collection
+    from sayso.serve.web.guard import address_of, encryption
+    from sayso.serve.web.server import serving
+    from sayso.serve.web.studio import Studio
+
+    if key and not certificate:
+        raise click.UsageError("--key belongs to a certificate; give --certificate, too")
+    keep_freed_memory()
+    found, collection = shipped.find(model or shipped.DEFAULT).absolute(), Collection(output)
+    tls, token = encryption(certificate, key) if certificate else None, secrets.token_urlsafe(16)
+
+    def recognizer(path: Path) -> Recognizer:
+        return load(path, sensitivity=sensitivity, anywhere=anywhere, patient=patient)
+
+    async def run() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+        end_as_ctrl_c(lambda: loop.call_soon_threadsafe(task.cancel))
+        studio = Studio(found, collection, speaker_named(user_name()), recognizer)
+        async with serving(studio, token, host, port, warn, tls) as listening:
+            scheme, address = "https" if tls else "http", reachable(host)
+            here = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
+            say(f"open {address_of(scheme, here, listening, token)}")
+            if address and address != here:
+                say(f"or, on another machine, {address_of(scheme, address, listening, token)}")
+            note(f"recordings are kept in {collection.folder}; Ctrl-C ends")
+            if address and not tls:
+                warn(
+                    "others in the network could read along, and browsers give a page from another machine the "
+                    "microphone with https only: give --certificate and --key; or leave out --host, and lead the port "
+                    f"there by `ssh -L {listening}:localhost:{listening} {platform.node()}` or "
+                    f"`adb reverse tcp:{listening} tcp:{listening}`"
+                )
+            await asyncio.Event().wait()
 
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(run())

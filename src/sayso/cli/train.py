@@ -11,7 +11,7 @@ import click
 
 from sayso.cli.console import note, say, say_next, warn
 from sayso.cli.data import scanned
-from sayso.cli.options import DIRECTORY, RECIPE, corpus_options, negatives_option, noise_option, words_option
+from sayso.cli.options import DIRECTORY, MODEL, RECIPE, corpus_options, negatives_option, noise_option, words_option
 from sayso.cli.tables import doubtful_table, percent, table
 from sayso.errors import SettingsError
 
@@ -56,6 +56,10 @@ class _Setting(click.Option):
 @click.option("--batch-size", cls=_Setting, type=int, help="Clips per step of gradient descent.")
 @click.option("--learning-rate", cls=_Setting, type=float, help="Highest learning rate.")
 @click.option("--seed", cls=_Setting, type=int, help="The same seed gives the same model on the same machine.")
+@click.option(
+    "--distill", type=MODEL,
+    help="Also learn from a larger model with the same features: a file, or the name of one that comes with sayso.",
+)  # fmt: skip
 @noise_option
 @negatives_option
 @corpus_options
@@ -79,6 +83,7 @@ def train(
     network: str | None,
     noise: Path | None,
     negatives: Path | None,
+    distill: str | None,
     config: str | None,
     report: Path | None,
     tensorboard: Path | None,
@@ -147,8 +152,9 @@ def train(
                 follower.follow(training)
 
         trained = tasks.train(
-            corpus, words=asked, recipe=settings, noise=noise, negatives=negatives, checkpoint=checkpoint,
-            resume=resume, cache=default_folder(), on_ready=start, on_step=progress.step, on_epoch=epoch,
+            corpus, words=asked, recipe=settings, noise=noise, negatives=negatives, distill=distill,
+            checkpoint=checkpoint, resume=resume, cache=default_folder(), on_ready=start, on_step=progress.step,
+            on_epoch=epoch,
         )  # fmt: skip
         model = trained.model
         model.save(output)

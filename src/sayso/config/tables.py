@@ -154,6 +154,9 @@ class TrainingSettings:
         Whether each word of unknown speech is learned as a separate class; their probabilities are then added.
     unknown_classes : int
         At most so many words of unknown speech become classes, the most frequent ones.
+    distillation : float
+        Where the network learns from a larger model as well, how much of each target is that model's; the rest is the
+        label.
     seed : int
         The same seed gives the same model on the same machine.
     """
@@ -174,6 +177,7 @@ class TrainingSettings:
     silence_draws: float = 1.0
     unknown_by_word: bool = False
     unknown_classes: int = 1_000
+    distillation: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -191,6 +195,7 @@ class TrainingSettings:
         _require(0.1 <= self.unknown_draws <= 10, self, "unknown_draws", "between 0.1 and 10")
         _require(0.1 <= self.silence_draws <= 10, self, "silence_draws", "between 0.1 and 10")
         _require(1 <= self.unknown_classes <= 10_000, self, "unknown_classes", "between 1 and 10000")
+        _require(0 <= self.distillation <= 1, self, "distillation", "between 0 and 1")
         _require(0 <= self.seed < 2**63, self, "seed", "0 or more, below 2**63")
 
 

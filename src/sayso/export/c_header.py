@@ -199,7 +199,7 @@ def _written(number: int, operation: Operation, inputs: Sequence[str], output: s
             return tables, call("merge", channels, operation.into, operation.parts)
         case Reshape():
             return tables, None if inputs == [output] else f"memcpy({output}, {inputs[0]}, {count} * sizeof(float))"
-    raise NotImplementedError(operation)
+    raise AssertionError(f"there is no C function here for a {type(operation).__name__}, which `lowered` makes")
 
 
 def _shapes(operation: Operation) -> list[str]:

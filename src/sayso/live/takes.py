@@ -23,6 +23,8 @@ TOO_QUIET = -45.0
 EDGE = 0.05
 # Length of the network's input in seconds.
 LONGEST = 1.0
+# Seconds of quiet that end a word, longer than any within one; and the least that a word takes, unlike a click.
+PAUSE, SHORTEST = 0.4, 0.08
 
 # Bytes of a name, of which a file name of 255 holds one, and the session.
 LONGEST_NAME = 150
@@ -75,6 +77,14 @@ def trimmed(samples: Samples, sample_rate: int) -> Take:
         problems.append("it clips: turn the microphone down, or move away")
     margin = round(MARGIN * sample_rate)
     return Take(samples[max(start - margin, 0) : end + margin], tuple(problems))
+
+
+def is_over(samples: Samples, sample_rate: int) -> bool:
+    """Return whether a word was said in a recording that still runs: `PAUSE` seconds of quiet have followed it."""
+    start, end = speech_bounds(samples, sample_rate)
+    if end - start < SHORTEST * sample_rate or len(samples) - end < PAUSE * sample_rate:
+        return False
+    return _decibels(samples[start:end]) - _decibels(np.concatenate([samples[:start], samples[end:]])) >= LEAST_RISE
 
 
 def _decibels(samples: Samples) -> float:

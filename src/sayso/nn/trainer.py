@@ -100,7 +100,7 @@ class Trainer:
 
     def step(
         self, x: FloatArray, labels: NDArray[np.integer], progress: float, rng: np.random.Generator,
-        weights: FloatArray | None = None,
+        weights: FloatArray | None = None, targets: FloatArray | None = None,
     ) -> StepResult:  # fmt: skip
         """Learn from one batch.
 
@@ -116,9 +116,12 @@ class Trainer:
             Source of randomness for layers such as dropout.
         weights : ndarray, shape (batch,), optional
             By how much each example counts; by default each by 1.
+        targets : ndarray of float32, shape (classes, batch), optional
+            Target probabilities; by default those of the labels, with smoothing.
         """
         network, parameters = self.network, self.network.parameters
-        targets = one_hot(labels, network.classes, self.label_smoothing)
+        if targets is None:
+            targets = one_hot(labels, network.classes, self.label_smoothing)
         loss, logits = self._loss_and_gradient(x, targets, rng, weights)
         self.optimizer.step(parameters, self._optimizer_state, self.schedule(progress))
         parameters.update_statistics()

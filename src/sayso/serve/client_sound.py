@@ -1,4 +1,4 @@
-"""The sound that a Wyoming client sends, from bytes of any usual format to samples."""
+"""The sound that a client of a server sends, from bytes of any usual format to samples."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class ClientSound:
 
     Attributes
     ----------
+    rate : int
+        Samples per second.
     stream : Stream
         The stream to push it into.
     began : int
@@ -53,7 +55,7 @@ class ClientSound:
                 f"sound of {rate} Hz, {width} bytes and {channels} channels is not taken; expected {lowest} to "
                 f"{highest} Hz, 1 to 4 bytes and 1 to {MOST_CHANNELS} channels"
             )
-        self._rest = b""
+        self.rate, self._rest = rate, b""
         timestamp = data.get("timestamp")
         self.began = timestamp if type(timestamp) is int and abs(timestamp) < LATEST else 0
         self.stream: Stream = recognizer.stream(rate)

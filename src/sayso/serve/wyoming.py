@@ -21,6 +21,7 @@ from sayso.model.metadata import training_of
 from sayso.model.model_file import Model
 from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import Recognizer
+from sayso.serve.addresses import cannot_listen
 from sayso.serve.client_sound import ClientSound
 from sayso.serve.events import MOST_LINE, PeerError, end, keep_alive, read_event, tell, write_event
 from sayso.version import __version__
@@ -319,12 +320,7 @@ async def serving(
         try:
             server = await asyncio.start_server(service.accept, host, port, limit=MOST_LINE)
         except (OSError, OverflowError, UnicodeError) as error:
-            # What asyncio says of the operating system's reason is longer than that.
-            number = getattr(error, "errno", None) or 0
-            reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
-            raise ServiceError(
-                f"cannot listen on {host}, port {port}: {reason}; give another --host or --port"
-            ) from error
+            raise cannot_listen(host, port, error) from error
         service.port = server.sockets[0].getsockname()[1]
         # On several threads, small products are delayed now and then; the clients are what is spread over the cores.
         with threadpool_limits(1, "blas"), contextlib.closing(server):

@@ -1,6 +1,6 @@
 """All layers of a model but the last: from sound to the inputs of the layer that teaching changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Body:
         each: int,
         seed: int,
         threads: int,
+        progress: Callable[[float], None] = lambda done: None,
     ) -> tuple[FloatArray, Labels]:
         """Return the inputs for augmented clips.
 
@@ -61,6 +62,8 @@ class Body:
             Number of examples of each word.
         seed, threads : int
             As for a training.
+        progress : callable
+            Called with the fraction that is done, some examples at a time.
 
         Returns
         -------
@@ -75,10 +78,12 @@ class Body:
         )
         data = TrainingSet(clips, noises, words, settings, self._extractor)
         inputs, labels = [], []
-        for epoch in range(-(-each * len(words) // (data.batches * data.batch_size))):
+        epochs = -(-each * len(words) // (data.batches * data.batch_size))
+        for epoch in range(epochs):
             for features, truth in data.epoch(epoch, self._model.standardizer, threads):
                 inputs.append(self._inputs(features))
                 labels.append(truth)
+                progress(len(labels) / (epochs * data.batches))
         return np.concatenate(inputs), np.concatenate(labels)
 
     def steps(self, samples: Samples) -> tuple[FloatArray, FloatArray]:

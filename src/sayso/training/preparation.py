@@ -22,6 +22,7 @@ from sayso.corpus.skipped import Skipped, reasons_kept
 from sayso.errors import CorpusError, SettingsError
 from sayso.features.filterbank import FeatureTables
 from sayso.features.mfcc import MfccExtractor
+from sayso.model.model_file import Model
 from sayso.sound.noise import generated_noises
 from sayso.system.suggestions import did_you_mean
 from sayso.system.workers import cores
@@ -64,6 +65,7 @@ def prepare(
     cache: Path | None = None,
     threads: int | None = None,
     places: Places | None = None,
+    distill: Model | None = None,
 ) -> Prepared:
     """Read the clips of a corpus and set up a training on them.
 
@@ -90,13 +92,15 @@ def prepare(
     places : mapping of Path to sequence of Place, optional
         Where words are in some recordings of running speech; those that are frequent enough are cut out and learned as
         unknown words of the corpus are.
+    distill : Model, optional
+        A larger model to learn from as well.
 
     Raises
     ------
     CorpusError
         If a word has too few clips, or there is only one label.
     SettingsError
-        If the corpus does not have one of the words.
+        If the corpus does not have one of the words, or the larger model does not suit.
     """
     threads = threads or cores()
     skipped = list(corpus.skipped)
@@ -154,6 +158,7 @@ def prepare(
             checkpoint=checkpoint,
             digests=found,
             threads=threads,
+            distill=distill,
         )
         return Prepared(training, tuple(skipped), tuple(warnings), clips)
 

@@ -41,6 +41,7 @@ from sayso.system.memory import keep_freed_memory
 from sayso.system.workers import cores
 from sayso.training.batches import TrainingSet
 from sayso.training.checkpoint import Checkpoint
+from sayso.training.distillation import Distillation
 
 FloatArray = NDArray[np.float32]
 
@@ -87,6 +88,8 @@ class Training:
         Digests of the training and validation clips, kept in the model.
     history : list of EpochRow
         Results of the epochs so far.
+    distill : Model or None
+        A larger model to learn from as well.
     """
 
     data: TrainingSet
@@ -98,6 +101,7 @@ class Training:
     threads: int = field(default_factory=cores)
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     history: list[EpochRow] = field(default_factory=list)
+    distill: Model | None = None
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -115,6 +119,10 @@ class Training:
             settings.training.shard_size,
         )
         self.standardizer = self.data.standardizer(self.threads)
+        self._distillation = None
+        if self.distill:
+            self._distillation = Distillation(self.distill, self.data, self.standardizer, settings)
+            self.provenance |= {"distilled_from": self._distillation.digest}
         self._validation_features = self.standardizer.apply(self.extractor(self.validation.windows))
         # Validation runs the averaged weights in a second network, so that it does not disturb the training.
         merging = [Merging(labels.index(UNKNOWN), len(parts))] if parts else []
@@ -187,7 +195,8 @@ class Training:
         norms: list[list[float]] = []
         for batch, (features, labels) in enumerate(self.data.epoch(epoch, self.standardizer, self.threads)):
             done = ((epoch - 1) * batches + batch) / (training.epochs * batches)
-            result = self._trainer.step(features, labels, done, rng)
+            targets = self._distillation.targets(features, labels) if self._distillation else None
+            result = self._trainer.step(features, labels, done, rng, targets=targets)
             loss, correct, norm = loss + result.loss, correct + result.correct, norm + result.gradient_norm
             if batch % max(batches // NORM_SAMPLES, 1) == 0:
                 norms.append(list(self.network.parameters.norms(self.network.parameters.gradient).values()))
