@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 RATE = 16_000
 # Recordings of each word: to teach it, or to adapt a model to a voice that says a word that it knows.
 COUNT_NEW, COUNT_KNOWN = 10, 5
-# Seconds of each step of the countdown, of the recording of a word, and of background noise.
-COUNT, TAKE, NOISE = 0.5, 2.0, 20.0
+# Seconds of each step of the countdown, and of the recording of background noise.
+COUNT, NOISE = 0.5, 20.0
 KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this word   [n] record noise   [q] quit"
 
 
@@ -182,13 +182,13 @@ class Dialogue:
 
     def _take(self, word: str) -> None:
         """Count down, record, check, and save the take if it is good or the speaker wants to keep it."""
-        from sayso.live.takes import trimmed
+        from sayso.live.takes import seconds_for, trimmed
 
         for number in (3, 2, 1):
             click.echo(f"{number} … ", nl=False, err=True)
             time.sleep(COUNT)
         note(f"say {word!r}", fg="green", bold=True)
-        take = trimmed(self._record(TAKE), RATE)
+        take = trimmed(self._record(seconds_for(word)), RATE)
         self._last = take.samples
         note(f"recorded {len(take.samples) / RATE:.2f} s")
         if self._accepted(take):

@@ -1,5 +1,6 @@
 """Takes, the recordings of single words: they are trimmed to the word, checked for problems and written to files."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +22,11 @@ LEAST_RISE = 12.0
 TOO_QUIET = -45.0
 # Speech within this many seconds of an end of the recording was probably cut off.
 EDGE = 0.05
-# Length of the network's input in seconds.
-LONGEST = 1.0
+# Longest phrase that can be taught, in seconds: two windows of the network.
+LONGEST = 2.0
+
+# Seconds of the recording of a word, and of several.
+WORD, SEVERAL = 2.0, 3.2
 
 # Bytes of a name, of which a file name of 255 holds one, and the session.
 LONGEST_NAME = 150
@@ -68,13 +72,18 @@ def trimmed(samples: Samples, sample_rate: int) -> Take:
         if end > len(samples) - EDGE * sample_rate:
             problems.append("the end is cut off: speak right after the mark")
         if end - start > LONGEST * sample_rate:
-            problems.append(f"it is longer than {LONGEST:g} s, which is all that the network sees: speak faster")
+            problems.append(f"it is longer than {LONGEST:g} s, all that can be taught: speak faster, or say less")
         if level < TOO_QUIET:
             problems.append(f"it is very quiet ({level:.0f} dB): speak up, or turn the microphone up")
     if float(np.abs(samples).max(initial=0.0)) >= CLIPPED:
         problems.append("it clips: turn the microphone down, or move away")
     margin = round(MARGIN * sample_rate)
     return Take(samples[max(start - margin, 0) : end + margin], tuple(problems))
+
+
+def seconds_for(word: str) -> float:
+    """Return how long to record a word, or a phrase: a name of several words."""
+    return SEVERAL if len(re.split(r"[-_\s]+", word)) > 1 else WORD
 
 
 def _decibels(samples: Samples) -> float:

@@ -10,7 +10,7 @@ follows.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,14 +103,20 @@ class Decision:
         Samples per second.
     window : float
         Length of the network's input in seconds.
+    phrases : collection of str
+        The labels that take up to two windows. A word that is heard in a phrase is part of it.
     """
 
-    def __init__(self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float) -> None:
+    def __init__(
+        self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float,
+        phrases: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._settings, self._labels, self._rate, self._window = settings, tuple(labels), sample_rate, window
         self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
         # Whether words stand alone is known only to a model that knows silence.
         self._silence = self._labels.index(SILENCE) if settings.alone and SILENCE in self._labels else None
         thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
+        self._phrases = {place for place, index in enumerate(self._words) if self._labels[index] in phrases}
         # `update` casts them to the type of the probabilities, so that a limit is met exactly.
         self._thresholds = thresholds
         # Words that need not stand alone, and by how much less clear a word may be that a pause follows.
@@ -243,12 +249,18 @@ class Decision:
             self._heard.popleft()
         if self._heard:
             last = self._heard[-1]
-            certain = any(
-                heard.alone
+            certain = [
+                heard
+                for heard in self._heard
+                if heard.alone
                 and heard.whole > -np.inf
                 and ((clear[heard.word] and not self._settings.patient) or (pause and now - heard.whole <= AFTER))
-                for heard in self._heard
-            )
+            ]
+            phrase = next((heard for heard in certain if heard.word in self._phrases), None)
+            if phrase:
+                # Words that were heard with it are its own, and so are those that its end may still show.
+                self._heard.clear()
+                return replace(phrase.detection, start=max(now - 2 * self._window, 0.0), end=now)
             company = len({heard.word for heard in self._heard}) > 1 and self._heard[0].alone
             if certain or company or now - self._certain_at <= COMPANY:
                 if certain:
@@ -264,7 +276,7 @@ class Decision:
         index = self._words[word]
         probabilities = 1 / (1 + np.exp(-average))
         others = [entry for entry in ranking(self._labels, probabilities, 4) if entry[0] != self._labels[index]][:3]
-        start = max(end - self._window, 0.0)
+        start = max(end - (2 if word in self._phrases else 1) * self._window, 0.0)
         return Detection(self._labels[index], float(probabilities[index]), start, end, tuple(others))
 
 
