@@ -22,7 +22,7 @@ from sayso.export.exported import Exported
 from sayso.model import model_file, pack, shipped
 from sayso.model.phrases import Phrases, delayed
 from sayso.recognition.decision import Decision
-from sayso.recognition.recognizer import Recognizer, load
+from sayso.recognition.recognizer import TOGETHER, Recognizer, load
 from sayso.sound import audio
 from sayso.sound.speech import speech_bounds
 from sayso.training import holding_out, teacher
@@ -93,7 +93,7 @@ def name(words: tuple[str, ...]) -> str:
 
 
 def heard(recognizer: Recognizer, samples: np.ndarray) -> list[str]:
-    return [detection.label for detection in recognizer.detect([samples])]
+    return [detection.label for detection in recognizer.detect([samples], TOGETHER)]
 
 
 def test_phrases_are_detected_and_neither_their_halves_nor_another_order_is(taught: Taught) -> None:
@@ -108,12 +108,12 @@ def test_phrases_are_detected_and_neither_their_halves_nor_another_order_is(taug
             assert expected.heard >= 7
             assert expected.false_alarms_per_hour is not None
             assert expected.false_alarms_per_hour <= 0.25
-            found = [heard(recognizer, said(*phrase, voice=voice)) for voice in range(40, 52)]
-            assert sum(labels == [name(phrase)] for labels in found) >= 9
+            found = [heard(recognizer, said(*phrase, voice=voice)) for voice in range(40, 48)]
+            assert sum(labels == [name(phrase)] for labels in found) >= 6
     for words in (("happy", "bird"), ("bird", "house"), ("tree", "dog"), ("house",), ("house", "bird", "happy")):
         with case(name(words)):
-            found = [heard(recognizer, said(*words, voice=voice)) for voice in range(40, 52)]
-            assert sum(map(len, found)) <= 2
+            found = [heard(recognizer, said(*words, voice=voice)) for voice in range(40, 46)]
+            assert sum(map(len, found)) <= 1
     # A second between the words is not how it is said.
     assert not heard(recognizer, said(*PHRASE, voice=41, pause=1.0, seconds=6))
     for word in ("yes", "stop"):
@@ -223,14 +223,19 @@ def test_a_phrase_is_as_certain_as_its_less_certain_half() -> None:
     phrases = Phrases(("lights on",), np.array([[2.0, 0.0]], np.float32), np.array([-1.0], np.float32))
     now = np.array([0.1, 0.8, 0.05, 0.05], np.float32)
     odds = math.log(0.8 / 0.2)
-    for before, expected in ((9.0, odds), (odds, odds), (-1.0, -1.0), (-np.inf, -np.inf)):
+    for before, expected in ((9.0, odds), (odds, odds), (-1.0, -1.0), (-np.inf, -200)):
         with case(str(before)):
             told = phrases.told(now, np.array([before], np.float32), LABELS)
             assert told.sum() == pytest.approx(1, abs=1e-6)
             assert told[1] == pytest.approx(1 / (1 + math.exp(-expected)), abs=1e-6)
             assert told[0] / told[2] == pytest.approx(2, rel=1e-5)
+    # Phrases with the same second half are told apart by the first, and each is as likely as its share.
+    both = Phrases(("on", "lights on"), np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
+    shared = both.told(np.array([0.45, 0.45, 0.05, 0.05], np.float32), np.array([5.0, 2.0], np.float32), LABELS)
+    assert shared[0] / shared[1] == pytest.approx(math.exp(3) * math.exp(max(0, math.log(4.5) - 2)), rel=1e-3)
+    assert shared[0] / shared[2:].sum() == pytest.approx(4.5 / (1 + math.exp(-3)), rel=1e-3)
     certain = phrases.told(np.array([0, 1, 0, 0], np.float32), np.array([-np.inf], np.float32), LABELS)
-    assert certain[1] == 0
+    assert certain[1] < 1e-30
     assert certain.sum() == pytest.approx(1)
     # The first half against everything that is no phrase: 2 x 3 - 1 against three equal logits of 1.
     inputs, logits = np.array([[3.0, 7.0]], np.float32), np.array([[1.0, 50.0, 1.0, 1.0]], np.float32)
@@ -242,6 +247,17 @@ def test_the_window_before_is_one_of_the_same_recording() -> None:
     recordings = np.array([0, 0, 0, 0, 1, 1, 1], np.uint16)
     expected = [-np.inf, -np.inf, 0, 1, -np.inf, -np.inf, 4]
     np.testing.assert_array_equal(delayed(odds, 2, recordings)[:, 0], expected)
+
+
+def test_within_a_window_of_a_phrase_no_other_is_detected() -> None:
+    settings = DecisionSettings(anywhere=("on", "lights on"))
+    unknown, on, phrase = np.array([0, 0, 0.99, 0.01]), np.array([0.97, 0, 0.02, 0.01]), np.array([0, 0.97, 0.02, 0.01])
+    for pause, expected in ((0, ["on"]), (9, ["on", "lights on"])):
+        with case(f"{pause} steps"):
+            decision = Decision(settings, LABELS, 10, 1.0, ("on", "lights on"))
+            steps = [unknown] * 9 + [on] * 5 + [unknown] * pause + [phrase] * 5 + [unknown] * 9
+            found = [decision.update(step, 10 + number, step) for number, step in enumerate(steps)]
+            assert [detection.label for detection in found if detection] == expected
 
 
 def test_a_word_within_a_phrase_is_a_part_of_it() -> None:

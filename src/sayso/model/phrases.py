@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from sayso.config import SILENCE, UNKNOWN
 from sayso.config.labels import nfc
 
+# The log-odds that stand for impossible ones in sums.
+NEVER = np.float32(-200)
+
 FloatArray = NDArray[np.float32]
 
 
@@ -74,7 +77,8 @@ class Phrases(NamedTuple):
     def told(self, probabilities: FloatArray, before: FloatArray, labels: Sequence[str]) -> FloatArray:
         """Return the probabilities of the labels when it is known what the windows before show.
 
-        The log-odds of each phrase are lowered to those of its first half, where these are lower.
+        The log-odds of each phrase against other labels are the lower ones of its halves. Phrases that share a half
+        compete by the sum of both: each is as likely as its share among them.
 
         Parameters
         ----------
@@ -87,8 +91,9 @@ class Phrases(NamedTuple):
         """
         places, told = self.places(labels), np.maximum(probabilities, np.finfo(np.float32).tiny)
         others = np.delete(told, places, axis=-1).sum(axis=-1, keepdims=True)
-        excess = np.maximum(np.log(told[..., places] / others) - before, 0)
-        told[..., places] *= np.exp(-excess)
+        now, before = np.log(told[..., places] / others), np.maximum(before, NEVER)
+        share = now + before - np.logaddexp.reduce(now + before, axis=-1, keepdims=True)
+        told[..., places] = others * np.exp(np.minimum(now, before) + share)
         joined: FloatArray = told / told.sum(axis=-1, keepdims=True)
         return joined
 

@@ -132,7 +132,7 @@ class Decision:
         self._last, self._gone = np.full(len(self._words), -np.inf), np.ones(len(self._words), bool)
         self._heard: deque[_Heard] = deque()
         self._due: deque[Detection] = deque()
-        self._certain_at = -np.inf
+        self._certain_at = self._phrase_at = -np.inf
         # When each of the latest windows ended, in seconds, and whether it shows a pause.
         self._pauses: deque[tuple[float, bool]] = deque()
 
@@ -258,8 +258,11 @@ class Decision:
             ]
             phrase = next((heard for heard in certain if heard.word in self._phrases), None)
             if phrase:
-                # Words that were heard with it are its own, and so are those that its end may still show.
+                # Words that were heard with it are its own; another phrase within a window would share a half with it.
                 self._heard.clear()
+                if now - self._phrase_at < self._window:
+                    return None
+                self._phrase_at = now
                 return replace(phrase.detection, start=max(now - 2 * self._window, 0.0), end=now)
             company = len({heard.word for heard in self._heard}) > 1 and self._heard[0].alone
             if certain or company or now - self._certain_at <= COMPANY:

@@ -39,6 +39,9 @@ from sayso.training.teacher import Spoken, Teacher, predictions, probabilities
 # A word is a phrase if its median length, over so many recordings, exceeds this fraction of a window, as many of its
 # recordings then do not fit in; and it is too long if it exceeds two windows so many times.
 LOOKED_AT, MOST_OF, LONGER = 20, 0.9, 1.1
+# The lowest threshold of a phrase, in log-odds. Other sounds are so seldom taken for it that they would allow a lower
+# one, but its own words in another order are not among them.
+LEAST = 0.0
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ def teach(
     model = teacher.model(spoken)
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
+    odds |= {word: max(odds[word], LEAST) for word in phrases if word in odds}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
     decision = replace(
         base.decision,
