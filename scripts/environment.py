@@ -16,8 +16,28 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
 OLDEST_FOLDER = ROOT / ".venv-oldest"
 OLDEST_PYTHON = (3, 11)
-# Options of pytest: a process for each core. Tests of one file share what they prepare, and stay together.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+# The extra that contains all others.
+EVERYTHING = "dev"
+# Options of pytest: a process for each core. Each begins with tests that follow each other, which share what they
+# prepare; one that is done takes over some of another's, so that all end together.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+
+
+def run_tests(arguments: Sequence[str], extra: str = EVERYTHING, oldest: bool = False) -> int:
+    """Run tests side by side and return the exit status of pytest.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Files of tests and options, as for pytest.
+    extra, oldest : str, bool
+        The environment, as for `run`.
+    """
+    # With threads of their own for each matrix product, the processes would wait for each other's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Else each process, and each command that a test starts, would compile the tests or sayso again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return run("pytest", [*SIDE_BY_SIDE, *arguments], extra, oldest)
 
 
 def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = False) -> int:
@@ -51,9 +71,9 @@ def run(module: str, arguments: Sequence[str], extra: str = "", oldest: bool = F
 
 def prepare(folder: Path, extra: str, oldest: bool) -> None:
     """Create the environment and install sayso into it, unless that was done for exactly this pyproject.toml."""
-    stamp = folder / f"installed{'-' + extra if extra else ''}"
+    stamp, complete = (folder / f"installed{'-' + name if name else ''}" for name in (extra, EVERYTHING))
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    if any(made.exists() and made.read_text() == wanted for made in (stamp, complete)):
         return
     print(f"preparing {folder} (once, a minute or two)", file=sys.stderr, flush=True)
     if not python(folder).exists():

@@ -10,4 +10,4 @@ import environment
 
 if __name__ == "__main__":
     os.chdir(environment.ROOT)
-    sys.exit(environment.run("pytest", [*environment.SIDE_BY_SIDE, *sys.argv[1:]], extra="dev"))
+    sys.exit(environment.run_tests(sys.argv[1:]))

@@ -12,13 +12,13 @@ import environment
 NAMES = (
     "annotations", "arguments", "audio", "batch", "cli", "cli_classify", "cli_corpus", "cli_data", "cli_evaluate",
     "cli_listen", "cli_train", "classifier", "download", "evaluation", "explain", "export", "features", "ffmpeg",
-    "http", "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "resume", "security",
-    "sorting", "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed",
+    "http", "inputs", "listening", "model_file", "nn_trainer", "page", "recognizer", "report", "security",
+    "sound_table", "sources", "stream_scores", "streams", "teaching", "training", "uncompressed", "web",
 )  # fmt: skip
 
 if __name__ == "__main__":
     os.chdir(environment.ROOT)
     tests = [f"tests/test_{name}.py" for name in NAMES]
     # Old libraries give deprecation warnings of their own.
-    options = [*environment.SIDE_BY_SIDE, "-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
-    sys.exit(environment.run("pytest", [*tests, *options], extra="test", oldest=True))
+    options = ["-p", "no:cacheprovider", "--disable-warnings", *sys.argv[1:]]
+    sys.exit(environment.run_tests([*tests, *options], extra="test", oldest=True))

@@ -103,6 +103,20 @@ def by_word_model(tiny_corpus: Path, tiny_settings: Settings) -> model_file.Mode
 
 
 @pytest.fixture(scope="session")
+def knowing_zero(by_word_model: model_file.Model) -> model_file.Model:
+    """A model that knows "zero" within unknown speech; parts of windows, which it has not learned, are not scored."""
+    return replace(by_word_model, decision=replace(by_word_model.decision, newest=0.0))
+
+
+@pytest.fixture(scope="session")
+def knowing_zero_path(knowing_zero: model_file.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of that model."""
+    path = tmp_path_factory.mktemp("models") / "zero.safetensors"
+    knowing_zero.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
     """A recogniser with the tiny model."""
     return recognizer.Recognizer(tiny_model)

@@ -7,6 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+# Every byte inverted, for `bytes.translate`: another file of the same size.
+INVERTED = bytes(range(255, -1, -1))
+
 
 class FileServer(ThreadingHTTPServer):
     """Serves the files in `files` by the last part of their address.

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import jinja2
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -97,6 +98,8 @@ class HomeAssistant:
         The latest announcement of each topic; one that is withdrawn is absent.
     words : list of str
         The states of event entities.
+    sensed : list of (str, str)
+        The names of binary sensors and their states, in order.
     fired : list of str
         Subtypes of the triggers that fired.
     statuses : list of str
@@ -107,6 +110,7 @@ class HomeAssistant:
         self.configured: dict[str, dict[str, Any]] = {}
         self.words: list[dict[str, Any]] = []
         self.fired: list[str] = []
+        self.sensed: list[tuple[str, str]] = []
         self.statuses: list[str] = []
         self._port, self._ready = port, threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="homeassistant")
@@ -168,6 +172,9 @@ class HomeAssistant:
                 assert config["unique_id"]
                 if not known:
                     client.subscribe([(config["state_topic"], 1), (config["availability_topic"], 1)])
+            elif component == "binary_sensor":
+                assert config["unique_id"]
+                assert config["off_delay"] == int(config["off_delay"]) > 0
             else:
                 assert config["automation_type"] == "trigger"
                 assert config["value_template"] == "{{ value_json.word }}"
@@ -180,6 +187,12 @@ class HomeAssistant:
         assert not message.retain
         assert any(values["event_type"] in config["event_types"] for config in entities)
         self.words.append(values)
+        self.sensed += [
+            (config["name"], state)
+            for config in self.configured.values()
+            if config.get("state_topic") == message.topic and "off_delay" in config
+            if (state := jinja2.Template(config["value_template"]).render(value_json=values))
+        ]
         self.fired += [
             config["subtype"]
             for config in self.configured.values()

@@ -10,6 +10,7 @@ import pytest
 
 from cases import case
 from sayso.errors import SettingsError
+from sayso.live import actions as live_actions
 from sayso.live.actions import Actions, needs_shell, parse
 from sayso.recognition.decision import Detection
 from virtual_microphone import wait_until
@@ -131,13 +132,17 @@ def test_output_is_passed_on_line_by_line_while_the_command_runs(tmp_path: Path)
 
 
 @posix_only
-def test_a_command_that_hangs_is_ended_in_time_and_one_in_the_background_is_left_alone(tmp_path: Path) -> None:
+def test_a_command_that_hangs_is_ended_in_time_and_one_in_the_background_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     messages: list[str] = []
     with Actions({"left": [python("import time; time.sleep(60)")]}, notify=messages.append, timeout=0.2) as actions:
         actions.start(LEFT)
         wait_until(lambda: messages and not actions.running, "the end of the command")
     assert messages[0].endswith("was ended, as it still ran after 0.2 s; see --exec-timeout")
     pid = tmp_path / "pid"
+    # The one in the background keeps the output of the command open.
+    monkeypatch.setattr(live_actions, "GRACE", 0.2)
     with Actions({"left": [f"sleep 60 & echo $! > {pid}"]}, shell=True) as actions:
         actions.start(LEFT)
         wait_until(lambda: pid.exists() and pid.read_text(), "the start")

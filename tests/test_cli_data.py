@@ -55,12 +55,12 @@ def test_the_known_sets_are_listed(sayso: Callable[..., Result], home: Path) -> 
     facts = {fact["name"]: fact for fact in json.loads(sayso("data", "list", "--format", "json").out)}
     assert list(facts) == [
         "speech-commands", "speech-commands-v1", "speech-commands-test", "mini-speech-commands",
-        "librispeech-dev-clean", "librispeech-test-clean",
+        "librispeech-dev-clean", "librispeech-train-clean-100", "librispeech-test-clean",
     ]  # fmt: skip
     full = facts["speech-commands"]
     assert full["url"] == "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
     assert full["bytes"] == 2_428_923_189
-    assert [len(fact["sha256"] or "") for fact in facts.values()] == [64, 64, 64, 0, 64, 64]
+    assert [len(fact["sha256"] or "") for fact in facts.values()] == [64, 64, 64, 0, 64, 64, 64]
     assert not any(fact["folder"] for fact in facts.values())
     (home / "speech-commands").mkdir(parents=True)
     (home / "speech-commands" / catalogue.MARKER).touch()

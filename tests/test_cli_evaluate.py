@@ -98,10 +98,10 @@ def test_a_stream_is_measured(
     sayso: Callable[..., Result], tiny_corpus: Path, tiny_model_path: Path, tmp_path: Path
 ) -> None:
     plots = tmp_path / "plots"
-    built = ("evaluate", tiny_corpus, "-m", tiny_model_path, "--stream", "--hours", "0.05")
+    built = ("evaluate", tiny_corpus, "-m", tiny_model_path, "--stream", "--hours", "0.04")
     result = sayso(*built, "--plots", plots)
     assert result.status == 0
-    for fact in ("0.05 h", "missed", "wrong word", "false alarms", "from the end of the word"):
+    for fact in ("0.04 h", "missed", "wrong word", "false alarms", "from the end of the word"):
         assert fact in result.out
     assert sorted(path.name for path in plots.iterdir()) == ["stream.png", "stream.svg"]
     assert (plots / "stream.png").read_bytes().startswith(b"\x89PNG")
@@ -122,7 +122,7 @@ def test_a_recording_with_repeated_errors_is_listed(
     # All recordings of "zero" are in the folder of "up".
     shutil.rmtree(corpus / "up")
     (corpus / "zero").rename(corpus / "up")
-    built = ("evaluate", corpus, "-m", tiny_model_path, "--stream", "--hours", "0.1")
+    built = ("evaluate", corpus, "-m", tiny_model_path, "--stream", "--hours", "0.04")
     shown = sayso(*built).out
     assert "repeated error: listen to it" in shown
     worst = json.loads(sayso(*built, "--format", "json").out)["faults"][0]

@@ -106,6 +106,8 @@ def test_the_log_odds_of_the_steps_are_averaged() -> None:
     assert detections([scores(yes=p) for p in (0.1, 0.95, 0.95)], settings) == [("yes", 2)]
     # No step is more certain than `LARGEST`: three steps with the word are needed after a certain silence.
     assert detections([scores(), scores(yes=1.0), scores(yes=1.0), scores(yes=1.0)], settings) == [("yes", 2)]
+    # At the beginning there are fewer steps to average.
+    assert detections([scores(yes=0.7)], settings) == [("yes", 0)]
     # The average goes on through a detection: one weak step in a held word does not rearm it.
     assert detections([scores(yes=p) for p in (0.9, 0.9, 0.9, 0.3, 0.9, 0.9)], settings) == [("yes", 0)]
     decision = Decision(settings, LABELS, RATE, 1.0)
@@ -230,6 +232,14 @@ def test_a_word_counts_only_if_a_pause_or_another_word_is_before_it() -> None:
     assert [word for word, _ in decided([*both, *spoken])] == ["no", "yes"]
     # Far from it, that word does not count.
     assert [word for word, _ in decided([*both, *looks_of((30, talk, talk)), *spoken])] == ["no"]
+
+
+def test_a_word_that_is_said_again_at_once_may_be_less_clear() -> None:
+    clear, weak = scores(yes=0.99), scores(yes=0.7)
+    again = looks_of((8, clear, clear), (3, clear, scores()), (3, clear, weak), (20, scores(), scores()))
+    assert [word for word, _ in decided(again, threshold=0.97)] == ["yes", "yes"]
+    later = looks_of((8, clear, clear), (20, scores(), scores()), (3, weak, weak), (20, scores(), scores()))
+    assert [word for word, _ in decided(later, threshold=0.97)] == ["yes"]
 
 
 def test_words_that_count_anywhere_do_so_at_their_threshold_only() -> None:

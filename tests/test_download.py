@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from cases import case
-from file_server import FileServer
+from file_server import INVERTED, FileServer
 from sayso.download import catalogue, download
 from sayso.download.catalogue import DataSet
 from sayso.errors import DownloadError, StorageError
@@ -41,7 +41,7 @@ def tar(files: dict[str, bytes]) -> bytes:
 
 
 TAR = tar(FILES)
-OTHER = bytes(byte ^ 0xFF for byte in TAR)  # another file of the same size
+OTHER = TAR.translate(INVERTED)
 
 
 def named(content: bytes, archive: str = ARCHIVE) -> DataSet:

@@ -176,7 +176,9 @@ def test_no_symbol_of_a_formula_is_lost() -> None:
 
 def test_a_formula_has_fractions_indices_exponents_functions_and_text() -> None:
     assert "<mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo><mi>x</mi></mrow></mfrac>" in mathml("dL/dx")
-    assert "<msubsup><mi>W</mi><mrow><mi>i</mi></mrow><mrow><mi>T</mi></mrow></msubsup>" in mathml("W_i^T")
+    strut = '<mspace depth="0.25em"></mspace>'
+    both = f"<mrow><mi>W</mi>{strut}</mrow><mrow><mi>i</mi></mrow><mrow><mi>T</mi></mrow>"
+    assert f"<msubsup>{both}</msubsup>" in mathml("W_i^T")
     assert '<mi>log</mi><mspace width="0.17em"></mspace><msub>' in mathml("log p_k")
     words = "<mrow><mtext>&nbsp;over&nbsp;</mtext></mrow><mrow><mtext>the&nbsp;</mtext></mrow>"
     assert words in mathml("x_k over the class")

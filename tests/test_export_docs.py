@@ -1,4 +1,4 @@
-"""The examples of docs/export.md run as they stand there: the commands in their order, the page in a browser."""
+"""The examples of docs/export.md and microcontrollers.md run as they stand there: commands, and a page in a browser."""
 
 import functools
 import http.server
@@ -26,7 +26,7 @@ from test_readme import ROOT, blocks
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PAGE = blocks(ROOT / "docs" / "export.md")
+PAGE = [block for name in ("export.md", "microcontrollers.md") for block in blocks(ROOT / "docs" / name)]
 COMMANDS = [line for language, text in PAGE if not language for line in text.splitlines()]
 # What a command needs besides Python.
 NEEDED = ("gcc", "ffmpeg", "node")

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import pytest
 
 from cases import case
-from file_server import FileServer
+from file_server import INVERTED, FileServer
 from sayso.download import http
 from sayso.errors import DownloadError, StorageError
 
 NAME = "tiny.tar.gz"
 CONTENT = os.urandom(2_000_000)
-OTHER = bytes(byte ^ 0xFF for byte in CONTENT)
+OTHER = CONTENT.translate(INVERTED)
 
 
 @pytest.fixture(autouse=True)

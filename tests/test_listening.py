@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import sounds
 from cases import case
@@ -16,9 +16,10 @@ def test_measuring_and_recording_do_not_change_the_detections(tiny_recognizer: R
     listening = Listening(tiny_recognizer, np.array_split(samples, 50), recorded.append)
     threads = set()
     found = []
-    for window in listening.scores():
-        threads |= {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-        found += [window.detection] if window.detection else []
+    with threadpool_limits(2, "blas"):
+        for window in listening.scores():
+            threads |= {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+            found += [window.detection] if window.detection else []
     assert found == list(tiny_recognizer.detect([samples]))
     assert [detection.label for detection in found] == ["yes", "no"]
     np.testing.assert_array_equal(np.concatenate(recorded), samples)

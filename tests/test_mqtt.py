@@ -3,11 +3,14 @@
 import io
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -48,6 +51,43 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def detection(word: str) -> Detection:
     return Detection(word, 0.91239, 1.0, 2.0)
+
+
+@needs_mosquitto
+def test_commands_count_after_the_wake_word_and_say_after_which(
+    broker: Mosquitto, knowing_zero_path: Path, tmp_path: Path, sayso: Callable[..., Result]
+) -> None:
+    sound, silence = tmp_path / "sound.wav", tmp_path / "silence.wav"
+    soundfile.write(sound, sounds.stream(["no", "zero", "yes", "no", "up"])[0], sounds.RATE)
+    soundfile.write(silence, np.zeros(sounds.RATE), sounds.RATE)
+    sensor = "homeassistant/binary_sensor/sayso_kitchen/awake/config"
+    command = ("serve", "mqtt", f"mqtt://127.0.0.1:{broker.port}", "-m", knowing_zero_path, "--name", "Kitchen")
+    with HomeAssistant(broker.port) as home:
+        # After this it knows the topics.
+        assert sayso(*command, "--input", silence).status == 0
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the end of the first run")
+        home.statuses.clear()
+        result = sayso(*command, "--input", sound, "--wake", "Zero", "--for", "3.2")
+        assert result.status == 0, result.err
+        assert [line.split()[2] for line in result.out.splitlines()] == ["zero", "yes", "no"]
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the goodbye")
+        found = [(values["event"], values["word"], values["wake"], values["since_wake"]) for values in home.words]
+        assert found == [
+            ("wake", "zero", "zero", 0),
+            ("command", "yes", "zero", pytest.approx(1.5, abs=0.3)),
+            ("command", "no", "zero", pytest.approx(3, abs=0.3)),
+        ]
+        assert home.device_triggers == ["no", "up", "yes", "zero"]
+        assert home.fired == ["zero", "yes", "no"]
+        # It shows for a whole number of seconds that commands count.
+        assert home.sensed == [("Awake", "ON")]
+        assert home.configured[sensor]["off_delay"] == 4
+        # Without a wake word, neither it nor its trigger is left.
+        assert sayso(*command, "--input", sound).status == 0
+        wait_until(lambda: sensor not in home.configured, "the withdrawal of the sensor")
+        wait_until(lambda: home.device_triggers == ["no", "up", "yes"], "the withdrawal of the trigger")
+        wait_until(lambda: len(home.words) == 7, "words without a wake word")
+        assert not any("wake" in values for values in home.words[3:])
 
 
 def publisher(port: int, notify: Callable[[str], None]) -> Publisher:
@@ -120,6 +160,81 @@ def test_no_word_is_lost_while_the_broker_is_away(broker: Mosquitto, monkeypatch
     broker.kill()
     with pytest.raises(ServiceError, match=r"cannot reach the broker mqtt://127\.0\.0\.1"):
         publisher(broker.port, print).__enter__()
+
+
+@needs_mosquitto
+def test_a_word_that_is_said_as_the_broker_goes_away_arrives_later(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "SETTLE", 0.0)
+    told: list[str] = []
+    with publisher(broker.port, told.append) as words:
+        broker.kill()
+        wait_until(lambda: told, "the notice of the loss")
+        # As if the loss had not been noticed yet.
+        words._connected = True
+        words.publish(detection("yes"))
+        words.publish(detection("no"))
+        wait_until(lambda: len(words._waiting) == 1, "the first word to be handed over")
+        broker.start()
+        wait_until(lambda: not words.waiting, "the words that waited")
+
+
+class Broken:
+    """A broker that sends something odd at the first connection, and behaves at the second, as a context manager."""
+
+    def __init__(self, odd: bytes) -> None:
+        self.words: list[str] = []
+        self._odd, self._server = odd, socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._server.close()
+
+    def _serve(self) -> None:
+        for odd in (self._odd, b""):
+            connection, _ = self._server.accept()
+            with connection, connection.makefile("rb") as packets:
+                while kind := packets.read(1):
+                    length = packets.read(1)[0]
+                    length += (packets.read(1)[0] - 1) * 128 if length > 127 else 0
+                    body = packets.read(length)
+                    match kind[0] >> 4:
+                        case 1:
+                            connection.sendall(b"\x20\x02\0\0" + odd)
+                        case 3:
+                            end = 2 + int.from_bytes(body[:2])
+                            connection.sendall(b"\x40\x02" + body[end : end + 2])
+                            if body[:end].endswith(b"/word"):
+                                self.words.append(json.loads(body[end + 2 :])["word"])
+                    if odd and kind[0] >> 4 == 8:
+                        break
+
+
+def test_what_a_broken_broker_sends_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "SETTLE", 0.0)
+    monkeypatch.setattr(mqtt, "RETRY_FIRST", 0.1)
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    for name, odd in (
+        ("a topic that is no text", b"\x30\x05\0\x03\xff\xfe\xfd"),
+        ("a topic beyond the end", b"\x30\x02\0\xff"),
+        ("an acknowledgement without a number", b"\x40\0"),
+        ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    ):
+        with case(name), Broken(odd) as broken:
+            with publisher(broken.port, print) as words:
+                wait_until(lambda broken=broken: broken._odd and words._connected, "the connection")
+                words.publish(detection("yes"))
+                wait_until(lambda: not words.waiting, "the word")
+            assert broken.words[-1:] == ["yes"]
+    assert not died
 
 
 @needs_mosquitto
@@ -210,10 +325,13 @@ def test_an_impossible_address_or_password_is_refused_with_what_to_do(
         (["mqtt://localhost", "--password-file", tmp_path / "empty"], "the first line of"),
         (["mqtt://localhost", "--password-file", tmp_path / "binary"], "it is not text in UTF-8"),
         (["mqtts://localhost", "--ca", tmp_path / "empty"], "holds no certificate"),
+        (["mqtt://localhost", "--wake", "zebra"], "does not know the word 'zebra'"),
         (["mqtt://no..host"], "cannot reach the broker mqtt://no..host:1883"),
     ):
         with case(*arguments):
             assert message in one_line_error(sayso("serve", "mqtt", *arguments, "--input", "none.wav"))
+    seconds = sayso("serve", "mqtt", "mqtt://localhost", "--for", "3")
+    assert (seconds.status, "give --wake, too" in seconds.err) == (2, True)
     with_password = sayso("serve", "mqtt", "mqtt://anna:hunter2@localhost", "--input", "none.wav")
     assert "the address holds a password" in one_line_error(with_password)
     assert "hunter2" not in with_password.err

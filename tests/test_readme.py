@@ -1,5 +1,6 @@
 """What the README and the pages in docs/ show is run as it stands there, in a folder that holds the bundled data."""
 
+import csv
 import re
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cases import case
 from sayso.config import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -49,10 +51,28 @@ def test_python_examples_run(code: str, folder: Path) -> None:
     assert run.stdout
 
 
-def test_commands_run_in_their_order(folder: Path) -> None:
-    for command in COMMANDS:
-        run = subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=folder, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
+def run(commands: list[str], folder: Path) -> None:
+    assert commands
+    for command in commands:
+        with case(command):
+            line = [sys.executable, "-m", *shlex.split(command)]
+            result = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+            assert result.returncode == 0, result.stderr
+
+
+def test_a_model_is_trained_measured_and_reported(folder: Path) -> None:
+    run([command for command in COMMANDS if "demo.safetensors" in command], folder)
+    for name in ("demo.safetensors", "report.html"):
+        assert (folder / name).stat().st_size > 10_000
+
+
+def test_a_thousand_files_become_rows_and_a_clip_a_page(folder: Path) -> None:
+    run([command for command in COMMANDS if "demo.safetensors" not in command], folder)
+    with (folder / "words.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["path"] for row in rows}) > 1_000
+    assert sum(row["label"] == Path(row["path"]).parent.name for row in rows) > 500
+    assert (folder / "explain.html").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("text", SETTINGS)

@@ -50,6 +50,7 @@ def test_a_unit_holds_what_was_typed_and_is_valid(units: Path, sayso: Callable[.
         ("sayso-kitchen", ["listen", "--channel", "2", "--format", "jsonl"]),
         ("sayso-mqtt", ["serve", "mqtt", "mqtts://anna%40home@broker", "--password-file", "secret", "--name", "Küche"]),
         ("sayso-wyoming", ["serve", "wyoming", "--host", "0.0.0.0", "--no-announce"]),
+        ("sayso-web", ["serve", "web", "-o", "my words"]),
     ):
         with case(name):
             named = ["--name", name] if name == "sayso-kitchen" else []
@@ -111,6 +112,7 @@ def test_the_commands_of_units_run_without_a_terminal_and_end_when_asked(
     for arguments, expected in (
         (["listen", "--input", pipe], "no  "),
         (["serve", "wyoming", "--port", "0"], "recognising 3 words at tcp://127.0.0.1:"),
+        (["serve", "web", "--port", "0"], "open http://127.0.0.1:"),
     ):
         unit = sayso("service", "-o", "-", *arguments, "-m", tiny_model_path).out
         for number in (signal.SIGTERM, signal.SIGHUP):

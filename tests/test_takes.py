@@ -13,7 +13,8 @@ from cases import case
 from command_line import Result
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.live.takes import LONGEST, TakeFiles, check_name, seconds_for, speaker_named, trimmed
+from sayso.live.guidance import seconds_for
+from sayso.live.takes import LONGEST, PAUSE, TakeFiles, check_name, is_over, speaker_named, trimmed
 
 SECONDS = 3
 STARTED = datetime(2026, 1, 2, 3, 4, 5)
@@ -58,6 +59,23 @@ def test_a_phrase_is_recorded_for_longer_than_a_word() -> None:
         with case(phrase):
             assert seconds_for(phrase) >= LONGEST + 1
     assert not trimmed(recording(0.3, length=1.9), sounds.RATE).problems
+
+
+def test_a_word_is_over_when_a_pause_has_followed_it() -> None:
+    end = 0.4 + sounds.SPOKEN + PAUSE
+    click = recording(SECONDS)
+    click[sounds.RATE // 2 :][:50] = 0.9
+    for what, samples, expected in (
+        ("a word and a pause", recording(0.4)[: round((end + 0.05) * sounds.RATE)], True),
+        ("a word and half a pause", recording(0.4)[: round((end - PAUSE / 2) * sounds.RATE)], False),
+        ("half a word", recording(0.4)[: round(0.6 * sounds.RATE)], False),
+        ("quiet", recording(SECONDS), False),
+        ("noise", sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 0.05), False),
+        ("a click", click, False),
+        ("nothing yet", np.zeros(0, np.float32), False),
+    ):
+        with case(what):
+            assert is_over(samples, sounds.RATE) == expected
 
 
 def test_the_files_are_a_corpus_with_speakers(tmp_path: Path) -> None:

@@ -221,6 +221,26 @@ def test_recordings_are_held_out_in_turn_by_speaker_where_there_are_enough(tmp_p
             assert folds_of(clips).tolist() == expected
 
 
+def test_a_recording_that_is_held_out_has_no_part_in_the_model_that_it_measures(tiny_model: Model) -> None:
+    labels = last_layer.labels_with(tiny_model.labels, ["left"])
+    assert tiny_model.rehearsal
+    rng = np.random.default_rng(0)
+    spoken = teacher.Spoken(
+        inputs=rng.random((12, tiny_model.rehearsal.inputs.shape[1]), np.float32),
+        labels=np.full(12, labels.index("left")),
+        augmented=np.arange(12) % 2 == 0,
+        folds=np.arange(12) // 4,
+    )
+    others = teacher.Spoken(*(array[spoken.folds != 1] for array in spoken))
+    teaching = teacher.Teacher(tiny_model, labels, ["left"], None, None, 0)
+    learned, expected, everything = (
+        model.network.parameters.vector
+        for model in (teaching.model(spoken, without=1), teaching.model(others), teaching.model(spoken))
+    )
+    np.testing.assert_array_equal(learned, expected)
+    assert not np.array_equal(learned, everything)
+
+
 def test_words_that_the_model_knows_are_warned_of(tiny_model: Model, tmp_path: Path) -> None:
     taught = teach(tiny_model, recordings(tmp_path, Yes=8, left=3))
     assert taught.model.labels == ("yes", "no", "up", "left", "_unknown_", "_silence_")

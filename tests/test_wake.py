@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +58,6 @@ def test_the_remaining_time_falls_with_the_sound() -> None:
             WakeGate("computer", seconds)
 
 
-@pytest.fixture(scope="module")
-def knowing_zero(by_word_model: Model) -> Model:
-    """A model that knows "zero" within unknown speech; parts of windows, which it has not learned, are not scored."""
-    return replace(by_word_model, decision=replace(by_word_model.decision, newest=0.0))
-
-
 def test_a_label_or_a_word_within_unknown_speech_wakes(tiny_recognizer: Recognizer, knowing_zero: Model) -> None:
     samples, _ = sounds.stream(["no", "zero", "no", "up", "yes"])
     for name, recognizer, wake, seconds, expected in (
@@ -99,16 +92,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def model(knowing_zero: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    knowing_zero.save(path)
-    return path
-
-
-def test_listen_waits_for_the_wake_word(sayso: Callable[..., Result], model: Path, sound: Path, tmp_path: Path) -> None:
+def test_listen_waits_for_the_wake_word(
+    sayso: Callable[..., Result], knowing_zero_path: Path, sound: Path, tmp_path: Path
+) -> None:
     kept = tmp_path / "kept.wav"
-    options = ("-m", model, "--input", sound, "--wake", "zero", "--for", "3.2")
+    options = ("-m", knowing_zero_path, "--input", sound, "--wake", "zero", "--for", "3.2")
     result = sayso("listen", *options, "--format", "jsonl", "--record", kept)
     rows = [json.loads(line) for line in result.out.splitlines()]
     assert [(row["event"], row["label"]) for row in rows] == [("wake", "zero"), ("command", "yes"), ("command", "no")]
@@ -133,7 +121,9 @@ def test_listen_waits_for_the_wake_word(sayso: Callable[..., Result], model: Pat
     assert sorted(said.read_text().split()) == ["yes", "zero"]
 
 
-def test_impossible_wake_words_are_refused_in_one_line(sayso: Callable[..., Result], model: Path, sound: Path) -> None:
+def test_impossible_wake_words_are_refused_in_one_line(
+    sayso: Callable[..., Result], knowing_zero_path: Path, sound: Path
+) -> None:
     for arguments, status, message in (
         (
             ["--wake", "zebra"],
@@ -148,8 +138,8 @@ def test_impossible_wake_words_are_refused_in_one_line(sayso: Callable[..., Resu
         (["--exec", "zero=true"], 1, "is for no word of the model"),
     ):
         with case(arguments):
-            result = sayso("listen", "-m", model, "--input", sound, *arguments)
+            result = sayso("listen", "-m", knowing_zero_path, "--input", sound, *arguments)
             assert result.status == status
             assert message in (one_line_error(result) if status == 1 else result.err)
             assert "Traceback" not in result.err
-    assert "zero" in sayso("info", "-m", model).out
+    assert "zero" in sayso("info", "-m", knowing_zero_path).out

@@ -34,6 +34,7 @@ from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection
 
 from sayso.model.model_file import Model
+from sayso.model.parts import with_words
 from sayso.recognition.recognizer import Recognizer
 from sayso.serve import announcement, events, wyoming
 from sayso.serve.announcement import KIND, announced, reachable
@@ -194,6 +195,27 @@ def test_wake_words_are_those_that_the_client_asks_for(tiny_recognizer: Recogniz
     in_a_thread(run())
 
 
+def test_a_word_within_unknown_speech_is_offered_to_wake_and_stands_in_no_transcript(knowing_zero: Model) -> None:
+    model, samples = with_words(knowing_zero, ["zero"]), sounds.stream(["yes", "zero", "no"])[0]
+    info = information(model, "tiny", ["en"], ["zero"])
+    assert [offered.name for offered in info.wake[0].models] == ["zero"]
+    assert info.asr[0].models[0].description == "sayso, tiny: yes, no, up"
+
+    async def run() -> None:
+        with_zero = serving(lambda: Recognizer(model), info, "127.0.0.1", 0, print, ["zero"])
+        async with with_zero as running, client(running) as one:
+            for names, found in ((None, ["zero"]), (["zero"], ["zero"]), (["no"], ["no"])):
+                with case(names):
+                    await one.write_event(Detect(names).event())
+                    await send(one, samples)
+                    await one.write_event(Ping().event())
+                    *received, _ = await answers(one, "pong")
+                    assert [Detection.from_event(event).name for event in received] == found
+            assert await transcript(one, samples) == "yes no"
+
+    in_a_thread(run())
+
+
 def line(**header: Any) -> bytes:
     return json.dumps(header).encode() + b"\n"
 
@@ -219,6 +241,7 @@ HOSTILE: list[tuple[bytes, str]] = [
     (line(type="audio-start", data=SOUND | {"rate": "16000"}), "expected three whole numbers"),
     (line(type="audio-start", data=SOUND | {"rate": 1}), "sound of 1 Hz"),
     (line(type="audio-start", data=SOUND | {"rate": 10**9}), "is not taken"),
+    (line(type="audio-start", data=SOUND | {"rate": float("nan")}), "expected three whole numbers"),
     (line(type="audio-start", data=SOUND | {"width": 8}), "8 bytes"),
     (line(type="audio-start", data=SOUND | {"channels": 0}), "0 channels"),
     (
@@ -296,6 +319,13 @@ def test_peers_that_stall_do_not_read_or_are_too_many_are_sent_away(
                         deaf.send(line(type="describe") * 500)
                     assert time.monotonic() < end
                     await asyncio.sleep(0.01)
+                # Its connection is cut, although it has not taken what it was sent.
+                with contextlib.suppress(ConnectionError):
+                    while True:
+                        with contextlib.suppress(BlockingIOError):
+                            deaf.send(b"\n")
+                        assert time.monotonic() < end
+                        await asyncio.sleep(0.01)
                 deaf.close()
             with case("too many"):
                 async with contextlib.AsyncExitStack() as stack:
@@ -378,6 +408,57 @@ def test_an_address_that_cannot_be_listened_on_is_refused(tiny_model_path: str) 
                 run = subprocess.run([*command, "--host", host, "--port", str(port)], capture_output=True, text=True)
                 message = one_line_error(Result(run.returncode, run.stdout, run.stderr))
                 assert message.startswith(f"error: cannot listen on {host}, port {port}: {reason}")
+
+
+def test_strange_values_do_no_harm_and_a_flood_fills_no_log(
+    tiny_recognizer: Recognizer, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "IDLE", 5.0)
+    told: list[str] = []
+
+    async def run() -> None:
+        async with service(tiny_recognizer, told) as running, client(running) as one:
+            for text, answer in (("\ud800", "?"), ([[1]], None), (10**4_000, None)):
+                with case(text):
+                    await one.write_event(Event("ping", {}))
+                    await answers(one, "pong")
+                    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+                    writer.write(line(type="ping", data={"text": text}))
+                    header = json.loads(await asyncio.wait_for(reader.readline(), 5))
+                    assert header["type"] == "pong"
+                    data = json.loads(await reader.readexactly(header.get("data_length", 0)) or "{}")
+                    assert data.get("text") == answer
+                    writer.close()
+            # Names that are no text are those of no word, and times beyond all bounds are none.
+            for names, began in (([3, [["yes"]], None], 0), (["yes"], 10**4_000)):
+                with case(names):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+                    writer.write(line(type="detect", data={"names": names}))
+                    writer.write(line(type="audio-start", data=SOUND | {"timestamp": began}))
+                    payload = encoded(sound, 16_000, 2, 1)
+                    writer.write(line(type="audio-chunk", data=SOUND, payload_length=len(payload)) + payload)
+                    writer.write(line(type="audio-stop"))
+                    header = json.loads(await asyncio.wait_for(reader.readline(), 30))
+                    assert header["type"] == ("detection" if began else "not-detected")
+                    if began:
+                        assert json.loads(await reader.readexactly(header["data_length"]))["timestamp"] < 10_000
+                    writer.close()
+            assert not told
+            for _ in range(wyoming.MOST_COMPLAINTS + 20):
+                reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+                writer.write(b"[]\n")
+                await reader.read()
+                writer.close()
+            assert len(told) == wyoming.MOST_COMPLAINTS
+            # A peer that sends much at once leaves others their turn.
+            _, busy = await asyncio.open_connection("127.0.0.1", running.port)
+            busy.write(line(type="audio-start", data=SOUND) * 800)
+            await one.write_event(Ping().event())
+            assert len(await asyncio.wait_for(answers(one, "pong"), 5)) == 1
+            assert running.connections == 2
+            busy.transport.abort()
+
+    in_a_thread(run())
 
 
 async def talk(port: int, sound: np.ndarray) -> AsyncTcpClient:

@@ -20,7 +20,12 @@ PROGRAMS = ("pulseaudio", "pactl", "paplay")
 RATES = {"mic44": 44_100, "mic48": 48_000}
 ALSA = """
 </usr/share/alsa/alsa.conf>
-pcm.!default {{ type pulse device "{default}.monitor" hint {{ show on description "default" }} }}
+pcm.!default {{
+    type asym
+    capture.pcm {{ type pulse device "{default}.monitor" }}
+    playback.pcm {{ type pulse device "{default}" }}
+    hint {{ show on description "default" }}
+}}
 {others}
 pcm.still {{ type null hint {{ show on description "still" }} }}
 """
@@ -52,7 +57,8 @@ def wait_until(condition: object, what: str, seconds: float = 20.0) -> None:
 class VirtualMicrophones:
     """A private sound server with a microphone for each of `RATES`; the first is the default.
 
-    Another device, "still", is independent of the server.
+    What is played on the loudspeaker is heard by the default microphone. Another device, "still", is independent of the
+    server.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -57,15 +57,15 @@ def round_of_words(rate: int) -> bytes:
     return (samples * 32_767).astype("<i2").tobytes()
 
 
-async def send(connected: "AsyncTcpClient", sound: bytes, rate: int, begun: float) -> None:
-    """Send a round in real time, and ask for an answer that comes after all others."""
+async def send(connected: "AsyncTcpClient", sound: bytes, rate: int, begun: float, every: float = CHUNK) -> None:
+    """Send a chunk every some seconds, by default in real time, and ask for an answer that comes after all others."""
     from wyoming.audio import AudioChunk, AudioStart, AudioStop
     from wyoming.ping import Ping
 
     size = 2 * round(CHUNK * rate)
     await connected.write_event(AudioStart(rate, 2, 1).event())
     for number, start in enumerate(range(0, len(sound), size), 1):
-        await asyncio.sleep(max(begun + number * CHUNK - time.monotonic(), 0))
+        await asyncio.sleep(max(begun + number * every - time.monotonic(), 0))
         await connected.write_event(AudioChunk(rate, 2, 1, sound[start : start + size]).event())
     await connected.write_event(AudioStop().event())
     await connected.write_event(Ping().event())

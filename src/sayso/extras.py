@@ -1,4 +1,4 @@
-"""What sayso needs for training and for pages, and recognition does not: it is installed with an extra.
+"""What sayso needs for training, pages and `serve web`, and recognition does not: it is installed with an extra.
 
 `pip install sayso` is all that listening, classifying and teaching need; `pip install "sayso[train]"` adds the rest.
 """
@@ -8,12 +8,13 @@ from typing import Literal
 
 from sayso.errors import SaysoError
 
-Extra = Literal["train", "report"]
+Extra = Literal["train", "report", "web"]
 
 # The packages of each extra, and the modules by which they are imported.
 PACKAGES: dict[Extra, dict[str, str]] = {
     "train": {"librosa": "librosa", "scipy": "scipy", "scikit-learn": "sklearn"},
     "report": {"matplotlib": "matplotlib", "pillow": "PIL"},
+    "web": {"aiohttp": "aiohttp"},
 }
 
 
@@ -28,7 +29,7 @@ def require(purpose: str, *extras: Extra) -> None:
     ----------
     purpose : str
         What needs them, at the start of the message.
-    *extras : {"train", "report"}
+    *extras : {"train", "report", "web"}
         The extras.
 
     Raises

@@ -180,6 +180,7 @@ def teach(
     seed: int = 0,
     speaker: str | None = None,
     layout: Layout | None = None,
+    progress: Callable[[str, float], None] = lambda step, done: None,
 ) -> Taught:
     """Add the words of a folder, one folder of recordings for each, to a model.
 
@@ -190,14 +191,15 @@ def teach(
     model : str, path or Model
         The model to start from.
     noise, negatives : str or path, optional
-        Recordings of background noise, and of speech without any of the words: a file, or a folder of files. Without
-        noise here or among the recordings, that which comes with sayso is used.
+        As for `train`. Without noise here or among the recordings, that which comes with sayso is used.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where the model has a pack of them.
     seed : int
         The same seed gives the same model on the same machine.
     speaker, layout : str, optional
         As for `train`.
+    progress : callable
+        Called with the name of each step, such as "learning", and the fraction of the whole that is done.
 
     Returns
     -------
@@ -218,8 +220,8 @@ def teach(
     corpus, noises = _corpus(recordings, speaker, layout), _files(noise)
     if not noises and not corpus.noises:
         noises = files_below(shipped.bundled("demo") / "_background_noise_")
-    base = _model(model)
-    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), false_alarms_per_hour)
+    base, alarms = _model(model), false_alarms_per_hour
+    return add_words(base, corpus, noises, _files(negatives), cores(), seed, pack.matching(base), alarms, progress)
 
 
 def evaluate(
@@ -267,10 +269,9 @@ def evaluate(
     >>> sayso.evaluate("commands", "recordings").evaluation.accuracy  # doctest: +SKIP
     0.97
     """
-    if ratios is None:
-        ratios = RATIOS if noise else ()
+    chosen = (RATIOS if noise else ()) if ratios is None else ratios
     corpus = _corpus(recordings, speaker, layout)
-    return measure(recognizer_of(model), corpus, split, _files(noise), progress, ratios)
+    return measure(recognizer_of(model), corpus, split, _files(noise), progress, chosen)
 
 
 def classify_files(
@@ -315,8 +316,7 @@ def classify_files(
     >>> for row in sayso.classify_files("recordings"):  # doctest: +SKIP
     ...     print(row.path, row.error or row.detection)
     """
-    some = [paths] if isinstance(paths, str | os.PathLike) else paths
-    names = [os.fspath(path) for path in some]
+    names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     done = 0
     with classifying(recognizer_of(model), all_files(names, None), workers, scheduler, names, channel) as groups:
         for group in groups:

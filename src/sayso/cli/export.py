@@ -14,7 +14,7 @@ from sayso.cli.options import MODEL
 @click.argument("source", type=MODEL, metavar="MODEL")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE",
-    help="Where to save it; .onnx, .h or .json says in which format.",
+    help="Where to save it; .onnx, .h, .json or .html says in which format.",
 )  # fmt: skip
 @click.option(
     "--int8", is_flag=True,
@@ -25,7 +25,8 @@ def export(source: str, output: Path, int8: bool, licence: str | None) -> None:
     """Write MODEL for other programs: sound goes in, the probability of each label comes out.
 
     FILE.onnx is a graph for ONNX Runtime and others, FILE.h is C99 without dependencies for microcontrollers, and
-    FILE.json is for the JavaScript library that is saved beside it. MODEL is a file, or the name of a shipped model.
+    FILE.json is for the JavaScript library that is saved beside it. FILE.html is a page that recognises by itself, in a
+    browser, without a server. MODEL is a file, or the name of a shipped model.
 
     Example: sayso export commands -o commands.onnx
     """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sayso.cli.console import can_draw, note, warn
+from sayso.cli.live_recognizer import live_recognizer, wake_options
 from sayso.cli.options import decision_options, device_option, finite, format_option, model_option
 from sayso.cli.sound_options import KINDS, channel_option, gain_option, raw_layout
 from sayso.cli.tables import percent
@@ -59,14 +60,7 @@ INPUT_BLOCK = 0.05
     help="Save the sound to a WAV or FLAC file, and the detections to FILE.jsonl next to it.",
 )  # fmt: skip
 @gain_option
-@click.option(
-    "--wake", metavar="WORD",
-    help="A wake word, such as computer: other words count only for some seconds after it.",
-)  # fmt: skip
-@click.option(
-    "--for", "seconds", type=click.FloatRange(0, 3_600, min_open=True), metavar="SECONDS",
-    help="How long words count after the wake word. [default: 5]",
-)  # fmt: skip
+@wake_options
 @click.option("--stats", is_flag=True, help="Show computing times and lost sound while listening, not only at the end.")
 def listen(
     model: str | None, device: str | None, source: str | None, rate: int | None, channels: int | None,
@@ -86,8 +80,6 @@ def listen(
     from sayso.live.microphone import Microphone
     from sayso.live.session import SessionRecorder
     from sayso.model.shipped import DEFAULT
-    from sayso.recognition.recognizer import load
-    from sayso.recognition.wake import SECONDS, waiting_for
     from sayso.system.memory import keep_freed_memory
     from sayso.system.signals import end_as_ctrl_c
 
@@ -98,16 +90,9 @@ def listen(
         raise click.UsageError("--rate says that the --input is raw samples; give it, too")
     if shell and not actions:
         raise click.UsageError("--shell says how to read --exec; give --exec, too")
-    if seconds is not None and wake is None:
-        raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
     keep_freed_memory()
     name = model or DEFAULT
-    recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
-    if wake is not None:
-        recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)
-    if sensitivity != 0.5 and (alarms := recognizer.model.alarms):
-        nearest = min(alarms, key=lambda point: abs(point[0] - sensitivity))
-        note(f"at a sensitivity of {nearest[0]:g}, about {nearest[1]:g} false alarms per hour of talk")
+    recognizer, gate = live_recognizer(name, sensitivity, anywhere, patient, wake, seconds)
     model_rate = recognizer.model.features.sample_rate
     display: Display | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 import sys
@@ -17,17 +16,13 @@ import click
 from sayso.cli.console import note, say_next
 from sayso.cli.options import device_option, model_option
 from sayso.cli.sound_options import channel_option
+from sayso.live.guidance import COUNT, COUNT_KNOWN, COUNT_NEW, NOISE, RATE, seconds_for
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
     from sayso.live.takes import Take, TakeFiles
     from sayso.sound.stream import Samples
 
-RATE = 16_000
-# Recordings of each word: to teach it, or to adapt a model to a voice that says a word that it knows.
-COUNT_NEW, COUNT_KNOWN = 10, 5
-# Seconds of each step of the countdown, and of the recording of background noise.
-COUNT, NOISE = 0.5, 20.0
 KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this word   [n] record noise   [q] quit"
 
 
@@ -41,59 +36,67 @@ KEYS = "[enter] record   [p] play the last   [u] undo the last   [s] skip this w
     help=f"Recordings of each word by the speaker, with those in the folder. "
     f"[default: {COUNT_NEW}, or {COUNT_KNOWN} with --commands]",
 )  # fmt: skip
+@click.option(
+    "--auto", is_flag=True, help="Record hands-free: takes follow each other, and a tone marks when to speak."
+)
 @click.option("--speaker", help="Name of the speaker, for the file names. [default: your user name]")
 @device_option
 @channel_option
 def record(
-    words: tuple[str, ...], commands: bool, model: str | None, output: Path, count: int | None, speaker: str | None,
-    device: str | None, channel: int | None,
+    words: tuple[str, ...], commands: bool, model: str | None, output: Path, count: int | None, auto: bool,
+    speaker: str | None, device: str | None, channel: int | None,
 ) -> None:  # fmt: skip
     """Record each WORD several times, to train or teach a model; or the model's own words, to adapt it to a voice.
 
-    Each recording is checked and trimmed to the word; one with a problem is saved only if you agree. What is missing
-    after an interruption is recorded when the command is run again. Let several people record, each with their own
-    --speaker name: a model that is trained on one voice recognises only that voice.
+    Each recording is checked and trimmed to the word. One with a problem is saved only if you agree; with --auto it is
+    recorded again. What is missing after an interruption is recorded when the command is run again. Let several people
+    record, each with their own --speaker name: a model that is trained on one voice recognises only that voice.
 
-    Example: sayso record lamp music -o recordings --count 20 --speaker anna
+    Example: sayso record lamp music -o recordings --count 20 --speaker anna --auto
     """
     from sayso.live.takes import TakeFiles, check_name, speaker_named
+    from sayso.system.user_folders import user_name
 
     if commands == bool(words):
         raise click.UsageError("give either the words to record, or --commands for those that the model knows")
     if model is not None and not commands:
         raise click.UsageError("--model says whose words to record; give --commands, too")
     names = [check_name("word", word) for word in (_words_of(model) if commands else words)]
-    speaker = speaker_named(_user()) if speaker is None else check_name("speaker", speaker)
+    speaker = speaker_named(user_name()) if speaker is None else check_name("speaker", speaker)
     count = count or (COUNT_KNOWN if commands else COUNT_NEW)
     files = TakeFiles(output, speaker, RATE, datetime.now())
     missing = [word for word in names if files.taken(word) < count]
     if not missing:
         note(f"nothing is missing: {output} holds {count} of each word by {speaker}; a larger --count records more")
     else:
-        _check_terminal()
-        _guide(files, missing, count, device, channel, f"as {speaker}")
-    if commands and any(map(files.taken, names)):
+        if not auto:
+            _check_terminal()
+        _guide(files, missing, count, device, channel, f"as {speaker}", auto)
+    if any(map(files.taken, names)):
         say_next(shlex.join(["teach", str(output), *(["-m", model] if model else []), "-o", "mine.safetensors"]))
 
 
 def _guide(
-    files: TakeFiles, words: Sequence[str], count: int, device: str | None, channel: int | None, who: str
-) -> None:
+    files: TakeFiles, words: Sequence[str], count: int, device: str | None, channel: int | None, who: str,
+    auto: bool,
+) -> None:  # fmt: skip
     """Record words until there are `count` takes of each, or the speaker has had enough."""
+    from sayso.cli.record_auto import HOW, HandsFree
     from sayso.live.microphone import Microphone
 
     with Microphone(device, RATE, note, channel) as microphone:
-        note(f"recording {', '.join(words)} with {microphone.device.name} {who}; {KEYS}")
-        dialogue = Dialogue(microphone, files)
+        note(f"recording {', '.join(words)} with {microphone.device.name} {who}; {HOW if auto else KEYS}")
+        dialogue = HandsFree(microphone, files) if auto else Dialogue(microphone, files)
         try:
             for word in words:
                 dialogue.record_word(word, count)
-            if _confirmed(f"record {NOISE:g} s of background noise, without speaking?"):
+            if isinstance(dialogue, Dialogue) and _confirmed(f"record {NOISE:g} s of background noise, in silence?"):
                 dialogue.record_noise()
         except (KeyboardInterrupt, EOFError, click.Abort):
             note("")
-    saved = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
-    note(f"saved in {files.folder}: {saved or 'nothing'}")
+        finally:
+            saved = ", ".join(f"{number} of {word}" for word, number in files.counts().items())
+            note(f"saved in {files.folder}: {saved or 'nothing'}")
 
 
 def _words_of(model: str | None) -> list[str]:
@@ -103,14 +106,6 @@ def _words_of(model: str | None) -> list[str]:
 
     labels = model_file.load(shipped.find(model or shipped.DEFAULT)).labels
     return [label for label in labels if label not in (SILENCE, UNKNOWN)]
-
-
-def _user() -> str:
-    """Return the user's name; it is empty if the system does not know it, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return ""
 
 
 def _check_terminal() -> None:
@@ -149,7 +144,9 @@ class Dialogue:
     """
 
     def __init__(self, microphone: Microphone, files: TakeFiles) -> None:
-        self._microphone, self._files = microphone, files
+        from sayso.cli.live_display import LevelMeter
+
+        self._microphone, self._files, self._meter = microphone, files, LevelMeter()
         self._last: Samples | None = None
 
     def record_word(self, word: str, count: int) -> None:
@@ -182,7 +179,7 @@ class Dialogue:
 
     def _take(self, word: str) -> None:
         """Count down, record, check, and save the take if it is good or the speaker wants to keep it."""
-        from sayso.live.takes import seconds_for, trimmed
+        from sayso.live.takes import trimmed
 
         for number in (3, 2, 1):
             click.echo(f"{number} … ", nl=False, err=True)
@@ -202,10 +199,8 @@ class Dialogue:
 
     def _record(self, seconds: float) -> Samples:
         """Record from now on, with a level meter on the screen."""
-        from sayso.cli.live_display import LevelMeter
-
-        with LevelMeter() as meter:
-            return self._microphone.record(seconds, meter.show)
+        with self._meter:
+            return self._microphone.record(seconds, self._meter.show)
 
     def _play(self) -> None:
         """Play the last take."""

@@ -11,7 +11,7 @@ import click
 
 from sayso.cli.console import say, warn
 from sayso.cli.listen import listen
-from sayso.cli.serve import mqtt, wyoming
+from sayso.cli.serve import mqtt, web, wyoming
 from sayso.errors import StorageError
 
 # What can run always.
@@ -19,12 +19,13 @@ COMMANDS: dict[tuple[str, ...], click.Command] = {
     ("listen",): listen,
     ("serve", "mqtt"): mqtt,
     ("serve", "wyoming"): wyoming,
+    ("serve", "web"): web,
 }
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
-@click.option("--name", help="Name of the service. [default: sayso-listen, sayso-mqtt or sayso-wyoming]")
+@click.option("--name", help="Name of the service. [default: sayso- and the last word of the command]")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE|-",
     help="Write the unit there, or print it. [default: where systemd finds it]",

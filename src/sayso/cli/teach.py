@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sayso.cli.console import note, report_skipped, say, warn
+from sayso.cli.console import note, progress_bar, report_skipped, say, say_next, warn
 from sayso.cli.data import scanned
 from sayso.cli.options import (
     DIRECTORY,
@@ -57,13 +58,19 @@ def teach(
     from sayso.model import shipped
 
     corpus, name = scanned(directory, speaker, layout), model or shipped.DEFAULT
-    taught = tasks.teach(corpus, name, noise=noise, negatives=negatives, false_alarms_per_hour=alarms, seed=seed)
+    with progress_bar("{task.description}") as bar:
+        task = bar.add_task("", total=1.0)
+        taught = tasks.teach(
+            corpus, name, noise=noise, negatives=negatives, false_alarms_per_hour=alarms, seed=seed,
+            progress=lambda step, done: bar.update(task, description=step, completed=done),
+        )  # fmt: skip
     taught.model.save(output)
     report_skipped(taught.skipped)
     for warning in (*taught.warnings, *_warnings(taught, name)):
         warn(warning)
     say(_report(taught))
     note(f"saved {output}")
+    say_next(shlex.join(["listen", "-m", str(output)]))
 
 
 def _report(taught: Taught) -> str:

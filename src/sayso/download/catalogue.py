@@ -100,6 +100,16 @@ KNOWN = {
             use="negatives",
         ),
         DataSet(
+            name="librispeech-train-clean-100",
+            about="LibriSpeech, train-clean-100: 100 hours of read sentences by 251 other speakers",
+            address=_OPENSLR,
+            archive="train-clean-100.tar.gz",
+            size=6_387_309_499,
+            sha256="d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2",
+            unpacked=6_600_000_000,
+            use="negatives",
+        ),
+        DataSet(
             name="librispeech-test-clean",
             about="LibriSpeech, test-clean: 5 hours of read sentences by 40 other speakers",
             address=_OPENSLR,

@@ -1,1 +1,1 @@
-"""A trained model for other programs: an ONNX graph, a C header, or JSON with a JavaScript library."""
+"""A trained model for other programs: an ONNX graph, a C header, JSON with a JavaScript library, or a whole page."""

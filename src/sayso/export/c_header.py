@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.export.exported import Exported
+from sayso.export.limits import Limits
 from sayso.export.memory import places
 from sayso.export.operations import (
     Add,
@@ -29,6 +30,8 @@ from sayso.export.operations import (
     TakeTanh,
 )
 from sayso.export.quantization import quantized
+from sayso.recognition import decision
+from sayso.recognition.scoring import LEAST_WORDS
 
 COLUMNS = 116
 BYTES = {"int8_t": 1, "uint16_t": 2, "float": 4}
@@ -64,13 +67,17 @@ def write(exported: Exported) -> bytes:
         tables += added
         calls += textwrap.wrap(f"{call};", COLUMNS, subsequent_indent="    ") if call else []
     template = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    ).from_string((resources.files("sayso.export") / "sayso.h.jinja").read_text(encoding="utf-8"))
+        loader=jinja2.FunctionLoader(lambda name: (resources.files("sayso.export") / name).read_text(encoding="utf-8")),
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    ).get_template("sayso.h.jinja")  # fmt: skip
+    limits, settings = Limits.of(exported), exported.model.decision
+    tables += _decision_tables(limits)
     width, bands = len(front_end.offset), len(front_end.mel)
-    # The static arrays of the template.
-    shared = memory + 3 * front_end.fft_size // 2 + 1 + bands
+    # The static arrays of the templates.
+    shared = memory + 3 * front_end.fft_size // 2 + 1 + bands + 3 * len(exported.model.labels)
     if exported.newest:
-        shared += front_end.fft_size + front_end.frames * width
+        shared += front_end.frames * width + 2 * len(exported.model.labels)
     text = template.render(
         front_end=front_end,
         step=exported.step,
@@ -90,6 +97,20 @@ def write(exported: Exported) -> bytes:
         shared=4 * shared,
         constants=sum(table.length * BYTES[table.kind] for table in tables),
         about=_about(exported),
+        limits=limits,
+        smoothing=settings.smoothing,
+        refractory=settings.refractory,
+        patient=settings.patient,
+        seconds=exported.model.features.clip,
+        pauses=math.floor(decision.BEFORE[1] / (exported.step * exported.model.features.hop)) + 2,
+        STEPS=decision.STEPS,
+        STEPS_AGAIN=decision.STEPS_AGAIN,
+        COMPANY=decision.COMPANY,
+        BEFORE=decision.BEFORE,
+        AFTER=decision.AFTER,
+        PAUSE=_number(decision.PAUSE),
+        LARGEST=_number(decision.LARGEST),
+        LEAST_WORDS=_number(LEAST_WORDS),
     )
     return text.encode()
 
@@ -118,6 +139,15 @@ def _front_end_tables(exported: Exported) -> Iterable[_Table]:
     yield _floats("mel", np.concatenate([weights for _, weights in filters]))
     yield _floats("matrix", front_end.matrix)
     yield _floats("offset", front_end.offset)
+    if exported.newest:
+        yield _floats("silence", front_end.silence)
+
+
+def _decision_tables(limits: Limits) -> Iterable[_Table]:
+    yield _table("uint16_t", "words", limits.words)
+    yield _table("int8_t", "anywhere", list(map(int, limits.anywhere)))
+    for name in ("clear", "heard", "rearm", "newest", "again"):
+        yield _floats(f"{name}_at", getattr(limits, name))
 
 
 def _high_pass(exported: Exported) -> dict[str, str] | None:
@@ -169,7 +199,7 @@ def _written(number: int, operation: Operation, inputs: Sequence[str], output: s
             return tables, call("merge", channels, operation.into, operation.parts)
         case Reshape():
             return tables, None if inputs == [output] else f"memcpy({output}, {inputs[0]}, {count} * sizeof(float))"
-    raise NotImplementedError(operation)
+    raise AssertionError(f"there is no C function here for a {type(operation).__name__}, which `lowered` makes")
 
 
 def _shapes(operation: Operation) -> list[str]:

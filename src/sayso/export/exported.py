@@ -106,6 +106,7 @@ class Exported:
             "step_samples": self.step * self.front_end.hop,
             "high_pass": self.model.features.high_pass,
             "decision": asdict(self.model.decision),
+            "alarms": self.model.alarms,
             "weights": "int8" if self.int8 else "float32",
             "licence": self.licence,
             "made_by": f"sayso {__version__}",

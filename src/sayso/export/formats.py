@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from sayso.errors import ExportError, StorageError
-from sayso.export import c_header, json_file, onnx_graph
+from sayso.export import c_header, html_page, json_file, onnx_graph
 from sayso.export.exported import Exported
 from sayso.model import model_file, shipped
 from sayso.system.atomic_files import check_writable, write_atomically
 
-WRITERS = {".onnx": onnx_graph.write, ".h": c_header.write, ".json": json_file.write}
+WRITERS = {".onnx": onnx_graph.write, ".h": c_header.write, ".json": json_file.write, ".html": html_page.write}
 # A header has no other weights.
 ALWAYS_INT8 = {".h"}
 
@@ -23,7 +23,7 @@ def export(model: Path, output: Path, int8: bool = False, licence: str | None = 
     model : Path
         File of the model.
     output : Path
-        The file to write: .onnx, .h or .json. The JavaScript library is put beside the last.
+        The file to write: .onnx, .h, .json or .html. The JavaScript library is put beside JSON.
     int8 : bool
         Whether to store the weights as 8-bit integers.
     licence : str, optional
@@ -46,7 +46,9 @@ def export(model: Path, output: Path, int8: bool = False, licence: str | None = 
     """
     suffix = output.suffix.lower()
     if suffix not in WRITERS:
-        raise ExportError(f"{output} does not say which format to write; give a file that ends in .onnx, .h or .json")
+        raise ExportError(
+            f"{output} does not say which format to write; give a file that ends in .onnx, .h, .json or .html"
+        )
     loaded = model_file.load(model)
     int8 = int8 or suffix in ALWAYS_INT8
     with np.errstate(over="ignore", invalid="ignore"):

@@ -109,6 +109,12 @@ class FrontEnd:
             high_pass=HighPass.of(features.high_pass, features.sample_rate) if features.high_pass else None,
         )
 
+    @property
+    def silence(self) -> FloatArray:
+        """Input of the network for a frame without a sound, shape (width,)."""
+        silence: FloatArray = self.offset + self.matrix.sum(axis=1) * np.float32(math.log(self.floor))
+        return silence
+
     def check_transform(self) -> None:
         """Refuse a length of the Fourier transform that the code in C and JavaScript does not know.
 

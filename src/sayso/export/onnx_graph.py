@@ -30,6 +30,8 @@ from sayso.export.operations import (
 from sayso.export.quantization import quantized
 
 OPERATORS, FORMAT = 13, 7
+# Names of two values within a graph: the input of the network, and its output before the probabilities.
+FEATURES, LOGITS = "features", "logits"
 # What a block of the high-pass passes on to later ones is neglected where it has fallen to this.
 NEGLIGIBLE = 1e-9
 
@@ -56,7 +58,7 @@ def write(exported: Exported) -> bytes:
     for operation in exported.operations:
         values.append(builder.operation(operation, [values[number] for number in operation.inputs]))
     labels = len(exported.model.labels)
-    logits = builder.reshaped(values[-1], (labels,))
+    logits = builder.reshaped(values[-1], (labels,), output=LOGITS)
     builder.nodes.append(onnx.helper.make_node("Softmax", [logits], ["probabilities"], axis=1))
     number = onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
@@ -97,16 +99,16 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
+    def add(self, operator: str, *inputs: str | NDArray[Any], output: str | None = None, **attributes: Any) -> str:
         """Add a node whose inputs are outputs of others, by name, or constants; return the name of its output."""
         names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
-        output = f"{operator.lower()}_{len(self.nodes) + 1}"
+        output = output or f"{operator.lower()}_{len(self.nodes) + 1}"
         self.nodes.append(self._onnx.helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def reshaped(self, value: str, shape: tuple[int, ...]) -> str:
+    def reshaped(self, value: str, shape: tuple[int, ...], output: str | None = None) -> str:
         """Change the shape of each example of a batch."""
-        return self.add("Reshape", value, np.array([0 if len(shape) > 1 else -1, *shape], np.int64))
+        return self.add("Reshape", value, np.array([0 if len(shape) > 1 else -1, *shape], np.int64), output=output)
 
     def _constant(self, array: NDArray[Any]) -> str:
         name = f"constant_{len(self.constants) + 1}"
@@ -130,7 +132,7 @@ class _Graph:
         energies = self._energies(framed, front_end)
         logarithms = self.add("Log", self.add("Max", energies, np.array(front_end.floor, np.float32)))
         features = self.add("Add", self.add("MatMul", logarithms, front_end.matrix.T), front_end.offset)
-        return self.add("Transpose", self.reshaped(features, shape), perm=[0, 2, 1, 3])
+        return self.add("Transpose", self.reshaped(features, shape), perm=[0, 2, 1, 3], output=FEATURES)
 
     def _filtered(self, blocks: str, high_pass: HighPass, count: int, length: int) -> str:
         """Apply the high-pass to blocks of samples, whose first one is zero.
@@ -248,7 +250,7 @@ class _Graph:
             case Reshape():
                 in_order = self.add("Transpose", *values, perm=[0, 2, 1, 3])
                 return self.add("Transpose", self.reshaped(in_order, operation.shape), perm=[0, 2, 1, 3])
-        raise NotImplementedError(operation)
+        raise AssertionError(f"there is no ONNX operator here for a {type(operation).__name__}, which `lowered` makes")
 
     def _merged(self, merge: Merge, logits: str) -> str:
         kept = merge.shape[1]

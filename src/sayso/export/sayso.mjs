@@ -9,6 +9,12 @@ const STEPS = 3, EASE_NEWEST = 2, STEPS_AGAIN = 2, EASE_AGAIN = 4;
 const COMPANY = 1.5, PAUSE = 0.1, BEFORE = [0.5, 1.2], AFTER = 0.6;
 // The newest part of a window is scored on its own only where the words have this much probability in the whole.
 const LEAST_WORDS = 0.2;
+// By how many nats the thresholds move from the lowest sensitivity to the highest, and their largest log-odds.
+const SENSITIVITY_RANGE = 6, LARGEST_THRESHOLD = 30;
+// The filter of the resampler: its reach to each side in samples of the lower rate, where it falls to a half as a
+// fraction of the lower rate's highest frequency, and the shape of its Kaiser window, by which what it stops is 80 dB
+// lower.
+const REACH = 64, CUTOFF = 0.955, KAISER = 8;
 
 /** A model that recognises. */
 export class Recognizer {
@@ -26,7 +32,12 @@ export class Recognizer {
     /** Samples of a window. */
     this.windowSamples = model.window_samples;
     this.frontEnd = new FrontEnd(model.frontEnd);
-    this.network = new Network(model.operations);
+    this.front = new Front(model);
+    this.back = new Network(this.front.rest);
+    const silence = new Float32Array(model.frontEnd.frames * this.frontEnd.silence.length);
+    for (let at = 0; at < silence.length; at += this.frontEnd.silence.length) silence.set(this.frontEnd.silence, at);
+    this.silence = silence;
+    this.silenceFront = this.front.whole(silence);
   }
 
   /**
@@ -41,12 +52,17 @@ export class Recognizer {
     const frames = new FrameStream(this.frontEnd, this.model.frontEnd.frames);
     const filter = new HighPass(this.model.frontEnd.highPass);
     for (const sample of samples) frames.push(filter.next(sample));
-    return this.network.probabilities(frames.features);
+    return this.back.probabilities(this.front.whole(frames.features));
   }
 
-  /** Begin a stream, as if silence had come before it. */
-  stream() {
-    return new Stream(this);
+  /**
+   * Begin a stream, as if silence had come before it.
+   * @param {object} [options]
+   * @param {number} [options.sampleRate] Samples per second of what will be pushed; by default the rate of the model.
+   * @param {number} [options.sensitivity] From 0, few words are detected and few sounds taken for one, to 1.
+   */
+  stream({sampleRate = this.sampleRate, sensitivity = 0.5} = {}) {
+    return new Stream(this, sampleRate, sensitivity);
   }
 
   /** Recognise the sound of the test in the model; the largest difference from Python, which is below 1e-4. */
@@ -57,57 +73,72 @@ export class Recognizer {
   }
 }
 
-/** A stream of sound, recognised step by step. */
+/** A stream of sound, recognised step by step; made by `Recognizer.stream`. */
 export class Stream {
-  /** @param {Recognizer} recognizer */
-  constructor(recognizer) {
-    const {model, frontEnd} = recognizer;
+  constructor(recognizer, sampleRate, sensitivity) {
+    const {model, frontEnd, front} = recognizer;
     this.recognizer = recognizer;
+    this.resampler = new Resampler(sampleRate, model.sample_rate);
     this.filter = new HighPass(model.frontEnd.highPass);
     this.frames = new FrameStream(frontEnd, model.frontEnd.frames);
+    this.outputs = new WindowStream(front, this.frames.features, model.step);
     this.due = model.frontEnd.frames;
     this.end = model.window_samples - model.margin;
-    this.silence = frontEnd.silence;
+    this.count = 0;
     this.decision = new Decision(model);
-    for (let i = 0; i < model.margin; i++) this.take(0);
+    this.decision.sensitivity = sensitivity;
+    for (let i = 0; i < model.margin; i++) this.take(0, []);
   }
 
-  /** Take a sample that is filtered already; whether it completes a step. */
-  take(sample) {
-    if (!this.frames.push(sample) || --this.due > 0) return false;
-    this.due = this.recognizer.model.step;
-    return true;
+  /** Changes how easily words are detected, from now on. */
+  set sensitivity(value) {
+    this.decision.sensitivity = value;
   }
 
   /**
    * Take the next samples, any number of them.
    * @param {Float32Array} samples
    * @returns {{end: number, probabilities: Float32Array, newest: Float32Array|null, detection: object|null}[]} The steps
-   *   that they complete: where each window ends, in samples from the beginning of the stream; the probability of each
-   *   label in it; and in its newest part alone, if the model's decision uses that; and the word that is detected.
+   *   that they complete: where each window ends, in samples of the model's rate from the beginning of the stream; the
+   *   probability of each label in it; and in its newest part alone, if the model's decision uses that; and the word
+   *   that is detected.
    */
   push(samples) {
-    const steps = [];
-    for (const sample of samples) {
-      if (!this.take(this.filter.next(sample))) continue;
-      const probabilities = this.recognizer.network.probabilities(this.frames.features);
-      const newest = this.newest(probabilities);
-      const detection = this.decision.update(probabilities, this.end, newest);
-      steps.push({end: this.end, probabilities, newest, detection});
-      this.end += this.recognizer.model.step_samples;
-    }
+    return this.add(this.resampler.push(samples));
+  }
+
+  /** End the stream: return the steps that half a window of silence after it completes. */
+  close() {
+    const steps = this.add(this.resampler.close());
+    const {margin, step_samples: step} = this.recognizer.model;
+    for (let left = margin + (step - this.count % step) % step; left > 0; left--) this.take(0, steps);
     return steps;
+  }
+
+  add(samples) {
+    const steps = [];
+    for (const sample of samples) this.take(this.filter.next(sample), steps);
+    this.count += samples.length;
+    return steps;
+  }
+
+  /** Take a sample that is filtered already, and add the step that it completes, if any. */
+  take(sample, steps) {
+    if (!this.frames.push(sample) || --this.due > 0) return;
+    const {model, back} = this.recognizer;
+    this.due = model.step;
+    const probabilities = back.probabilities(this.outputs.next()), newest = this.newest(probabilities);
+    const detection = this.decision.update(probabilities, this.end, newest);
+    steps.push({end: this.end, probabilities, newest, detection});
+    this.end += model.step_samples;
   }
 
   /** The probabilities of the newest part of the window, before which it is silent. */
   newest(probabilities) {
-    const {model, network} = this.recognizer;
+    const {model, back, silence, silenceFront} = this.recognizer;
     if (!model.newest) return null;
     if (model.words.reduce((sum, word) => sum + probabilities[word], 0) < LEAST_WORDS) return probabilities;
-    const features = this.frames.features.slice();
-    const width = this.silence.length;
-    for (let frame = 0; frame < model.frontEnd.frames - model.newest; frame++) features.set(this.silence, frame * width);
-    return network.probabilities(features);
+    return back.probabilities(this.outputs.after(model.frontEnd.frames - model.newest, silence, silenceFront));
   }
 }
 
@@ -123,7 +154,8 @@ export class Decision {
     this.window = window_samples / sample_rate;
     this.silence = decision.alone ? silence : null;
     this.anywhere = words.map(label => (decision.anywhere ?? []).includes(labels[label]));
-    this.thresholds = thresholds.map(logOdds);
+    this.usual = thresholds.map(logOdds);
+    this.sensitivity = 0.5;
     this.whole = new Means([Array(decision.smoothing).fill(1)], labels.length);
     const falling = [STEPS, STEPS_AGAIN].map(first => Array.from({length: STEPS}, (_, i) => Math.max(first - i, 0)));
     this.newest = new Means(falling, labels.length, -LARGEST);
@@ -135,6 +167,13 @@ export class Decision {
     this.due = [];
     this.certainAt = -Infinity;
     this.pauses = [];
+  }
+
+  /** From 0, few words are detected and few sounds taken for one, to 1; 0.5 keeps the thresholds of the model. */
+  set sensitivity(value) {
+    if (!(value >= 0 && value <= 1)) throw new RangeError(`the sensitivity is ${value}; expected a number from 0 to 1`);
+    const nats = SENSITIVITY_RANGE * (0.5 - value);
+    this.thresholds = this.usual.map(odds => Math.min(Math.max(odds + nats, -LARGEST_THRESHOLD), LARGEST_THRESHOLD));
   }
 
   /**
@@ -271,10 +310,79 @@ class HighPass {
     if (!this.settings) return sample;
     const {transition: [[a, b], [c, d]], input, output, direct} = this.settings;
     // As if the first sample had been there for ever.
-    const [first, second] = this.state ?? [0, sample];
-    this.state = [a * first + b * second + input[0] * sample, c * first + d * second + input[1] * sample];
+    this.state ??= Float64Array.of(0, sample);
+    const [first, second] = this.state;
+    this.state[0] = a * first + b * second + input[0] * sample;
+    this.state[1] = c * first + d * second + input[1] * sample;
     return output[0] * first + output[1] * second + direct * sample;
   }
+}
+
+/** Changes the rate of a stream by a windowed sinc, whose delay is made up for; how the stream is cut changes nothing. */
+export class Resampler {
+  /** @param {number} from Samples per second of the stream. @param {number} to Those that are wanted. */
+  constructor(from, to) {
+    const divisor = (a, b) => b ? divisor(b, a % b) : a, common = divisor(Math.round(from), Math.round(to));
+    /** Each sample that is returned lies `down / up` samples of the stream after the one before it. */
+    this.up = Math.round(to) / common;
+    this.down = Math.round(from) / common;
+    if (!(this.up > 0 && this.down > 0)) throw new RangeError(`a rate of ${from} Hz cannot become one of ${to} Hz`);
+    const lower = Math.min(this.up / this.down, 1);
+    this.half = Math.ceil(REACH / lower);
+    this.filters = this.up === this.down ? [] : Array.from({length: this.up}, (_, phase) => this.filter(phase, lower));
+    // The samples that are still needed; before the stream there is silence.
+    this.kept = new Float32Array(this.half - 1);
+    // Where the next sample lies: after the first ones in `kept`, and parts of a sample.
+    this.position = 0;
+    this.phase = 0;
+    this.missing = 0;
+  }
+
+  /** The weights of the samples around a place that is `phase / up` samples after one of them. */
+  filter(phase, lower) {
+    const weights = Float64Array.from({length: 2 * this.half}, (_, i) => {
+      const distance = i - this.half + 1 - phase / this.up, angle = Math.PI * CUTOFF * lower * distance;
+      const edge = Math.sqrt(Math.max(1 - (distance / this.half) ** 2, 0));
+      return (angle ? Math.sin(angle) / angle : 1) * bessel(KAISER * edge);
+    });
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return weights.map(weight => weight / sum);
+  }
+
+  /** The samples that are complete now; some are held back until more come. */
+  push(samples) {
+    if (this.up === this.down) return samples;
+    this.missing += samples.length * this.up;
+    const all = new Float32Array(this.kept.length + samples.length), length = 2 * this.half, found = [];
+    all.set(this.kept);
+    all.set(samples, this.kept.length);
+    while (this.position + length <= all.length) {
+      const weights = this.filters[this.phase];
+      let sum = 0;
+      for (let i = 0, at = this.position; i < length; i++, at++) sum += weights[i] * all[at];
+      found.push(sum);
+      this.missing -= this.down;
+      this.phase += this.down;
+      this.position += Math.floor(this.phase / this.up);
+      this.phase %= this.up;
+    }
+    this.kept = all.slice(this.position);
+    this.position = 0;
+    return Float32Array.from(found);
+  }
+
+  /** The samples that were held back, with silence after the end of the stream. */
+  close() {
+    const count = Math.max(Math.ceil(this.missing / this.down), 0);
+    return this.push(new Float32Array(this.up === this.down ? 0 : 2 * this.half)).subarray(0, count);
+  }
+}
+
+/** The modified Bessel function of the first kind and order zero, by its series. */
+function bessel(x) {
+  let sum = 1;
+  for (let k = 1, term = 1; term > 1e-12 * sum; k++) sum += term *= (x / (2 * k)) ** 2;
+  return sum;
 }
 
 /** From frames of samples to features. */
@@ -394,14 +502,102 @@ class Network {
     this.steps = operations.map(operation => ({run: OPERATIONS[operation.kind](operation), inputs: operation.inputs}));
   }
 
-  /** The probabilities of the labels, from the features of a window. */
-  probabilities(features) {
-    const values = [features];
+  /** The last value. It is overwritten by the next call. */
+  run(input) {
+    const values = [input];
     for (const {run, inputs} of this.steps) values.push(run(...inputs.map(number => values[number])));
-    const logits = values.at(-1), largest = Math.max(...logits);
+    return values.at(-1);
+  }
+
+  /** The probabilities of the labels. */
+  probabilities(input) {
+    const logits = this.run(input), largest = Math.max(...logits);
     const exponentials = Float32Array.from(logits, logit => Math.exp(logit - largest));
     const sum = exponentials.reduce((total, value) => total + value, 0);
     return exponentials.map(value => value / sum);
+  }
+}
+
+/**
+ * The first operations of a network, as far as each frame of their output depends on few frames of the input: where most
+ * frames of two windows are the same, only the others have to be computed. See also sayso/nn/streaming.py.
+ */
+class Front {
+  constructor({operations, step, frontEnd: {frames, offset}}) {
+    const reach = [0];
+    let length = 0, context = 0;
+    for (const {inputs, taken, shape, padding = 0} of operations) {
+      const own = Math.max(...inputs.map(value => reach[value])) + padding;
+      if (taken[0] !== frames || shape[0] !== frames || 4 * own + step >= frames) break;
+      reach.push(own);
+      // The rest may take nothing but the last value.
+      const last = reach.length - 1;
+      if (operations.slice(last).every(({inputs}) => Math.min(...inputs) >= last)) [length, context] = [last, own];
+    }
+    this.operations = operations.slice(0, length);
+    /** The other operations, which take the output of these. */
+    this.rest = operations.slice(length).map(each => ({...each, inputs: each.inputs.map(value => value - length)}));
+    /** Frames of the input to each side on which a frame of the output depends. */
+    this.context = context;
+    this.frames = frames;
+    this.taken = numbers(offset).length;
+    this.width = length ? size(operations[length - 1].shape) / frames : this.taken;
+    this.networks = new Map();
+  }
+
+  /** These operations for another number of frames. */
+  sized(frames) {
+    const resized = ([, ...others]) => [frames, ...others];
+    if (!this.networks.has(frames)) {
+      const operations = this.operations.map(each => ({...each, taken: resized(each.taken), shape: resized(each.shape)}));
+      this.networks.set(frames, new Network(operations));
+    }
+    return this.networks.get(frames);
+  }
+
+  /** The outputs for a window. */
+  whole(features) {
+    return this.sized(this.frames).run(features).slice();
+  }
+
+  /** Compute the outputs for the frames from `first` to `end` of a window, and put them to their places. */
+  update(outputs, features, first, end) {
+    const {context, frames, taken, width} = this;
+    if (first >= end) return;
+    const length = Math.min(end - first + 2 * context, frames);
+    const start = Math.min(Math.max(first - context, 0), frames - length);
+    const found = this.sized(length).run(features.subarray(start * taken, (start + length) * taken));
+    outputs.set(found.subarray((first - start) * width, (end - start) * width), first * width);
+  }
+}
+
+/** The outputs of the front for the windows of a stream. */
+class WindowStream {
+  constructor(front, features, step) {
+    this.front = front;
+    this.features = features;
+    this.step = step;
+    this.outputs = null;
+  }
+
+  /** The outputs for the next window, whose features are there now. */
+  next() {
+    const {front, features, step, outputs} = this;
+    if (!outputs) return this.outputs = front.whole(features);
+    // Beyond the ends of a window are zeros, where the window before had other frames.
+    outputs.copyWithin(0, step * front.width);
+    front.update(outputs, features, 0, front.context);
+    front.update(outputs, features, Math.max(front.frames - step - front.context, 0), front.frames);
+    return outputs;
+  }
+
+  /** The outputs for the same window, with other frames, whose outputs are known, in front of the frame `begin`. */
+  after(begin, others, known) {
+    const {front, outputs} = this, features = this.features.slice(), joined = outputs.slice();
+    features.set(others.subarray(0, begin * front.taken));
+    joined.set(known.subarray(0, begin * front.width));
+    front.update(joined, features, Math.max(begin - front.context, 0), Math.min(begin + front.context, front.frames));
+    return joined;
   }
 }
 
@@ -413,7 +609,8 @@ const OPERATIONS = {
   Convolve({taken: [frames, channels, bands], shape, weight, scale, bias, kernel, band_kernel: width, ...window}) {
     const [outFrames, outputs, outBands] = shape;
     const length = kernel * channels * width, rows = outFrames * outBands;
-    const weights = scaled(weight, scale, place => Math.floor(place / length)), biases = numbers(bias);
+    const weights = inFours(scaled(weight, scale, place => Math.floor(place / length)), outputs, length);
+    const biases = numbers(bias);
     const y = new Float32Array(size(shape));
     const direct = kernel === 1 && width === bands && outFrames === frames && !window.padding;
     const fields = direct ? null : new Float32Array(rows * length);
@@ -546,12 +743,11 @@ function multiply(x, weights, biases, y, rows, outputs, length, bands) {
     const toA = place(row), toB = place(rowB), toC = place(rowC);
     for (let o = 0; o < outputs; o += 4) {
       const o1 = Math.min(o + 1, outputs - 1), o2 = Math.min(o + 2, outputs - 1), o3 = Math.min(o + 3, outputs - 1);
-      const w0 = o * length, w1 = o1 * length, w2 = o2 * length, w3 = o3 * length;
       let a0 = biases[o], a1 = biases[o1], a2 = biases[o2], a3 = biases[o3];
       let b0 = a0, b1 = a1, b2 = a2, b3 = a3, c0 = a0, c1 = a1, c2 = a2, c3 = a3;
-      for (let k = 0; k < length; k++) {
+      for (let k = 0, w = o * length; k < length; k++, w += 4) {
         const a = x[p + k], b = x[q + k], c = x[r + k];
-        const u0 = weights[w0 + k], u1 = weights[w1 + k], u2 = weights[w2 + k], u3 = weights[w3 + k];
+        const u0 = weights[w], u1 = weights[w + 1], u2 = weights[w + 2], u3 = weights[w + 3];
         a0 += a * u0; a1 += a * u1; a2 += a * u2; a3 += a * u3;
         b0 += b * u0; b1 += b * u1; b2 += b * u2; b3 += b * u3;
         c0 += c * u0; c1 += c * u1; c2 += c * u2; c3 += c * u3;
@@ -562,6 +758,17 @@ function multiply(x, weights, biases, y, rows, outputs, length, bands) {
       y[toC + at] = c0; y[toC + at1] = c1; y[toC + at2] = c2; y[toC + at3] = c3;
     }
   }
+}
+
+/** The weights in the order in which `multiply` takes them: those of four outputs together, the last one repeated. */
+function inFours(weights, outputs, length) {
+  const fours = new Float32Array(4 * Math.ceil(outputs / 4) * length);
+  for (let o = 0, at = 0; o < outputs; o += 4) {
+    for (let k = 0; k < length; k++) {
+      for (let i = 0; i < 4; i++) fours[at++] = weights[Math.min(o + i, outputs - 1) * length + k];
+    }
+  }
+  return fours;
 }
 
 /** The weights of an operation; integers are multiplied by the scale of their output. */

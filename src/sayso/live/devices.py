@@ -171,6 +171,6 @@ def play(samples: Samples, sample_rate: int) -> None:
     try:
         with silenced_stderr():
             library.play(samples, sample_rate)
-        library.wait()
+            library.wait()
     except (library.PortAudioError, ValueError) as error:
         raise MicrophoneError(f"the sound cannot be played ({error}); connect a loudspeaker") from error

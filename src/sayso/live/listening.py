@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -33,6 +33,13 @@ SILENT_SECONDS = 3.0
 QUIET = -45.0
 # It is not merely silent if its loudest block exceeds the quietest by so many decibels.
 RISE = 10.0
+Fault = Literal["silent", "clipping", "quiet"]
+"""What can be wrong with the level of sound."""
+PROBLEMS: dict[Fault, str] = {
+    "silent": "no signal: nothing but zeros; is it muted, or not permitted? see `sayso doctor`",
+    "clipping": "clipping: too loud; turn the microphone down or move away",
+    "quiet": "very quiet: raise the gain of the microphone, or give --gain DB",
+}
 # Seconds that are listened to before the level is judged, and those of the blocks by which it is.
 JUDGED_AFTER, LEVEL_BLOCK = 3.0, 0.1
 
@@ -91,15 +98,20 @@ class Level:
     heard: float = 0.0
 
     @property
-    def problem(self) -> str:
-        """What is wrong with the sound and what to do; empty if nothing is wrong."""
+    def fault(self) -> Fault | None:
+        """What is wrong with the sound, if anything."""
         if self.silent >= SILENT_SECONDS:
-            return "no signal: nothing but zeros; is it muted, or not permitted? see `sayso doctor`"
+            return "silent"
         if self.clipped:
-            return "clipping: too loud; turn the microphone down or move away"
+            return "clipping"
         if self.heard >= JUDGED_AFTER and self.quietest + RISE <= self.loudest < QUIET:
-            return "very quiet: raise the gain of the microphone, or give --gain DB"
-        return ""
+            return "quiet"
+        return None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the sound and what to do, for a terminal; empty if nothing is wrong."""
+        return PROBLEMS[self.fault] if self.fault else ""
 
     def update(self, chunk: Samples, sample_rate: int) -> None:
         """Measure the next chunk."""

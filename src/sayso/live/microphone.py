@@ -183,7 +183,12 @@ class Microphone:
             if not self._stopped.is_set() and self._reconnect(connection):
                 yield np.zeros(self.sample_rate, np.float32)
 
-    def record(self, seconds: float, on_chunk: Callable[[Samples], None] = lambda chunk: None) -> Samples:
+    def record(
+        self,
+        seconds: float,
+        on_chunk: Callable[[Samples], None] = lambda chunk: None,
+        is_over: Callable[[Samples], bool] = lambda recorded: False,
+    ) -> Samples:
         """Record from now on; sound that is already in the queue is discarded.
 
         Parameters
@@ -192,6 +197,8 @@ class Microphone:
             Length of the recording.
         on_chunk : callable
             Called with each chunk as it comes.
+        is_over : callable
+            Called with all that is recorded so far; if it returns true, the recording ends early.
 
         Returns
         -------
@@ -201,14 +208,13 @@ class Microphone:
         blocks = self._open_connection.blocks
         while not blocks.empty():
             blocks.get_nowait()
-        length, parts, recorded = round(seconds * self.sample_rate), [], 0
+        length, recorded = round(seconds * self.sample_rate), np.zeros(0, np.float32)
         for chunk in self.chunks():
-            parts.append(chunk)
+            recorded = np.concatenate([recorded, chunk])
             on_chunk(chunk)
-            recorded += len(chunk)
-            if recorded >= length:
+            if len(recorded) >= length or is_over(recorded):
                 break
-        return np.concatenate(parts)[:length]
+        return recorded[:length]
 
     def stop(self) -> None:
         """End `chunks` within `POLL_INTERVAL`; can be called from any thread."""

@@ -1,6 +1,5 @@
 """Takes, the recordings of single words: they are trimmed to the word, checked for problems and written to files."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +23,8 @@ TOO_QUIET = -45.0
 EDGE = 0.05
 # Longest phrase that can be taught, in seconds: two windows of the network.
 LONGEST = 2.0
-
-# Seconds of the recording of a word, and of several.
-WORD, SEVERAL = 2.0, 3.2
+# Seconds of quiet that end a word, longer than any within one; and the least that a word takes, unlike a click.
+PAUSE, SHORTEST = 0.4, 0.08
 
 # Bytes of a name, of which a file name of 255 holds one, and the session.
 LONGEST_NAME = 150
@@ -81,9 +79,12 @@ def trimmed(samples: Samples, sample_rate: int) -> Take:
     return Take(samples[max(start - margin, 0) : end + margin], tuple(problems))
 
 
-def seconds_for(word: str) -> float:
-    """Return how long to record a word, or a phrase: a name of several words."""
-    return SEVERAL if len(re.split(r"[-_\s]+", word)) > 1 else WORD
+def is_over(samples: Samples, sample_rate: int) -> bool:
+    """Return whether a word was said in a recording that still runs: `PAUSE` seconds of quiet have followed it."""
+    start, end = speech_bounds(samples, sample_rate)
+    if end - start < SHORTEST * sample_rate or len(samples) - end < PAUSE * sample_rate:
+        return False
+    return _decibels(samples[start:end]) - _decibels(np.concatenate([samples[:start], samples[end:]])) >= LEAST_RISE
 
 
 def _decibels(samples: Samples) -> float:

@@ -79,12 +79,16 @@ def with_word(model: Model, word: str) -> Model:
     )
 
 
+def with_words(model: Model, words: Iterable[str]) -> Model:
+    """Return a model that has each of some words as labels, as `with_word` does."""
+    for word in words:
+        model = with_word(model, word)
+    return model
+
+
 def with_parts_among(model: Model, words: Iterable[str]) -> Model:
     """Return a model that has as labels those of some words that are parts of its unknown speech."""
-    for word in words:
-        if label_of(word, tuple(model.parts)) in model.parts:
-            model = with_word(model, word)
-    return model
+    return with_words(model, [word for word in words if label_of(word, tuple(model.parts)) in model.parts])
 
 
 def _outputs(network: Network) -> list[FloatArray]:

@@ -12,12 +12,14 @@ follows.
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
 from sayso.config.odds import log_odds
+from sayso.recognition.means import Means
 
 # Log-odds are cut off here, so that no single step, however certain, decides alone.
 LARGEST = 8.0
@@ -90,6 +92,27 @@ class _Heard:
     detection: Detection
 
 
+class _Limits(NamedTuple):
+    """What the log-odds of each word are compared with.
+
+    They have the type of the probabilities, so that a limit is met exactly.
+
+    Attributes
+    ----------
+    thresholds, heard, rearm : ndarray, shape (words,)
+        For the whole window: with which a word is detected without a pause after it, with which it is heard, and below
+        which it has fallen.
+    clear, again : ndarray, shape (words,)
+        For the means over the newest parts: with which a word is heard, and heard again.
+    """
+
+    thresholds: NDArray[np.floating]
+    heard: NDArray[np.floating]
+    rearm: NDArray[np.floating]
+    clear: NDArray[np.floating]
+    again: NDArray[np.floating]
+
+
 class Decision:
     """Decides at which steps of a stream a word is detected.
 
@@ -115,17 +138,18 @@ class Decision:
         self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
         # Whether words stand alone is known only to a model that knows silence.
         self._silence = self._labels.index(SILENCE) if settings.alone and SILENCE in self._labels else None
-        thresholds = np.array([settings.words.get(self._labels[index], settings.threshold) for index in self._words])
-        self._phrases = {place for place, index in enumerate(self._words) if self._labels[index] in phrases}
-        # `update` casts them to the type of the probabilities, so that a limit is met exactly.
-        self._thresholds = thresholds
+        words = [self._labels[index] for index in self._words]
+        self._thresholds = np.array([settings.words.get(word, settings.threshold) for word in words])
+        self._phrases = {place for place, word in enumerate(words) if word in phrases}
         # Words that need not stand alone, and by how much less clear a word may be that a pause follows.
-        self._anywhere = np.array([self._labels[index] in settings.anywhere for index in self._words], bool)
+        self._anywhere = np.array([word in settings.anywhere for word in words], bool)
         self._ease = np.where(self._anywhere | (self._silence is None), 0.0, settings.ease)
+        # Computed once for each type of probabilities, without and with the newest parts.
+        self._limits: dict[tuple[np.dtype[Any], bool], _Limits] = {}
         # In a mean of log-odds, a step in which the word is absent counts as much as one in which it is certain.
-        self._whole = _Means(np.ones((1, settings.smoothing)), len(labels))
+        self._whole = Means(np.ones((1, settings.smoothing)), len(labels))
         falling = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
-        self._newest = _Means(falling, len(labels), fill=-LARGEST)
+        self._newest = Means(falling, len(labels), fill=-LARGEST)
         # Whether the score of each word has fallen since it was heard, in the whole window and in its newest part.
         self._armed, self._fallen = np.ones((2, len(self._words)), bool)
         # When each was heard last, in seconds, and whether it has left the window since.
@@ -159,15 +183,13 @@ class Decision:
         if not len(self._words):
             return None
         now = end_sample / self._rate
-        whole = log_odds(probabilities).clip(-LARGEST, LARGEST)
+        whole = _bounded_odds(probabilities)
         (average,) = self._whole.push(whole)
-        scores, thresholds = average[self._words], log_odds(self._thresholds.astype(average.dtype))
-        heard = thresholds if newest is None else thresholds - self._ease.astype(average.dtype)
-        rearm = heard - np.asarray(self._settings.hysteresis, average.dtype)
-        self._armed |= scores < rearm
+        scores, limits = average[self._words], self._limits_in(average.dtype, newest is not None)
+        self._armed |= scores < limits.rearm
         alone = self._anywhere | self._pause_before(probabilities, now)
-        best: int | None = int((scores - heard).argmax())
-        if scores[best] < heard[best] or not self._armed[best]:
+        best: int | None = int((scores - limits.heard).argmax())
+        if scores[best] < limits.heard[best] or not self._armed[best]:
             best = None
         if newest is None:
             # Another word that follows at once cannot be separated from the end of the first.
@@ -175,12 +197,27 @@ class Decision:
                 return None
             self._armed[best], self._last[best], self._certain_at = False, now, now
             return self._detection(best, average, now)
-        self._listen_closely(whole, log_odds(newest).clip(-LARGEST, LARGEST), thresholds, rearm, alone, now)
+        self._listen_closely(whole, _bounded_odds(newest), limits, alone, now)
         if best is not None:
             self._armed[best] = False
             self._confirm(best, self._detection(best, average, now), bool(alone[best]), now)
         pause = self._silence is not None and newest[self._silence] >= PAUSE
-        return self._next(scores >= thresholds, bool(pause), now)
+        return self._next(scores >= limits.thresholds, bool(pause), now)
+
+    def _limits_in(self, dtype: np.dtype[Any], newest: bool) -> _Limits:
+        """Return the limits for probabilities of a type, with or without those of the newest part."""
+        if (dtype, newest) not in self._limits:
+            thresholds = log_odds(self._thresholds.astype(dtype))
+            heard = thresholds - self._ease.astype(dtype) if newest else thresholds
+            likely = np.where(self._anywhere, thresholds, np.minimum(thresholds, 0))
+            self._limits[dtype, newest] = _Limits(
+                thresholds,
+                heard,
+                heard - np.asarray(self._settings.hysteresis, dtype),
+                np.maximum(thresholds - np.asarray(EASE_NEWEST, dtype), likely),
+                np.maximum(thresholds - np.asarray(EASE_AGAIN, dtype), likely),
+            )
+        return self._limits[dtype, newest]
 
     def _pause_before(self, probabilities: NDArray[np.floating], now: float) -> bool:
         """Return whether a word that is complete now stands alone, as far as what was heard before it shows."""
@@ -197,24 +234,22 @@ class Decision:
         self,
         whole: NDArray[np.floating],
         newest: NDArray[np.floating],
-        thresholds: NDArray[np.floating],
-        rearm: NDArray[np.floating],
+        limits: _Limits,
         alone: NDArray[np.bool_],
         now: float,
     ) -> None:
         """Note the words that are complete in the newest part of the window, by its log-odds and those of the whole."""
         since = now - self._last
-        self._fallen |= newest[self._words] < rearm
-        self._gone |= (whole[self._words] < rearm) & (since >= self._window)
+        self._fallen |= newest[self._words] < limits.rearm
+        self._gone |= (whole[self._words] < limits.rearm) & (since >= self._window)
         # While a word is in the window, only the newest part shows whether it was said again.
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)
-        likely = np.where(self._anywhere, thresholds, np.minimum(thresholds, 0))
-        clear = mean[self._words] >= np.maximum(thresholds - np.asarray(EASE_NEWEST, newest.dtype), likely)
-        again = brief[self._words] >= np.maximum(thresholds - np.asarray(EASE_AGAIN, newest.dtype), likely)
-        again &= since <= COMPANY
-        for word in np.flatnonzero(self._fallen & (since >= self._settings.refractory) & (clear | again)).tolist():
+        clear = mean[self._words] >= limits.clear
+        again = (brief[self._words] >= limits.again) & (since <= COMPANY)
+        complete = self._fallen & (since >= self._settings.refractory) & (clear | again)
+        for word in complete.nonzero()[0].tolist():
             self._hear(_Heard(word, bool(alone[word]), -np.inf, self._detection(word, mean, now)), now)
 
     def _hear(self, heard: _Heard, now: float) -> None:
@@ -283,31 +318,8 @@ class Decision:
         return Detection(self._labels[index], float(probabilities[index]), start, end, tuple(others))
 
 
-class _Means:
-    """Weighted means of the latest rows.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (means, rows)
-        The weights of each mean, the newest row first.
-    width : int
-        Length of a row.
-    fill : float, optional
-        Value of the rows before the first; without it, the first rows are averaged over those there are.
-    """
-
-    def __init__(self, weights: NDArray[np.number], width: int, fill: float | None = None) -> None:
-        self._weights: NDArray[np.floating] = weights.astype(np.float32)
-        self._rows: NDArray[np.floating] = np.full((weights.shape[1], width), fill or 0.0, np.float32)
-        self._count = 0 if fill is None else weights.shape[1]
-
-    def push(self, row: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Append a row and return the means, shape (means, width), in the type of the row."""
-        if self._rows.dtype != row.dtype:
-            self._rows, self._weights = self._rows.astype(row.dtype), self._weights.astype(row.dtype)
-        self._rows[1:] = self._rows[:-1]
-        self._rows[0] = row
-        self._count = min(self._count + 1, len(self._rows))
-        weights = self._weights[:, : self._count]
-        means: NDArray[np.floating] = weights @ self._rows[: self._count] / weights.sum(axis=1, keepdims=True)
-        return means
+def _bounded_odds(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the log-odds of probabilities, cut off at `LARGEST`."""
+    # `clip` takes three times as long for a few numbers.
+    bounded: NDArray[np.floating] = np.maximum(np.minimum(log_odds(probabilities), LARGEST), -LARGEST)
+    return bounded

@@ -1,10 +1,11 @@
 """Wake word, then command: words count only within some seconds after a wake word."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sayso.errors import SettingsError, shown
-from sayso.model.parts import spelt, with_word
+from sayso.model.parts import spelt, with_words
 from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import Recognizer
 
@@ -68,6 +69,25 @@ class WakeGate:
         return max(self._woken + self.seconds - now, 0.0)
 
 
+def knowing(words: Iterable[str], recognizer: Recognizer) -> Recognizer:
+    """Return a recogniser that has some words as labels; itself if it has them already.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Labels of the model, or words that it knows within unknown speech, such as "computer".
+    recognizer : Recognizer
+        The recogniser.
+
+    Raises
+    ------
+    ModelError
+        If the model does not know one of the words.
+    """
+    model = with_words(recognizer.model, words)
+    return recognizer if model is recognizer.model else Recognizer(model)
+
+
 def waiting_for(word: str, recognizer: Recognizer, seconds: float = SECONDS) -> tuple[Recognizer, WakeGate]:
     """Return a recogniser that has a wake word as a label, and the gate for its detections.
 
@@ -87,6 +107,5 @@ def waiting_for(word: str, recognizer: Recognizer, seconds: float = SECONDS) -> 
     SettingsError
         If the seconds are out of range.
     """
-    word = spelt(recognizer.model, word)
-    gate = WakeGate(word, seconds)
-    return (recognizer if word in recognizer.labels else Recognizer(with_word(recognizer.model, word))), gate
+    gate = WakeGate(spelt(recognizer.model, word), seconds)
+    return knowing([word], recognizer), gate

@@ -90,6 +90,7 @@ def _image(
         interpolation="none", alpha=alpha if alpha < 1 else None,
     )  # fmt: skip
     axes.set(xlabel="time (s)")
+    axes.locator_params(axis="y", integer=True)
 
 
 def _log_mel(explanation: ClipExplanation) -> Markup:
@@ -167,10 +168,11 @@ def _norms(passages: Sequence[Passage]) -> Markup:
     numbers = [place for place in places[:-1:every] if place <= places[-1] - every]
     axes.set_xticks([*numbers, places[-1]], [*map(str, numbers), "L"])
     axes.grid(axis="y")
-    # The backward pass goes from right to left.
+    # The backward pass goes from right to left; its arrow is above the line.
     axes.annotate(
-        "", (0.25, 0.96), (0.75, 0.96), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "color": MUTED}
+        "", (0.25, 0.97), (0.75, 0.97), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "color": MUTED}
     )
+    axes.margins(y=0.15)
     return page.svg(figure, "Norm of the gradient at each layer, from the logits back to the features")
 
 

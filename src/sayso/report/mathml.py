@@ -21,6 +21,8 @@ _TOKEN = re.compile(
 )
 # Operators before which a line may be broken.
 _BETWEEN = ("=", "+", "−", "←", "×")
+# Where there is no font for mathematics, an index is only as low as the foot of what it belongs to.
+_STRUT = '<mspace depth="0.25em"></mspace>'
 _VARIABLE = re.compile(r"\b([b-zB-HJ-Zα-ω])\b")
 
 
@@ -89,7 +91,7 @@ def _element(found: re.Match[str]) -> str:
     if found["by"]:
         below = f"<mi>{found['by']}</mi>"
         if found["part"]:
-            below = f"<msub>{below}{_script(found['part'])}</msub>"
+            below = f"<msub><mrow>{below}{_STRUT}</mrow>{_script(found['part'])}</msub>"
         base = f"<mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
     elif found["text"]:
         return f"<mtext>&nbsp;{found['text']}&nbsp;</mtext>"
@@ -104,6 +106,7 @@ def _element(found: re.Match[str]) -> str:
     index, exponent = (_script(found[name]) if found[name] else "" for name in ("index", "exponent"))
     if index or exponent:
         tag = "msubsup" if index and exponent else "msub" if index else "msup"
+        base = f"<mrow>{base}{_STRUT}</mrow>" if index else base
         base = f"<{tag}>{base}{index}{exponent}</{tag}>"
     return {"(": f"<mrow>{base}", ")": f"{base}</mrow>"}.get(found["sign"], base)
 

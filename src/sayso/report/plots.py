@@ -170,7 +170,7 @@ def reliability(predictions: Predictions) -> Plot:
     alt = f"Accuracy against confidence, in ten bins; the expected calibration error is {error}."
     caption = (
         f"Expected calibration error: {error}. Above the dotted line the model is correct more often than its "
-        "confidence says, as is usual after training with label smoothing."
+        "confidence says, and below it less often."
     )
     return Plot("calibration", figure, alt, caption)
 
@@ -211,7 +211,9 @@ def clip_trade_off(curve: Sequence[TradeOff], in_use: TradeOff) -> Plot:
     alarms, misses = [100 * point.false_alarm_rate for point in curve], [100 * point.miss_rate for point in curve]
     axes.plot(alarms, misses, color=BLUE, drawstyle="steps-post", label="one threshold for all words")
     alarm, miss = 100 * in_use.false_alarm_rate, 100 * in_use.miss_rate
-    axes.plot([alarm], [miss], "o", color=ORANGE, markersize=7, label="thresholds of the model", zorder=3)
+    axes.plot(
+        [alarm], [miss], "o", color=ORANGE, markersize=7, label="thresholds of the model", zorder=3, clip_on=False
+    )
     axes.set(
         title="Misses and false alarms",
         xlabel="false alarms (% of clips without a word)",

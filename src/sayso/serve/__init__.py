@@ -1,1 +1,1 @@
-"""Services: recognised words for smart homes and other programs."""
+"""Services: recognised words for smart homes and other programs, and a page for people."""

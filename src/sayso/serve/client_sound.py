@@ -1,4 +1,4 @@
-"""The sound that a Wyoming client sends, from bytes of any usual format to samples."""
+"""The sound that a client of a server sends, from bytes of any usual format to samples."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from sayso.sound.uncompressed import samples_of
 # The formats that are taken.
 RATES, MOST_CHANNELS = (8_000, 192_000), 8
 KINDS = {1: "u8", 2: "s16le", 3: "s24le", 4: "s32le"}
+# Times in milliseconds that are taken: each program can represent these.
+LATEST = 2**53
 # Seconds of sound that are processed before it is another client's turn.
 TURN = 0.5
 
@@ -32,6 +34,8 @@ class ClientSound:
 
     Attributes
     ----------
+    rate : int
+        Samples per second.
     stream : Stream
         The stream to push it into.
     began : int
@@ -51,9 +55,9 @@ class ClientSound:
                 f"sound of {rate} Hz, {width} bytes and {channels} channels is not taken; expected {lowest} to "
                 f"{highest} Hz, 1 to 4 bytes and 1 to {MOST_CHANNELS} channels"
             )
-        self._rest = b""
+        self.rate, self._rest = rate, b""
         timestamp = data.get("timestamp")
-        self.began = timestamp if type(timestamp) is int else 0
+        self.began = timestamp if type(timestamp) is int and abs(timestamp) < LATEST else 0
         self.stream: Stream = recognizer.stream(rate)
 
     def pieces(self, data: dict[str, Any], payload: bytes) -> list[Samples]:

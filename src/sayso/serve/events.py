@@ -6,7 +6,9 @@ The protocol's own package reads as much as a peer declares; here every length i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 from sayso.errors import SaysoError, shown, untrusted
@@ -19,6 +21,9 @@ MOST_LINE, MOST_DATA, MOST_PAYLOAD = 2**16, 2**16, 2**18
 # Seconds that a peer may be silent between events, may take from the line to the end of an event, and may leave answers
 # unread.
 IDLE, STALLED = 300.0, 10.0
+# Seconds without a sign of life from the machine of a peer, after which the system asks for one; and that the last
+# words to a peer may take.
+KEEPALIVE, FAREWELL = 60, 1.0
 
 
 class PeerError(SaysoError):
@@ -82,6 +87,32 @@ async def write_event(event: Event, writer: asyncio.StreamWriter) -> None:
             await async_write_event(event, writer)
     except TimeoutError as error:
         raise PeerError("answers are not read") from error
+
+
+def keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Let the system find out that a peer's machine is gone, which ends the connection."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
+
+
+async def tell(writer: asyncio.StreamWriter, text: str) -> None:
+    """Tell a peer why it is sent away, if it reads."""
+    from wyoming.error import Error
+
+    with contextlib.suppress(TimeoutError, OSError, PeerError):
+        async with asyncio.timeout(FAREWELL):
+            await write_event(Error(text).event(), writer)
+
+
+async def end(writer: asyncio.StreamWriter) -> None:
+    """End a connection, even if the peer does not read what was sent to it."""
+    writer.close()
+    with contextlib.suppress(TimeoutError, OSError, asyncio.CancelledError):
+        async with asyncio.timeout(FAREWELL):
+            await writer.wait_closed()
+    writer.transport.abort()
 
 
 def _table(text: bytes, what: str) -> dict[str, Any]:

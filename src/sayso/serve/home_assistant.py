@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,13 +49,19 @@ class Topics:
         return f"sayso/{self.identity}/status"
 
     @property
-    def triggers(self) -> str:
-        """Where all triggers are announced, as a pattern to subscribe to."""
-        return f"{PREFIX}/device_automation/sayso_{self.identity}/+/config"
+    def announcements(self) -> str:
+        """Where all that Home Assistant is to know is announced, as a pattern to subscribe to."""
+        return self.announcement("+", "+")
+
+    def announcement(self, component: str, name: str) -> str:
+        """Return where one of these is announced: its kind in Home Assistant, and its name as a part of topics."""
+        return f"{PREFIX}/{component}/sayso_{self.identity}/{name}/config"
 
 
-def discovery(topics: Topics, words: Sequence[str], model: str) -> dict[str, str]:
+def discovery(topics: Topics, words: Sequence[str], model: str, awake: float | None = None) -> dict[str, str]:
     """Return the announcements of one device: an event entity for all words, and a trigger for each word.
+
+    Where a wake word is waited for, a binary sensor shows whether commands count.
 
     Parameters
     ----------
@@ -64,6 +71,8 @@ def discovery(topics: Topics, words: Sequence[str], model: str) -> dict[str, str
         The words that may be detected.
     model : str
         What the model is called.
+    awake : float or None
+        How many seconds commands count after the wake word; None where none is needed.
 
     Returns
     -------
@@ -79,16 +88,24 @@ def discovery(topics: Topics, words: Sequence[str], model: str) -> dict[str, str
         "sw_version": __version__,
     }
     shared: dict[str, Any] = {"device": device, "origin": {"name": "sayso", "sw_version": __version__}}
+    entity: dict[str, Any] = {"state_topic": topics.word, "availability_topic": topics.status, "qos": 1}
     event = {
         "name": "Word",
         "unique_id": f"{node}_word",
-        "state_topic": topics.word,
         "event_types": list(words),
-        "availability_topic": topics.status,
         "icon": "mdi:microphone-message",
-        "qos": 1,
     }
-    messages = {f"{PREFIX}/event/{node}/word/config": event | shared}
+    messages = {topics.announcement("event", "word"): event | entity | shared}
+    if awake is not None:
+        sensor = {
+            "name": "Awake",
+            "unique_id": f"{node}_awake",
+            # What the template gives for a command, nothing, is no state.
+            "value_template": "{{ 'ON' if value_json.event == 'wake' }}",
+            "off_delay": math.ceil(awake),
+            "icon": "mdi:ear-hearing",
+        }
+        messages[topics.announcement("binary_sensor", "awake")] = sensor | entity | shared
     for word in words:
         trigger = {
             "automation_type": "trigger",
@@ -99,7 +116,7 @@ def discovery(topics: Topics, words: Sequence[str], model: str) -> dict[str, str
             "payload": word,
             "qos": 1,
         }
-        messages[topics.triggers.replace("+", _part(word))] = trigger | shared
+        messages[topics.announcement("device_automation", _part(word))] = trigger | shared
     return {topic: json.dumps(message, ensure_ascii=False) for topic, message in messages.items()}
 
 

@@ -19,7 +19,7 @@ from sayso.serve.broker import PASSWORD, Broker
 from sayso.serve.home_assistant import BIRTH, Topics
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.client import Client, MQTTMessage
 
 # Words that wait for a broker that is away; beyond these, the oldest is dropped.
 MOST_WAITING = 1_000
@@ -33,14 +33,17 @@ RETRY_FIRST, RETRY_LAST = 1, 60
 SETTLE = 15.0
 
 
-def message(detection: Detection, at: datetime) -> str:
+def message(detection: Detection, at: datetime, wake: str | None) -> str:
     """Return the message for a word as JSON; `event_type` is how Home Assistant finds it in an event entity."""
-    values = {
+    values: dict[str, Any] = {
         "event_type": detection.label,
         "word": detection.label,
         "confidence": round(detection.confidence, 4),
         "time": at.isoformat(timespec="milliseconds"),
     }
+    if wake is not None:
+        since = detection.since_wake or 0.0
+        values |= {"event": "command" if since else "wake", "wake": wake, "since_wake": round(since, 3)}
     return json.dumps(values, ensure_ascii=False)
 
 
@@ -63,6 +66,8 @@ class Publisher:
         Messages by topic that are published, and retained, at each connection.
     notify : callable
         Called with a message, in other threads, when the broker goes away and when it is back.
+    wake : str, optional
+        The wake word after which the words were said, if one is needed.
     authorities : Path, optional
         File of the certificates of the authorities by one of which the broker's must be signed; by default, those that
         the system trusts.
@@ -80,12 +85,15 @@ class Publisher:
         topics: Topics,
         announcements: Mapping[str, str],
         notify: Callable[[str], None],
+        wake: str | None = None,
         authorities: Path | None = None,
     ) -> None:
         self._broker, self._topics, self._announcements, self._notify = broker, topics, announcements, notify
+        self._wake = wake
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
         self._dropped = 0
-        self._in_flight: MQTTMessageInfo | None = None
+        # Whether a word is on its way, and the numbers of the messages that have arrived.
+        self._in_flight, self._arrived = False, set[int]()
         # Guards what is above and below; nothing of the client library is called while it is held.
         self._changed = threading.Condition()
         self._no_broker = f"{broker} does not answer as an MQTT broker does; check its port, and mqtt:// or mqtts://"
@@ -135,7 +143,7 @@ class Publisher:
             self._changed.notify_all()
         self._sender.join()
         if connected:
-            self._client.publish(self._topics.status, "offline", qos=1, retain=True).wait_for_publish(GRACE)
+            self._deliver(self._topics.status, "offline", retain=True, patience=GRACE)
         self._client.disconnect()
         self._client.loop_stop()
         if self.waiting:
@@ -144,11 +152,11 @@ class Publisher:
     @property
     def waiting(self) -> int:
         """Number of words that were not delivered yet."""
-        return len(self._waiting) + (self._in_flight is not None)
+        return len(self._waiting) + self._in_flight
 
     def publish(self, detection: Detection) -> None:
         """Publish a word, now or when the broker is back."""
-        text = message(detection, datetime.now().astimezone())
+        text = message(detection, datetime.now().astimezone(), self._wake)
         with self._changed:
             dropped = len(self._waiting) == MOST_WAITING
             self._dropped += dropped
@@ -165,25 +173,40 @@ class Publisher:
                     self._changed.wait(max(self._settled - time.monotonic(), 0.0) or None)
                 if self._closing:
                     return
-                text = self._waiting.popleft()
-            # If the connection is lost now, the library sends it again at the next one.
-            self._in_flight = self._client.publish(self._topics.word, text, qos=1)
-            while not self._in_flight.is_published() and not self._closing:
-                self._in_flight.wait_for_publish(0.5)
-            if self._in_flight.is_published():
-                with self._changed:
-                    self._in_flight = None
-                    self._changed.notify_all()
+                text, self._in_flight = self._waiting.popleft(), True
+            arrived = self._deliver(self._topics.word, text)
+            with self._changed:
+                self._in_flight = not arrived
+                self._changed.notify_all()
+
+    def _deliver(self, topic: str, text: str, retain: bool = False, patience: float | None = None) -> bool:
+        """Publish a message, and wait until the broker has it, for some seconds or until the end.
+
+        If there is no connection, or it is lost meanwhile, the library sends the message at the next one.
+        """
+        with self._changed:
+            self._arrived.clear()
+        number = self._client.publish(topic, text, qos=1, retain=retain).mid
+        with self._changed:
+            self._changed.wait_for(lambda: number in self._arrived or (patience is None and self._closing), patience)
+            return number in self._arrived
+
+    def _on_publish(self, _: Client, __: object, number: int, ___: object, ____: object) -> None:
+        """Note that the broker has a message."""
+        with self._changed:
+            self._arrived.add(number)
+            self._changed.notify_all()
 
     def _prepared(self, password: str | None, authorities: Path | None) -> Client:
         """Return the client with its callbacks."""
         try:
-            from paho.mqtt.client import Client
             from paho.mqtt.enums import CallbackAPIVersion
+
+            from sayso.serve.persistent_client import PersistentClient
         except ImportError as error:
             raise ServiceError('publishing words needs paho-mqtt: pip install "sayso[mqtt]"') from error
         # The broker ends an older connection of the same name, and says that it is offline, before it takes this one.
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"sayso_{self._topics.identity}")
+        client = PersistentClient(CallbackAPIVersion.VERSION2, client_id=f"sayso_{self._topics.identity}")
         client.username_pw_set(self._broker.user, password)
         client.will_set(self._topics.status, "offline", qos=1, retain=True)
         client.reconnect_delay_set(RETRY_FIRST, RETRY_LAST)
@@ -196,7 +219,8 @@ class Publisher:
                     f"{authorities} holds no certificate ({error.strerror or error}); give a file in the PEM format"
                 ) from error
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
-        client.on_message = self._on_message
+        client.on_message, client.on_publish = self._on_message, self._on_publish
+        client.on_nonsense = self._on_nonsense
         return client
 
     def _on_connect(self, client: Client, _: object, __: object, reason: Any, ___: object) -> None:
@@ -207,7 +231,7 @@ class Publisher:
         for topic, text in self._announcements.items():
             client.publish(topic, text, qos=1, retain=True)
         client.publish(self._topics.status, "online", qos=1, retain=True)
-        client.subscribe([(self._topics.triggers, 1), (BIRTH, 1)])
+        client.subscribe([(self._topics.announcements, 1), (BIRTH, 1)])
         with self._changed:
             again, self._connected = self._sender.is_alive(), True
             self._settled = time.monotonic() + SETTLE if again else 0.0
@@ -238,11 +262,27 @@ class Publisher:
         if lost:
             self._notify(f"lost the broker ({reason}); up to {MOST_WAITING} words wait until it is back")
 
+    def _on_nonsense(self, error: Exception) -> None:
+        """Tell that the broker is none, or broken, and wait a moment."""
+        with self._changed:
+            self._connected = False
+            if not self._sender.is_alive():
+                self._refused = self._refused or self._no_broker
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._closing, RETRY_FIRST)
+            if self._closing:
+                return
+        self._notify(f"the broker sent what is not MQTT ({type(error).__name__}); connecting to it again")
+
     def _on_message(self, client: Client, _: object, received: MQTTMessage) -> None:
-        """Withdraw triggers for words that the model no longer knows; note that Home Assistant listens."""
-        if received.topic == BIRTH:
+        """Withdraw what an earlier model or wake word has left behind; note that Home Assistant listens."""
+        try:
+            topic = received.topic
+        except UnicodeDecodeError:
+            return
+        if topic == BIRTH:
             with self._changed:
                 self._settled = 0.0
                 self._changed.notify_all()
-        elif received.retain and received.payload and received.topic not in self._announcements:
-            client.publish(received.topic, None, qos=1, retain=True)
+        elif received.retain and received.payload and topic not in self._announcements:
+            client.publish(topic, None, qos=1, retain=True)

@@ -1,8 +1,8 @@
 """Words over the Wyoming protocol, for Home Assistant and satellites: speech to text, and wake words.
 
 A client asks what is offered (`describe`), says what it wants of the sound that follows (`transcribe` or `detect`), and
-sends it. Each client has a stream of its own; a few threads compute the steps of all streams in the order in which
-their sound comes.
+sends it. Each client has a stream of its own; if there are several, a few threads compute the steps of all streams in
+the order in which their sound comes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sayso.config import SILENCE, UNKNOWN
 from sayso.errors import SaysoError, ServiceError, shown
@@ -22,25 +21,27 @@ from sayso.model.metadata import training_of
 from sayso.model.model_file import Model
 from sayso.recognition.decision import Detection
 from sayso.recognition.recognizer import Recognizer
+from sayso.serve.addresses import cannot_listen
 from sayso.serve.client_sound import ClientSound
-from sayso.serve.events import MOST_LINE, PeerError, read_event, write_event
-from sayso.sound.stream import Samples
+from sayso.serve.events import MOST_LINE, PeerError, end, keep_alive, read_event, tell, write_event
 from sayso.version import __version__
 
 if TYPE_CHECKING:
     from wyoming.event import Event, Eventable
     from wyoming.info import Info
 
-# Clients at a time; more are sent away.
-MOST_CLIENTS = 64
+T = TypeVar("T")
+
+# Clients at a time, of which more are sent away; and connections with those that are leaving, of which more are cut.
+MOST_CLIENTS, MOST_CONNECTIONS = 64, 128
 # Words of a transcript; of sound without end, the last ones.
 MOST_WORDS = 100
-# Seconds without a sign of life from the machine of a client, after which the system asks for one.
-KEEPALIVE = 60
+# Messages about clients that are sent away in a minute; more are only counted, so that no peer fills a log.
+MOST_COMPLAINTS = 100
 
 
-def information(model: Model, name: str, languages: Sequence[str]) -> Info:
-    """Describe what is offered: words as text, and taught words, or else all, as wake words.
+def information(model: Model, name: str, languages: Sequence[str], wake: Collection[str] = ()) -> Info:
+    """Describe what is offered: words as text, and wake words.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def information(model: Model, name: str, languages: Sequence[str]) -> Info:
         What it is called.
     languages : sequence of str
         The languages that Home Assistant offers it for; at least one.
+    wake : collection of str
+        The labels that are wake words and nothing else; without any, those that were taught, or else all.
 
     Raises
     ------
@@ -63,17 +66,18 @@ def information(model: Model, name: str, languages: Sequence[str]) -> Info:
 
     author = Attribution("sayso", "")
     common: dict[str, Any] = {"attribution": author, "installed": True, "version": __version__}
-    described = {**common, "description": f"sayso, {name}: {', '.join(spoken(model))}"}
+    commands = [word for word in spoken(model) if word not in wake]
+    described = {**common, "description": f"sayso, {name}: {', '.join(commands)}"}
     asr = AsrModel(name=name, languages=list(languages), **described)
-    taught = {word for word, _ in training_of(model.training).taught}
-    wake = [
+    chosen = wake or {word for word, _ in training_of(model.training).taught}
+    waking = [
         WakeModel(name=word, description=word, phrase=word, languages=list(languages), **common)
         for word in spoken(model)
-        if not taught or word in taught
+        if not chosen or word in chosen
     ]
     return Info(
         asr=[AsrProgram(name="sayso", models=[asr], **described)],
-        wake=[WakeProgram(name="sayso", models=wake, **described)],
+        wake=[WakeProgram(name="sayso", models=waking, **described)],
     )
 
 
@@ -93,23 +97,36 @@ class Service:
         The answer to `describe`, which does not wait for the recogniser.
     notify : callable
         Called with a message about a client that is sent away.
+    wake : collection of str
+        The labels that are wake words and nothing else, and stand in no transcript.
 
     Attributes
     ----------
     port : int
         The port on which it listens.
+    wake : collection of str
+        As given.
+    connections : int
+        Number of connections, with those of clients that are leaving.
+    offered : set of str
+        The wake words that clients may ask for, and get if they name none.
     recognizer : asyncio.Future of Recognizer
         The recogniser, when it is ready.
-    threads : Executor
-        The threads that compute.
     """
 
-    def __init__(self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None]) -> None:
-        self.info, self._notify = info, notify
+    def __init__(
+        self, load: Callable[[], Recognizer], info: Info, notify: Callable[[str], None], wake: Collection[str]
+    ) -> None:
+        self.info, self.wake, self._notify = info, wake, notify
+        self.offered = {model.name for program in info.wake for model in program.models}
         self.port = 0
         self._clients: set[asyncio.Task[None] | None] = set()
-        self.threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-wyoming")
-        self.recognizer = asyncio.get_running_loop().run_in_executor(self.threads, load)
+        self.connections, self._closing = 0, False
+        # When the latest messages about clients were, and how many were left out since.
+        self._complaints: deque[float] = deque(maxlen=MOST_COMPLAINTS)
+        self._untold = 0
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "sayso-wyoming")
+        self.recognizer = asyncio.get_running_loop().run_in_executor(self._threads, load)
 
     async def run(self) -> None:
         """Serve until the task is cancelled, or the recogniser cannot be made."""
@@ -118,32 +135,57 @@ class Service:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a client until it leaves, or does what it may not."""
+        if self._closing or self.connections == MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self.connections += 1
         self._clients.add(asyncio.current_task())
         try:
             if len(self._clients) > MOST_CLIENTS:
                 raise PeerError(f"there are {MOST_CLIENTS} other clients")
-            _keep_alive(writer)
+            keep_alive(writer)
             client = _Client(self, writer)
             while event := await read_event(reader):
                 await client.take(event)
-        except (ConnectionError, asyncio.CancelledError):
+                # Events that are there already are read at once; the others have their turn.
+                await asyncio.sleep(0)
+        except (OSError, asyncio.CancelledError):
             # It has left, or the service ends.
             pass
         except SaysoError as error:
-            self._notify(f"sent away the client at {writer.get_extra_info('peername')[0]}: {error}")
-            with contextlib.suppress(PeerError, ConnectionError, asyncio.CancelledError):
-                await _tell(writer, str(error))
+            address, *_ = writer.get_extra_info("peername") or ("an unknown address",)
+            self._complain(f"sent away the client at {address}: {error}")
+            with contextlib.suppress(asyncio.CancelledError):
+                await tell(writer, str(error))
         finally:
             self._clients.discard(asyncio.current_task())
-            writer.close()
+            await end(writer)
+            self.connections -= 1
+
+    def _complain(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._complaints) == MOST_COMPLAINTS and now - self._complaints[0] < 60:
+            self._untold += 1
+            return
+        self._complaints.append(now)
+        self._notify(f"{text}; {self._untold} more before it" if self._untold else text)
+        self._untold = 0
+
+    async def in_turn(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Compute something for a client, in a thread if there are others to serve meanwhile."""
+        if len(self._clients) == 1:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def close(self) -> None:
         """Send all clients away, and end the threads."""
+        # One that was accepted at the last moment finds nothing to be served with.
+        self._closing = True
         leaving = [client for client in self._clients if client]
         for client in leaving:
             client.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Client:
@@ -173,14 +215,17 @@ class _Client:
             case "describe":
                 await self._answer(self._service.info)
             case "ping":
-                await self._answer(Pong(Ping.from_event(event).text))
+                text = Ping.from_event(event).text
+                # Half of a character, which JSON may hold, cannot be sent.
+                await self._answer(Pong(text.encode(errors="replace").decode() if isinstance(text, str) else None))
             case "transcribe":
                 self._transcribes = True
             case "detect":
                 names = event.data.get("names")
                 if names is not None and not isinstance(names, list):
                     raise PeerError(f"the names of wake words are {shown(names)}; expected a list, or nothing for any")
-                self._transcribes, self._names = False, {str(name) for name in names} if names else None
+                self._transcribes = False
+                self._names = {name for name in names if isinstance(name, str)} if names else None
             case "audio-start":
                 await self._start(event.data)
             case "audio-chunk":
@@ -193,14 +238,14 @@ class _Client:
     async def _start(self, data: dict[str, Any]) -> None:
         """Begin a new stream."""
         recognizer = await asyncio.shield(self._service.recognizer)
-        self._sound = ClientSound(recognizer, data)
+        self._sound = await self._service.in_turn(ClientSound, recognizer, data)
         self._words.clear()
 
     async def _hear(self, event: Event) -> None:
         """Process sound, a bit at a time, so that others have their turn."""
         assert self._sound is not None
         for samples in self._sound.pieces(event.data, event.payload or b""):
-            await self._found(await self._in_turn(self._sound.stream.push, samples))
+            await self._found(await self._service.in_turn(self._sound.stream.push, samples))
 
     async def _stop(self) -> None:
         """Process what is left, and say what there was."""
@@ -208,7 +253,7 @@ class _Client:
         from wyoming.wake import NotDetected
 
         if self._sound is not None:
-            await self._found(await self._in_turn(self._sound.stream.close))
+            await self._found(await self._service.in_turn(self._sound.stream.close))
         self._sound = None
         if self._transcribes:
             await self._answer(Transcript(" ".join(self._words)))
@@ -222,37 +267,29 @@ class _Client:
 
         assert self._sound is not None
         for detection in detections:
-            if self._transcribes:
-                self._words.append(detection.label)
-            elif self._names is None or detection.label in self._names:
-                self._words.append(detection.label)
+            if not self._wants(detection.label):
+                continue
+            self._words.append(detection.label)
+            if not self._transcribes:
                 await self._answer(wake.Detection(detection.label, self._sound.began + round(1_000 * detection.end)))
 
-    async def _in_turn(self, function: Callable[..., list[Detection]], *arguments: Samples) -> list[Detection]:
-        return await asyncio.get_running_loop().run_in_executor(self._service.threads, function, *arguments)
+    def _wants(self, word: str) -> bool:
+        if self._transcribes:
+            return word not in self._service.wake
+        return word in (self._service.offered if self._names is None else self._names)
 
     async def _answer(self, event: Eventable) -> None:
         await write_event(event.event(), self._writer)
 
 
-async def _tell(writer: asyncio.StreamWriter, text: str) -> None:
-    """Tell a client why it is sent away."""
-    from wyoming.error import Error
-
-    await write_event(Error(text).event(), writer)
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    """Let the system find out that a client's machine is gone, which ends the connection."""
-    connection: socket.socket = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
-
-
 @contextlib.asynccontextmanager
 async def serving(
-    load: Callable[[], Recognizer], info: Info, host: str, port: int, notify: Callable[[str], None]
+    load: Callable[[], Recognizer],
+    info: Info,
+    host: str,
+    port: int,
+    notify: Callable[[str], None],
+    wake: Collection[str] = (),
 ) -> AsyncIterator[Service]:
     """Listen to clients as long as the context lasts.
 
@@ -268,6 +305,8 @@ async def serving(
         The port; 0 is any that is free.
     notify : callable
         Called with a message about a client that is sent away.
+    wake : collection of str
+        The labels that are wake words and nothing else; see `information`.
 
     Raises
     ------
@@ -276,17 +315,12 @@ async def serving(
     """
     from threadpoolctl import threadpool_limits
 
-    service = Service(load, info, notify)
+    service = Service(load, info, notify, wake)
     try:
         try:
             server = await asyncio.start_server(service.accept, host, port, limit=MOST_LINE)
         except (OSError, OverflowError, UnicodeError) as error:
-            # What asyncio says of the operating system's reason is longer than that.
-            number = getattr(error, "errno", None) or 0
-            reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
-            raise ServiceError(
-                f"cannot listen on {host}, port {port}: {reason}; give another --host or --port"
-            ) from error
+            raise cannot_listen(host, port, error) from error
         service.port = server.sockets[0].getsockname()[1]
         # On several threads, small products are delayed now and then; the clients are what is spread over the cores.
         with threadpool_limits(1, "blas"), contextlib.closing(server):

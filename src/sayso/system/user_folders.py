@@ -1,5 +1,6 @@
-"""The folders that an operating system gives each user, for what programs keep between runs."""
+"""The user's name, and the folders that an operating system gives each user, for what programs keep between runs."""
 
+import getpass
 from pathlib import Path
 from typing import Literal
 
@@ -21,3 +22,11 @@ def user_folder(kind: Literal["cache", "data"]) -> Path | None:
         return None
     # Without a home folder, "~" may stay as it is.
     return path if path.is_absolute() else None
+
+
+def user_name() -> str:
+    """Return the user's name; it is empty if the system does not know it, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""

@@ -1,6 +1,6 @@
 """All layers of a model but the last: from sound to the inputs of the layer that teaching changes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +59,7 @@ class Body:
         each: int,
         seed: int,
         threads: int,
+        progress: Callable[[float], None] = lambda done: None,
         phrases: Collection[str] = (),
     ) -> tuple[FloatArray, Labels]:
         """Return the inputs for augmented clips.
@@ -75,6 +76,8 @@ class Body:
             Number of examples of each word.
         seed, threads : int
             As for a training.
+        progress : callable
+            Called with the fraction that is done, some examples at a time.
         phrases : collection of str
             As for `plain`.
 
@@ -95,10 +98,12 @@ class Body:
         data = TrainingSet(clips, noises, words, settings, self._extractor)
         inputs, labels = [], []
         are_phrases = np.array([word in phrases for word in words], bool)
-        for epoch in range(-(-each * len(words) // (data.batches * data.batch_size))):
+        epochs = -(-each * len(words) // (data.batches * data.batch_size))
+        for epoch in range(epochs):
             for features, truth in data.epoch(epoch, self._model.standardizer, threads):
                 inputs.append(self._windows(features, are_phrases[truth]))
                 labels.append(truth)
+                progress(len(labels) / (epochs * data.batches))
         return np.concatenate(inputs), np.concatenate(labels)
 
     def steps(self, samples: Samples) -> tuple[FloatArray, FloatArray]:

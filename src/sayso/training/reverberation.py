@@ -45,24 +45,30 @@ def impulse_response(reverberation_time: float, sample_rate: int, rng: np.random
     reflected = np.exp(-0.161 * volume / (surface * reverberation_time))  # part of the energy, at each wall
     length = round(min(reverberation_time, LONGEST) * sample_rate)
 
-    squares, bounces = np.zeros((1, 1, 1)), np.zeros((1, 1, 1), np.int64)
+    direct = float(np.linalg.norm(speaker - microphone))
+    furthest = direct + length / sample_rate * SPEED_OF_SOUND
+
+    squares, bounces = [], []
     for axis in range(3):
-        furthest = int(np.ceil(length / sample_rate * SPEED_OF_SOUND / (2 * size[axis]))) + 1
-        number = np.arange(-furthest, furthest + 1)
+        last = int(np.ceil(length / sample_rate * SPEED_OF_SOUND / (2 * size[axis]))) + 1
+        number = np.arange(-last, last + 1)
         # Images come in pairs at 2 n size ± speaker, reflected |n| times by one wall and |n - p| times by the other.
         offsets = np.concatenate([2 * number * size[axis] + sign * speaker[axis] for sign in (1, -1)])
-        walls = np.concatenate([np.abs(number - mirrored) + np.abs(number) for mirrored in (0, 1)])
-        shape = [-1 if other == axis else 1 for other in range(3)]
-        squares = squares + np.square(offsets - microphone[axis]).reshape(shape)
-        bounces = bounces + walls.reshape(shape)
-    distances = np.sqrt(squares)
-    direct = float(np.linalg.norm(speaker - microphone))
-    delays = np.rint((distances - direct) / SPEED_OF_SOUND * sample_rate).astype(np.int64)
-    within = delays < length
+        squares.append(np.square(offsets - microphone[axis]))
+        bounces.append(np.concatenate([np.abs(number - mirrored) + np.abs(number) for mirrored in (0, 1)]))
     # Walls that invert the sign keep the thousands of late reflections from adding up to a rumble (E. Lehmann and A.
     # Johansson, "Prediction of energy decay in room impulse responses simulated with an image-source model", 2008).
-    amplitudes = (-np.sqrt(reflected)) ** bounces[within] / np.maximum(distances[within], 0.1)
-    response = np.bincount(delays[within], amplitudes, length)
+    amplitudes = (-np.sqrt(reflected)) ** np.arange(sum(int(walls.max()) for walls in bounces) + 1)
+    response = np.zeros(length)
+    # One plane of images after the other, which fits into the processor's cache.
+    for square, walls in zip(squares[0], bounces[0], strict=True):
+        plane = square + squares[1][:, None] + squares[2]
+        near = plane < furthest**2
+        distances = np.sqrt(plane[near])
+        delays = np.rint((distances - direct) / SPEED_OF_SOUND * sample_rate).astype(np.int64)
+        reflections = amplitudes[(walls + bounces[1][:, None] + bounces[2])[near]] / np.maximum(distances, 0.1)
+        # A delay may be rounded up to the length.
+        response += np.bincount(delays, reflections, length)[:length]
     return (response / np.linalg.norm(response)).astype(np.float32)
 
 

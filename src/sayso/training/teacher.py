@@ -1,6 +1,6 @@
 """What a new last layer learns from: examples of words, and of everything else that the model is to keep apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -170,7 +170,10 @@ class Teacher:
         """Return the labels of the base for those of some words that it knows."""
         return [self.base.labels.index(word) for word in words if word in self.base.labels]
 
-    def examples(self, clips: Clips, folds: Labels, noises: Sequence[FloatArray], threads: int) -> Spoken:
+    def examples(
+        self, clips: Clips, folds: Labels, noises: Sequence[FloatArray], threads: int,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> Spoken:  # fmt: skip
         """Return examples of words.
 
         Parameters
@@ -183,6 +186,8 @@ class Teacher:
             Background noise.
         threads : int
             How many threads augment; the result does not depend on it.
+        progress : callable
+            Called with the fraction that is done, some examples at a time.
         """
         # Each part of the recordings of a word is augmented like a word of its own, to know which examples are its.
         named = [f"{fold} {row.word}" for fold, row in zip(folds.tolist(), clips.rows, strict=True)]
@@ -194,10 +199,14 @@ class Teacher:
             rows=tuple(replace(row, word=name) for row, name in zip(clips.rows, named, strict=True))
         )
         phrases = {name for name, row in zip(named, clips.rows, strict=True) if row.word in self.phrases}
-        groups = []
-        for augmentation, count in ((SHIFTED, PLAIN), (AUGMENTATION, AUGMENTED)):
+        groups, total = [], PLAIN + AUGMENTED
+        for augmentation, count, before in ((SHIFTED, PLAIN, 0), (AUGMENTATION, AUGMENTED, PLAIN)):
+
+            def show(done: float, count: int = count, before: int = before) -> None:
+                progress((before + done * count) / total)
+
             each = max(round(count * len(self._words) / len(parts)), 1)
-            inputs, place = self.body.augmented(renamed, noises, augmentation, each, self._seed, threads, phrases)
+            inputs, place = self.body.augmented(renamed, noises, augmentation, each, self._seed, threads, show, phrases)
             augmented = np.full(len(inputs), augmentation is AUGMENTATION)
             groups.append(Spoken(inputs, label_of[place], augmented, fold_of[place]))
         return Spoken(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))

@@ -7,7 +7,7 @@ often other sounds are taken for the word, from which its threshold follows. Rec
 change the rows of these words; on everything else the model is held to what it said before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +42,10 @@ LOOKED_AT, MOST_OF, LONGER = 20, 0.9, 1.1
 # The lowest threshold of a phrase, in log-odds. Other sounds are so seldom taken for it that they would allow a lower
 # one, but its own words in another order are not among them.
 LEAST = 0.0
+# Fractions of the whole time after which the recordings are augmented, and after which words are learned from them.
+AUGMENTED, LEARNED = 0.65, 0.75
+
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def teach(
     seed: int = 0,
     pack: Pack | None = None,
     false_alarms_per_hour: float = 0.5,
+    progress: Progress = lambda step, done: None,
 ) -> Taught:
     """Add the words of a corpus to a model, and adapt it to recordings of words that it knows.
 
@@ -136,6 +141,8 @@ def teach(
         model.
     false_alarms_per_hour : float
         How often other sounds may be taken for the new words, all together, where there is a pack.
+    progress : callable
+        Called repeatedly with what is being done, and the fraction of the whole that is done.
 
     Raises
     ------
@@ -144,6 +151,7 @@ def teach(
     CorpusError
         If there is no word, or a word has too few recordings.
     """
+    progress("reading recordings", 0.0)
     # A word that the network knows within unknown speech would else compete with itself there.
     labelled, base = base.labels, with_parts_among(base, corpus.words)
     if base.rehearsal is None or UNKNOWN not in base.labels:
@@ -176,8 +184,12 @@ def teach(
 
     teacher = Teacher(base, labels, words, pack, speech, seed, phrases)
     folds = folds_of(recordings.rows)
-    spoken = teacher.examples(recordings, folds, backgrounds, threads)
+    spoken = teacher.examples(
+        recordings, folds, backgrounds, threads, lambda done: progress("augmenting them", AUGMENTED * done)
+    )
+    progress("learning", AUGMENTED)
     model = teacher.model(spoken)
+    progress("choosing thresholds", LEARNED)
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
     odds |= {word: max(odds[word], LEAST) for word in phrases if word in odds}
@@ -189,7 +201,8 @@ def teach(
     )
     model = replace(model, decision=decision, alarms=_alarms(base, tails, odds))
 
-    held_out = _held_out(teacher, recordings, folds, spoken, model)
+    held_out = _held_out(teacher, recordings, folds, spoken, model, progress)
+    progress("done", 1.0)
     expected = {
         word: Expected(
             takes=int((held_out.answers == labels.index(word)).sum()),
@@ -297,11 +310,15 @@ class _HeldOut(NamedTuple):
     plain: FloatArray
 
 
-def _held_out(teacher: Teacher, recordings: Clips, folds: Labels, spoken: Spoken, model: Model) -> _HeldOut:
+def _held_out(
+    teacher: Teacher, recordings: Clips, folds: Labels, spoken: Spoken, model: Model, progress: Progress
+) -> _HeldOut:
     """Hold out each part of the recordings in turn, and measure a model taught the others, with the same thresholds."""
     plain = teacher.body.plain(recordings, teacher.phrases)
     predicted, heard = np.zeros(len(folds), np.int64), np.zeros(len(folds), bool)
-    for fold in sorted({*folds.tolist()} - {-1}):
+    parts = sorted({*folds.tolist()} - {-1})
+    for number, fold in enumerate(parts):
+        progress("testing on held-out recordings", LEARNED + (1 - LEARNED) * number / len(parts))
         without = teacher.model(spoken, without=fold)
         places = np.flatnonzero(folds == fold)
         predicted[places] = predictions(without, plain[places], model.labels)

@@ -1,0 +1,1 @@
+"""A local page on which words are recorded, taught and tried, with the microphone of the browser."""
