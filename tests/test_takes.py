@@ -13,14 +13,15 @@ from cases import case
 from command_line import Result
 from sayso.corpus.corpus import scan
 from sayso.errors import SettingsError, StorageError
-from sayso.live.takes import PAUSE, TakeFiles, check_name, is_over, speaker_named, trimmed
+from sayso.live.guidance import seconds_for
+from sayso.live.takes import LONGEST, PAUSE, TakeFiles, check_name, is_over, speaker_named, trimmed
 
-SECONDS = 2
+SECONDS = 3
 STARTED = datetime(2026, 1, 2, 3, 4, 5)
 
 
 def recording(start: float, level: float = 1.0, length: float = sounds.SPOKEN) -> np.ndarray:
-    """Return two seconds of faint noise with a word in them."""
+    """Return three seconds of faint noise with a word in them."""
     samples = sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 1e-4)
     word = np.resize(sounds.spoken("yes"), round(length * sounds.RATE)) * np.float32(level)
     first = round(start * sounds.RATE)
@@ -43,13 +44,21 @@ def test_each_problem_is_named_alone() -> None:
         (sounds.hiss(SECONDS * sounds.RATE, np.random.default_rng(0), 0.05), "no speech was found"),
         (recording(-0.1), "the beginning is cut off"),
         (recording(SECONDS - 0.3), "the end is cut off"),
-        (recording(0.3, length=1.4), "it is longer than 1 s"),
+        (recording(0.3, length=2.4), "it is longer than 2 s"),
         (recording(0.8, level=0.004), "it is very quiet"),
         (np.clip(recording(0.8, level=4.0), -1, 1), "it clips"),
     ):
         with case(problem):
             (found,) = trimmed(samples, sounds.RATE).problems
             assert found.startswith(problem)
+
+
+def test_a_phrase_is_recorded_for_longer_than_a_word() -> None:
+    assert seconds_for("lamp") == 2
+    for phrase in ("computer play music", "good-night", "lights_on"):
+        with case(phrase):
+            assert seconds_for(phrase) >= LONGEST + 1
+    assert not trimmed(recording(0.3, length=1.9), sounds.RATE).problems
 
 
 def test_a_word_is_over_when_a_pause_has_followed_it() -> None:

@@ -255,8 +255,8 @@ def test_words_that_the_model_knows_are_warned_of(tiny_model: Model, tmp_path: P
     assert set(taught.expected) == {"left"}
 
 
-def test_a_word_that_is_longer_than_a_window_is_warned_of(tiny_model: Model, tmp_path: Path) -> None:
-    for word, length in (("short", 0.5), ("long", 1.6)):
+def test_a_phrase_that_is_longer_than_two_windows_is_warned_of(tiny_model: Model, tmp_path: Path) -> None:
+    for word, length in (("short", 0.5), ("phrase", 1.6), ("long", 2.6)):
         (tmp_path / word).mkdir()
         for number in range(3):
             time = np.arange(int(length * sounds.RATE)) / sounds.RATE
@@ -264,7 +264,7 @@ def test_a_word_that_is_longer_than_a_window_is_warned_of(tiny_model: Model, tmp
             soundfile.write(tmp_path / word / f"{number}.wav", sound, sounds.RATE)
     warnings = [warning for warning in teach(tiny_model, scan(tmp_path)).warnings if "to say" in warning]
     assert len(warnings) == 1
-    assert warnings[0].startswith("long takes 1.6 s to say, but the network sees 1 s at a time")
+    assert warnings[0].startswith("long takes 2.6 s to say, but a phrase is at most 2 s long")
 
 
 def test_what_cannot_be_taught_is_refused(tiny_model: Model, tmp_path: Path) -> None:

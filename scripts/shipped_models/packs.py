@@ -26,7 +26,6 @@ from sayso.corpus.splits import Split
 from sayso.errors import SaysoError
 from sayso.model import model_file, pack, shipped
 from sayso.sound.noise import generated_noises
-from sayso.training import last_layer
 from sayso.training.body import Body
 from sayso.training.teacher import AUGMENTATION
 from speech_data import SpeechData
@@ -64,7 +63,7 @@ def main() -> None:
 
 def make(model: model_file.Model, data: SpeechData, threads: int) -> pack.Pack:
     """Run all layers of a model but the last over recordings, and pack the results."""
-    body, last, rng = Body(model), last_layer.of(model.network), np.random.default_rng(0)
+    body, last, rng = Body(model), model.network.head(), np.random.default_rng(0)
     texts: list[str] = []
     heard, heard_in, pauses = [], [], []
     for kind, recordings in kinds(data, "validation").items():

@@ -31,8 +31,8 @@ from sayso.evaluation.false_alarms import Listened, highest_threshold, tail_of
 from sayso.evaluation.intervals import poisson_interval
 from sayso.model import model_file, pack, shipped
 from sayso.recognition.scoring import LEAST_WORDS
-from sayso.training import last_layer
 from sayso.training.body import Body
+from sayso.training.teacher import probabilities_of_steps
 from speech_data import SpeechData
 from teaching import drawn, taught_from
 
@@ -137,11 +137,11 @@ def steps_of(body: Body, path: Path) -> Steps:
 
 def heard(model: model_file.Model, steps: Steps) -> Listened:
     """Return the probabilities at each step of a recording, as the recogniser computes them."""
-    last = last_layer.of(model.network)
-    whole = last.probabilities(steps.whole.astype(np.float32))
+    recording = np.zeros(len(steps.whole), int)
+    whole = probabilities_of_steps(model, steps.whole.astype(np.float32), recording)
     words = [place for place, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
     scored = whole[:, words].sum(axis=1, keepdims=True) >= LEAST_WORDS
-    newest = last.probabilities(steps.newest.astype(np.float32))
+    newest = model.network.head().probabilities(steps.newest.astype(np.float32))
     return Listened(whole, np.where(scored, newest, whole))
 
 

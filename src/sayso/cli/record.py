@@ -16,7 +16,7 @@ import click
 from sayso.cli.console import note, say_next
 from sayso.cli.options import device_option, model_option
 from sayso.cli.sound_options import channel_option
-from sayso.live.guidance import COUNT, COUNT_KNOWN, COUNT_NEW, NOISE, RATE, TAKE
+from sayso.live.guidance import COUNT, COUNT_KNOWN, COUNT_NEW, NOISE, RATE, seconds_for
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
@@ -185,7 +185,7 @@ class Dialogue:
             click.echo(f"{number} … ", nl=False, err=True)
             time.sleep(COUNT)
         note(f"say {word!r}", fg="green", bold=True)
-        take = trimmed(self._record(TAKE), RATE)
+        take = trimmed(self._record(seconds_for(word)), RATE)
         self._last = take.samples
         note(f"recorded {len(take.samples) / RATE:.2f} s")
         if self._accepted(take):

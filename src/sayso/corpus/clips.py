@@ -127,6 +127,13 @@ def _read(features: FeatureSettings, paths: Sequence[Path]) -> tuple[NDArray[np.
     return samples, peaks, reasons
 
 
+def fitted(samples: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """Return clips of shape (clips, samples) that may hold more than one window, each fitted to one."""
+    if samples.shape[1] == length:
+        return samples
+    return np.array([fit_window(clip, length)[0] for clip in samples], np.int16).reshape(-1, length)
+
+
 def read_sound(path: Path, features: FeatureSettings, longest: float = math.inf) -> Samples:
     """Read a whole sound as the features want it."""
     samples = audio.load(path, features.sample_rate, longest, only_files=True)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from sayso.config import SILENCE
 from sayso.config.labels import label_of, strangers
 from sayso.corpus.clip_sets import ClipSet, benchmark_set, whole_set
-from sayso.corpus.clips import Clips, FloatArray, labelled, load_clips, load_noises
+from sayso.corpus.clips import Clips, FloatArray, fitted, labelled, load_clips, load_noises
 from sayso.corpus.corpus import Clip, Corpus
 from sayso.corpus.digests import digests, repeated
 from sayso.corpus.skipped import Skipped, reasons_kept
@@ -81,7 +81,7 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> To
     CorpusError
         If no clip of the split has a label of the model.
     """
-    features, labels = recognizer.model.features, recognizer.labels
+    features, labels = recognizer.model.clips, recognizer.labels
     asked = corpus.clips if corpus.is_test_archive else corpus.by_split(split)
     notes = strangers((row.word for row in asked), labels)
     skipped = list(corpus.skipped)
@@ -109,7 +109,8 @@ def clips_to_measure(recognizer: Recognizer, corpus: Corpus, split: Split) -> To
 
 def _bias(recognizer: Recognizer, corpus: Corpus, split: Split, clips: Clips) -> list[str]:
     """Return warnings if the training used the clips, or if some are the same, so that the figures are too good."""
-    model, found = recognizer.model, digests(clips.samples)
+    model = recognizer.model
+    found = digests(fitted(clips.samples, model.features.clip_samples))
     warnings = repeated(clips.rows, found.tolist())
     if count := int(np.isin(found[found > 0], model.digests).sum()):
         warnings.append(
@@ -129,7 +130,7 @@ def _bias(recognizer: Recognizer, corpus: Corpus, split: Split, clips: Clips) ->
 
 def bias_of_rows(recognizer: Recognizer, corpus: Corpus, split: Split, rows: Sequence[Clip]) -> list[str]:
     """Return the same warnings for clips that are not in memory; they are read for it."""
-    return _bias(recognizer, corpus, split, load_clips(rows, recognizer.model.features, cores()))
+    return _bias(recognizer, corpus, split, load_clips(rows, recognizer.model.clips, cores()))
 
 
 def predict(recognizer: Recognizer, clips: ClipSet) -> Predictions:
@@ -287,7 +288,7 @@ def measure(
 
 def seconds_per_clip(recognizer: Recognizer) -> float:
     """Measure the median time from the samples of one window to its probabilities, on one thread of this machine."""
-    window = coloured_noise(recognizer.model.features.clip_samples)[None]
+    window = coloured_noise(recognizer.model.clips.clip_samples)[None]
     times = []
     with threadpool_limits(1):
         for _ in range(TIMED):

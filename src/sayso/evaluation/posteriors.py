@@ -30,6 +30,8 @@ class Posteriors:
         The same for the newest part of the window of each step.
     ends : ndarray of int, shape (steps,)
         The sample before which the window of each step ends.
+    phrases : tuple of str
+        The labels that are phrases.
     """
 
     labels: tuple[str, ...]
@@ -37,10 +39,11 @@ class Posteriors:
     probabilities: NDArray[np.float32]
     newest: NDArray[np.float32] | None
     ends: NDArray[np.int64]
+    phrases: tuple[str, ...]
 
     def detections(self, settings: DecisionSettings) -> list[Detection]:
         """Return the words that are detected with these settings, as live recognition detects them."""
-        decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip)
+        decision = Decision(settings, self.labels, self.features.sample_rate, self.features.clip, self.phrases)
         newest = [None] * len(self.ends) if self.newest is None else self.newest
         steps = zip(self.probabilities, self.ends.tolist(), newest, strict=True)
         return [found for step in steps if (found := decision.update(*step))]
@@ -63,4 +66,5 @@ def posteriors_of(recognizer: Recognizer, chunks: Iterable[Samples]) -> Posterio
         np.array([window.probabilities for window in windows]),
         np.array([window.newest for window in windows]) if windows and windows[0].newest is not None else None,
         np.array([window.end for window in windows]),
+        recognizer.model.phrases.labels if recognizer.model.phrases else (),
     )

@@ -140,10 +140,15 @@ def explain_clip(model: Model, path: Path, label: str | None = None, source: Tar
     AudioError
         If the clip cannot be read or is too long.
     ModelError
-        If its weights are so large that the numbers overflow.
+        If its weights are so large that the numbers overflow, or it has phrases.
     SettingsError
         If the model does not have the label.
     """
+    if model.phrases:
+        raise ModelError(
+            f"one window of the network is explained, and {', '.join(model.phrases.labels)} takes two; explain the "
+            "model that was taught"
+        )
     if label is not None and label not in model.labels:
         hint = f" ({UNKNOWN} is any other word)" if UNKNOWN in model.labels else ""
         raise SettingsError(

@@ -63,7 +63,7 @@ def hardest(recognizer: Recognizer, corpus: Corpus, progress: Callable[[int, int
     CorpusError
         If no clip has a label of the model, or none can be read.
     """
-    labels, features = recognizer.labels, recognizer.model.features
+    labels, features = recognizer.labels, recognizer.model.clips
     asked = labelled(corpus.clips, labels)
     found: list[tuple[float, Clip]] = []
     clips = wrong = 0

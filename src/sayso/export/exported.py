@@ -47,6 +47,11 @@ class Exported:
         ExportError
             If its network has a layer that cannot be exported, or numbers that are not finite once folded.
         """
+        if model.phrases:
+            raise ExportError(
+                "no exported format has a place for a phrase that is longer than a window of the network: "
+                f"{', '.join(map(printable, model.phrases.labels))}; export a model that was taught without it"
+            )
         network = folded(model.network, blocks=False)
         if not np.isfinite(network.parameters.vector).all():
             raise ExportError("the numbers of the model grow beyond all bounds; train or fetch it again")

@@ -21,8 +21,8 @@ LEAST_RISE = 12.0
 TOO_QUIET = -45.0
 # Speech within this many seconds of an end of the recording was probably cut off.
 EDGE = 0.05
-# Length of the network's input in seconds.
-LONGEST = 1.0
+# Longest phrase that can be taught, in seconds: two windows of the network.
+LONGEST = 2.0
 # Seconds of quiet that end a word, longer than any within one; and the least that a word takes, unlike a click.
 PAUSE, SHORTEST = 0.4, 0.08
 
@@ -70,7 +70,7 @@ def trimmed(samples: Samples, sample_rate: int) -> Take:
         if end > len(samples) - EDGE * sample_rate:
             problems.append("the end is cut off: speak right after the mark")
         if end - start > LONGEST * sample_rate:
-            problems.append(f"it is longer than {LONGEST:g} s, which is all that the network sees: speak faster")
+            problems.append(f"it is longer than {LONGEST:g} s, all that can be taught: speak faster, or say less")
         if level < TOO_QUIET:
             problems.append(f"it is very quiet ({level:.0f} dB): speak up, or turn the microphone up")
     if float(np.abs(samples).max(initial=0.0)) >= CLIPPED:

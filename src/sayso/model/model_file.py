@@ -7,7 +7,7 @@ allocated for it.
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,15 @@ from sayso.errors import ModelError, shown, untrusted
 from sayso.features.filterbank import FeatureTables
 from sayso.features.standardizer import Standardizer
 from sayso.model import shipped
+from sayso.model.phrases import Phrases
 from sayso.model.rehearsal import Rehearsal, supports_teaching
 from sayso.nn import Merging, Network
 from sayso.nn.parameters import flatten
 from sayso.system.atomic_files import write_atomically
 from sayso.version import __version__
 
-FORMAT = 1
+# A file with phrases has the newer format: a version that does not know them would detect them by their ends alone.
+FORMAT, WITHOUT_PHRASES = 2, 1
 # Enough for `MOST_PARAMETERS` weights, the largest feature tables and a rehearsal.
 MAX_BYTES = 128 * 2**20
 # Bytes of the header, which takes many times as much memory once it is parsed.
@@ -67,6 +69,8 @@ class Model:
         older versions.
     alarms : tuple of (float, float)
         False alarms per hour of talk at each sensitivity, as far as they were measured.
+    phrases : Phrases or None
+        The labels that are phrases of up to two windows, if there are any.
     """
 
     labels: tuple[str, ...]
@@ -81,6 +85,7 @@ class Model:
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     parts: dict[str, float] = field(default_factory=dict)
     alarms: tuple[tuple[float, float], ...] = ()
+    phrases: Phrases | None = None
 
     def __repr__(self) -> str:
         return (
@@ -88,6 +93,11 @@ class Model:
             f"{self.network.parameter_count:,} parameters, "
             f"windows of {self.features.clip:g} s at {self.features.sample_rate} Hz>"
         )
+
+    @property
+    def clips(self) -> FeatureSettings:
+        """The settings for clips that hold a whole word or phrase: of one window, or of two if there are phrases."""
+        return replace(self.features, clip=2 * self.features.clip) if self.phrases else self.features
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, completely or not at all.
@@ -100,7 +110,7 @@ class Model:
         from safetensors.numpy import save
 
         header = {
-            "format": FORMAT,
+            "format": FORMAT if self.phrases else WITHOUT_PHRASES,
             "labels": list(self.labels),
             "features": asdict(self.features),
             "network": self.network.to_dict(),
@@ -110,6 +120,7 @@ class Model:
             "versions": versions(),
             **({"parts": self.parts} if self.parts else {}),
             **({"alarms": self.alarms} if self.alarms else {}),
+            **({"phrases": self.phrases.labels} if self.phrases else {}),
         }
         arrays: dict[str, NDArray[Any]] = {
             f"network.{name}": array for name, array in self.network.parameters.named().items()
@@ -118,6 +129,8 @@ class Model:
         arrays |= {f"standardizer.{name}": array for name, array in asdict(self.standardizer).items()}
         if self.rehearsal:
             arrays |= {f"rehearsal.{name}": array for name, array in self.rehearsal._asdict().items()}
+        if self.phrases:
+            arrays |= {"phrases.weight": self.phrases.weight, "phrases.bias": self.phrases.bias}
         if len(self.digests):
             arrays["digests"] = packed(self.digests)
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -170,6 +183,7 @@ def _parse(path: Path) -> tuple[Model, dict[str, Any]]:
             digests=unpacked(arrays["digests"]) if "digests" in arrays else np.empty(0, np.uint64),
             parts=_parts(header.get("parts", {})),
             alarms=_alarms(header.get("alarms", [])),
+            phrases=Phrases.read(header.get("phrases"), _part(arrays, "phrases")),
         )
         _check(model)
     return model, header
@@ -326,5 +340,7 @@ def _check(model: Model) -> None:
             raise ValueError(f"{len(model.parts)} parts of unknown speech are named, but {merged} are merged into it")
         if set(model.parts) & set(model.labels):
             raise ValueError("a word is both a label and a part of unknown speech")
+    if model.phrases:
+        model.phrases.check(model.labels, model.network.last_input_shape)
     if model.network.classes != len(model.labels):
         raise ValueError(f"the network has {model.network.classes} outputs for {len(model.labels)} labels")

@@ -129,6 +129,12 @@ class Network:
         """Shape of the input of the last layer with parameters, without its batch axis."""
         return self.chain.shapes(self.input_shape[::-1])[self.last]
 
+    def head(self) -> "Network":
+        """Return the last layer with parameters, and what follows it, as a network of its own."""
+        head = Network(self.chain.layers[self.last :], self.last_input_shape, self.parameters.vector.dtype)
+        head.parameters.assign({head.chain.names[0]: self.parameters.values[self.chain.names[self.last]]})
+        return head
+
     def raise_logit(self, label: int, amount: float) -> None:
         """Add a constant to the logit of a class, permanently, through the biases that it is computed with.
 

@@ -10,7 +10,7 @@ follows.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sayso.config import SILENCE, UNKNOWN, DecisionSettings
 from sayso.config.odds import log_odds
+from sayso.recognition.means import Means
 
 # Log-odds are cut off here, so that no single step, however certain, decides alone.
 LARGEST = 8.0
@@ -125,31 +126,37 @@ class Decision:
         Samples per second.
     window : float
         Length of the network's input in seconds.
+    phrases : collection of str
+        The labels that take up to two windows. A word that is heard in a phrase is part of it.
     """
 
-    def __init__(self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float) -> None:
+    def __init__(
+        self, settings: DecisionSettings, labels: Sequence[str], sample_rate: int, window: float,
+        phrases: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._settings, self._labels, self._rate, self._window = settings, tuple(labels), sample_rate, window
         self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
         # Whether words stand alone is known only to a model that knows silence.
         self._silence = self._labels.index(SILENCE) if settings.alone and SILENCE in self._labels else None
         words = [self._labels[index] for index in self._words]
         self._thresholds = np.array([settings.words.get(word, settings.threshold) for word in words])
+        self._phrases = {place for place, word in enumerate(words) if word in phrases}
         # Words that need not stand alone, and by how much less clear a word may be that a pause follows.
         self._anywhere = np.array([word in settings.anywhere for word in words], bool)
         self._ease = np.where(self._anywhere | (self._silence is None), 0.0, settings.ease)
         # Computed once for each type of probabilities, without and with the newest parts.
         self._limits: dict[tuple[np.dtype[Any], bool], _Limits] = {}
         # In a mean of log-odds, a step in which the word is absent counts as much as one in which it is certain.
-        self._whole = _Means(np.ones((1, settings.smoothing)), len(labels))
+        self._whole = Means(np.ones((1, settings.smoothing)), len(labels))
         falling = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
-        self._newest = _Means(falling, len(labels), fill=-LARGEST)
+        self._newest = Means(falling, len(labels), fill=-LARGEST)
         # Whether the score of each word has fallen since it was heard, in the whole window and in its newest part.
         self._armed, self._fallen = np.ones((2, len(self._words)), bool)
         # When each was heard last, in seconds, and whether it has left the window since.
         self._last, self._gone = np.full(len(self._words), -np.inf), np.ones(len(self._words), bool)
         self._heard: deque[_Heard] = deque()
         self._due: deque[Detection] = deque()
-        self._certain_at = -np.inf
+        self._certain_at = self._phrase_at = -np.inf
         # When each of the latest windows ended, in seconds, and whether it shows a pause.
         self._pauses: deque[tuple[float, bool]] = deque()
 
@@ -277,12 +284,21 @@ class Decision:
             self._heard.popleft()
         if self._heard:
             last = self._heard[-1]
-            certain = any(
-                heard.alone
+            certain = [
+                heard
+                for heard in self._heard
+                if heard.alone
                 and heard.whole > -np.inf
                 and ((clear[heard.word] and not self._settings.patient) or (pause and now - heard.whole <= AFTER))
-                for heard in self._heard
-            )
+            ]
+            phrase = next((heard for heard in certain if heard.word in self._phrases), None)
+            if phrase:
+                # Words that were heard with it are its own; another phrase within a window would share a half with it.
+                self._heard.clear()
+                if now - self._phrase_at < self._window:
+                    return None
+                self._phrase_at = now
+                return replace(phrase.detection, start=max(now - 2 * self._window, 0.0), end=now)
             company = len({heard.word for heard in self._heard}) > 1 and self._heard[0].alone
             if certain or company or now - self._certain_at <= COMPANY:
                 if certain:
@@ -298,7 +314,7 @@ class Decision:
         index = self._words[word]
         probabilities = 1 / (1 + np.exp(-average))
         others = [entry for entry in ranking(self._labels, probabilities, 4) if entry[0] != self._labels[index]][:3]
-        start = max(end - self._window, 0.0)
+        start = max(end - (2 if word in self._phrases else 1) * self._window, 0.0)
         return Detection(self._labels[index], float(probabilities[index]), start, end, tuple(others))
 
 
@@ -307,37 +323,3 @@ def _bounded_odds(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
     # `clip` takes three times as long for a few numbers.
     bounded: NDArray[np.floating] = np.maximum(np.minimum(log_odds(probabilities), LARGEST), -LARGEST)
     return bounded
-
-
-class _Means:
-    """Weighted means of the latest rows.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (means, rows)
-        The weights of each mean, the newest row first.
-    width : int
-        Length of a row.
-    fill : float, optional
-        Value of the rows before the first; without it, the first rows are averaged over those there are.
-    """
-
-    def __init__(self, weights: NDArray[np.number], width: int, fill: float | None = None) -> None:
-        self._weights: NDArray[np.floating] = weights.astype(np.float32)
-        # Of the first rows, so many as there are.
-        self._totals = self._weights.cumsum(axis=1).T[:, :, None]
-        self._rows: NDArray[np.floating] = np.full((weights.shape[1], width), fill or 0.0, np.float32)
-        self._count = 0 if fill is None else weights.shape[1]
-
-    def push(self, row: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Append a row and return the means, shape (means, width), in the type of the row."""
-        if self._rows.dtype != row.dtype:
-            self._rows, self._weights, self._totals = (
-                array.astype(row.dtype) for array in (self._rows, self._weights, self._totals)
-            )
-        self._rows[1:] = self._rows[:-1]
-        self._rows[0] = row
-        self._count = min(self._count + 1, len(self._rows))
-        means: NDArray[np.floating] = self._weights[:, : self._count] @ self._rows[: self._count]
-        means /= self._totals[self._count - 1]
-        return means

@@ -60,12 +60,13 @@ class Recognizer:
         return self.model.labels
 
     def probabilities(self, windows: FloatArray) -> FloatArray:
-        """Compute the probability of each label for windows of exactly the length of the network's input.
+        """Compute the probability of each label for clips of exactly the length that the model takes (`Model.clips`).
 
         Parameters
         ----------
         windows : ndarray of float32, shape (windows, samples)
-            Samples at the model's rate, high-passed where the model's features ask for it.
+            Samples at the model's rate, high-passed where the model's features ask for it: a window of the network
+            each, or two in a row if the model has phrases.
 
         Returns
         -------
@@ -77,6 +78,8 @@ class Recognizer:
         ModelError
             If the model's weights are so large that the results are not finite.
         """
+        if self.model.phrases:
+            return self._scorer.clip_probabilities(windows)
         return self._scorer.probabilities(self._scorer.features(windows))
 
     def classify(self, source: Source | ArrayLike, sample_rate: float | None = None) -> Detection:
@@ -101,7 +104,7 @@ class Recognizer:
         AudioError
             If the clip cannot be read.
         """
-        rate, length = self.model.features.sample_rate, self.model.features.clip_samples
+        rate, length = self.model.features.sample_rate, self.model.clips.clip_samples
         if not _holds_samples(source):
             samples = audio.load(cast(Source, source), rate)
         elif isinstance(sample_rate, int | float | np.number):
@@ -112,7 +115,7 @@ class Recognizer:
             )
         samples = high_passed_clip(samples, self.model.features.high_pass, rate)
         window, start = fit_window(samples, length)
-        return self._detection(self.probabilities(window[None])[0], start, len(samples))
+        return self._detection(window, self.probabilities(window[None])[0], start, len(samples))
 
     def classify_clips(self, clips: Sequence[FloatArray]) -> list[Detection]:
         """Recognise the word in each of many clips, at a lower cost than one by one.
@@ -128,7 +131,7 @@ class Recognizer:
             The same as `classify` returns for each clip, whichever clips are beside it: the probabilities agree within
             1e-5, and so the labels, unless the two most probable are that close.
         """
-        length = self.model.features.clip_samples
+        length = self.model.clips.clip_samples
         detections: list[Detection] = []
         for first in range(0, len(clips), TOGETHER):
             group = clips[first : first + TOGETHER]
@@ -137,16 +140,22 @@ class Recognizer:
                 clip = high_passed_clip(clip, self.model.features.high_pass, self.model.features.sample_rate)
                 window[:], start = fit_window(clip, length)
                 starts.append(start)
-            features = np.zeros((TOGETHER, *self._scorer.network.input_shape), np.float32)
-            features[: len(group)] = self._scorer.features(windows[: len(group)])
-            probabilities = self._scorer.probabilities(features)
-            detections += map(self._detection, probabilities, starts, map(len, group))
+            if self.model.phrases:
+                probabilities = self.probabilities(windows)
+            else:
+                features = np.zeros((TOGETHER, *self._scorer.network.input_shape), np.float32)
+                features[: len(group)] = self._scorer.features(windows[: len(group)])
+                probabilities = self._scorer.probabilities(features)
+            detections += map(self._detection, windows, probabilities, starts, map(len, group))
         return detections
 
-    def _detection(self, probabilities: FloatArray, start: int, samples: int) -> Detection:
-        """Return the most probable label of a window that begins at `start` in a clip of `samples` samples."""
-        rate, length = self.model.features.sample_rate, self.model.features.clip_samples
+    def _detection(self, window: FloatArray, probabilities: FloatArray, start: int, samples: int) -> Detection:
+        """Return the most probable label of a part that begins at `start` in a clip of `samples` samples."""
+        rate, length = self.model.features.sample_rate, len(window)
         (label, confidence), *others = ranking(self.labels, probabilities, 4)
+        if self.model.phrases and label not in self.model.phrases.labels:
+            length = self.model.features.clip_samples
+            start += fit_window(window, length)[1]
         return Detection(label, confidence, max(start, 0) / rate, min(start + length, samples) / rate, tuple(others))
 
     def detect(self, chunks: Iterable[FloatArray], together: int = 1, threads: int = 1) -> Iterator[Detection]:

@@ -18,6 +18,7 @@ from sayso.nn import Network, streaming
 from sayso.nn.folding import folded
 from sayso.sound.high_pass import HighPass
 from sayso.sound.sources import described
+from sayso.sound.speech import fit_window
 from sayso.sound.stream import Blocks, Resampler, Samples, check_format
 
 FloatArray = NDArray[np.float32]
@@ -53,10 +54,13 @@ class Scored(NamedTuple):
         Probability of each label in each window.
     newest : ndarray of float32, shape (windows, labels), or None
         Probability of each label in the newest part of each window, if the model scores it.
+    first_halves : ndarray of float32, shape (windows, phrases), or None
+        The log-odds with which each window shows the first half of each phrase, if the model has any.
     """
 
     probabilities: FloatArray
     newest: FloatArray | None
+    first_halves: FloatArray | None = None
 
 
 class Scorer:
@@ -81,6 +85,8 @@ class Scorer:
         The samples of a step, and of the silence before and after a stream. Half a window puts words at the very edges
         into the middle of a window; it is rounded up to whole steps, so that each chunk of a step's length completes a
         step.
+    window_steps : int
+        Steps in the length of a window.
     """
 
     def __init__(self, model: Model) -> None:
@@ -88,10 +94,12 @@ class Scorer:
         self.extractor = MfccExtractor(features, model.tables)
         self.step_frames = min(max(round(model.decision.step / features.hop), 1), features.frames)
         self.step = self.step_frames * features.hop_samples
+        self.window_steps = max(round(features.clip_samples / self.step), 1)
         self.margin = -(-features.clip_samples // 2 // self.step) * self.step
         with np.errstate(over="ignore", invalid="ignore"):
             self.network = folded(model.network)
             self._back = streaming.back(self.network, self.step_frames)
+            self._head = self.network.head() if model.phrases else None
         self._words = [index for index, label in enumerate(model.labels) if label not in (SILENCE, UNKNOWN)]
 
     def features(self, windows: FloatArray) -> FloatArray:
@@ -102,17 +110,49 @@ class Scorer:
         """Compute the probabilities of inputs of the network, or raise ModelError if they are not finite."""
         return _applied(self.network, inputs)
 
+    def clip_probabilities(self, clips: FloatArray) -> FloatArray:
+        """Compute the probabilities of clips of two windows each, for a model that has phrases.
+
+        A phrase is told by both windows; any other word by the one window that holds the most sound.
+
+        Parameters
+        ----------
+        clips : ndarray of float32, shape (clips, 2 x samples of a window)
+            The samples.
+        """
+        phrases, labels, length = self.model.phrases, self.model.labels, self.model.features.clip_samples
+        assert phrases is not None
+        words = self.probabilities(self.features(np.array([fit_window(clip, length)[0] for clip in clips])))
+        _, before = self._with_first_halves(self.network, self.features(clips[:, :length]))
+        now = self.probabilities(self.features(clips[:, length:]))
+        assert before is not None
+        told, places = phrases.told(now, before, labels), phrases.places(labels)
+        words[:, places] = 0
+        words *= (1 - told[:, places].sum(axis=1, keepdims=True)) / words.sum(axis=1, keepdims=True)
+        words[:, places] = told[:, places]
+        return words
+
     def score(self, group: Group) -> Scored:
         """Compute the probabilities of a group of windows, and those of their newest parts."""
-        probabilities = _applied(self._back, group.fronts)[: group.size]
+        probabilities, first = self._with_first_halves(self._back, group.fronts)
+        probabilities = probabilities[: group.size]
         if group.newest is None:
-            return Scored(probabilities, None)
+            return Scored(probabilities, None, first)
         # Where no word is in the whole, none is in its newest part, at half the cost.
         scored = probabilities[:, self._words].sum(axis=1) >= LEAST_WORDS
         if not scored.any():
-            return Scored(probabilities, probabilities)
+            return Scored(probabilities, probabilities, first)
         newest = self.probabilities(group.newest)[: group.size]
-        return Scored(probabilities, np.where(scored[:, None], newest, probabilities))
+        return Scored(probabilities, np.where(scored[:, None], newest, probabilities), first)
+
+    def _with_first_halves(self, network: Network, inputs: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """Compute the probabilities of inputs of a network, and what they show of the first halves of phrases."""
+        if self._head is None or self.model.phrases is None:
+            return _applied(network, inputs), None
+        with np.errstate(over="ignore", invalid="ignore"):
+            last = network.last_inputs(inputs)
+            first = self.model.phrases.first_halves(last, self._head.logits(last), self.model.labels)
+        return _applied(self._head, last), first
 
 
 class Windows:

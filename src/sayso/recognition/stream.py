@@ -1,7 +1,10 @@
 """Recognition of sound as it arrives: samples are pushed in, and detections come out."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from sayso.errors import ArgumentError
 from sayso.recognition.decision import Decision, Detection
@@ -40,14 +43,23 @@ class Steps:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        model = scorer.model
-        self._decision = Decision(model.decision, model.labels, model.features.sample_rate, model.features.clip)
+        self._model = model = scorer.model
+        phrases = model.phrases.labels if model.phrases else ()
+        rate, window = model.features.sample_rate, model.features.clip
+        self._decision = Decision(model.decision, model.labels, rate, window, phrases)
+        # What the latest windows show of first halves; before a stream there is nothing.
+        self._first_halves = deque([np.full(len(phrases), -np.inf, np.float32)] * scorer.window_steps)
         self._end, self._step = model.features.clip_samples - scorer.margin, scorer.step
 
     def push(self, scored: Scored) -> Iterator[WindowScores]:
         """Yield the next steps; the iterator must be exhausted."""
         for number, row in enumerate(scored.probabilities):
             part = None if scored.newest is None else scored.newest[number]
+            if self._model.phrases and scored.first_halves is not None:
+                self._first_halves.append(scored.first_halves[number])
+                before = self._first_halves.popleft()
+                row = self._model.phrases.told(row, before, self._model.labels)
+                part = None if part is None else self._model.phrases.told(part, before, self._model.labels)
             yield WindowScores(self._end, row, part, self._decision.update(row, self._end, part))
             self._end += self._step
 

@@ -1,8 +1,10 @@
 """All layers of a model but the last: from sound to the inputs of the layer that teaching changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sayso.config import AugmentationSettings, Settings, TrainingSettings
 from sayso.corpus.clips import Clips, FloatArray, Labels
@@ -16,6 +18,9 @@ from sayso.training.batches import TrainingSet
 
 class Body:
     """Computes the inputs of the last layer of a model.
+
+    From clips of two windows it computes those for both, the later one first: the two halves of a phrase, and for a
+    word, which is in the middle, the window there and the first half of the clip.
 
     Parameters
     ----------
@@ -33,10 +38,18 @@ class Body:
         self._model, self._network = model, folded(model.network)
         self._extractor = MfccExtractor(model.features, model.tables)
 
-    def plain(self, clips: Clips) -> FloatArray:
-        """Return the inputs for clips as they were recorded, shape (clips, width)."""
-        features = self._extractor(clips.windows(np.arange(len(clips.rows))))
-        return self._inputs(self._model.standardizer.apply(features))
+    def plain(self, clips: Clips, phrases: Collection[str] = ()) -> FloatArray:
+        """Return the inputs for clips as they were recorded, shape (clips, width or 2 x width).
+
+        Parameters
+        ----------
+        clips : Clips
+            The clips, of one window or two.
+        phrases : collection of str
+            The words among theirs that are phrases.
+        """
+        features = self._model.standardizer.apply(self._extractor(clips.windows(np.arange(len(clips.rows)))))
+        return self._windows(features, np.array([row.word in phrases for row in clips.rows], bool))
 
     def augmented(
         self,
@@ -47,6 +60,7 @@ class Body:
         seed: int,
         threads: int,
         progress: Callable[[float], None] = lambda done: None,
+        phrases: Collection[str] = (),
     ) -> tuple[FloatArray, Labels]:
         """Return the inputs for augmented clips.
 
@@ -64,24 +78,30 @@ class Body:
             As for a training.
         progress : callable
             Called with the fraction that is done, some examples at a time.
+        phrases : collection of str
+            As for `plain`.
 
         Returns
         -------
-        inputs : ndarray of float32, shape (examples, width)
+        inputs : ndarray of float32, shape (examples, width or 2 x width)
             The inputs.
         words : ndarray of int, shape (examples,)
             The word of each, as an index into the sorted words of the clips.
         """
         words = sorted({row.word for row in clips.rows})
+        seconds = clips.samples.shape[1] / self._model.features.sample_rate
         settings = Settings(
-            features=self._model.features, augmentation=augmentation, training=TrainingSettings(seed=seed)
+            features=replace(self._model.features, clip=seconds),
+            augmentation=augmentation,
+            training=TrainingSettings(seed=seed),
         )
         data = TrainingSet(clips, noises, words, settings, self._extractor)
         inputs, labels = [], []
+        are_phrases = np.array([word in phrases for word in words], bool)
         epochs = -(-each * len(words) // (data.batches * data.batch_size))
         for epoch in range(epochs):
             for features, truth in data.epoch(epoch, self._model.standardizer, threads):
-                inputs.append(self._inputs(features))
+                inputs.append(self._windows(features, are_phrases[truth]))
                 labels.append(truth)
                 progress(len(labels) / (epochs * data.batches))
         return np.concatenate(inputs), np.concatenate(labels)
@@ -110,6 +130,15 @@ class Body:
         seen = round(self._model.decision.newest / features.hop)
         newest[:, features.frames - seen :] = windows[:, features.frames - seen :]
         return self._inputs(windows), self._inputs(newest)
+
+    def _windows(self, features: FloatArray, phrases: NDArray[np.bool_]) -> FloatArray:
+        """Return the inputs for the features of clips, of which some are phrases."""
+        length = self._model.features.frames
+        if features.shape[1] < 2 * length:
+            return self._inputs(features)
+        start = (features.shape[1] - length) // 2
+        told = np.where(phrases[:, None, None], features[:, -length:], features[:, start : start + length])
+        return np.concatenate([self._inputs(told), self._inputs(features[:, :length])], axis=1)
 
     def _inputs(self, features: FloatArray) -> FloatArray:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -58,13 +58,6 @@ def labels_with(known: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
     return (*dict.fromkeys([*(label for label in known if label not in special), *words]), *special)
 
 
-def of(network: Network) -> Network:
-    """Return the last layers of a network, from the last one with parameters on, as a network."""
-    last = Network(network.chain.layers[network.last :], network.last_input_shape)
-    last.parameters.assign({last.chain.names[0]: network.parameters.values[network.chain.names[network.last]]})
-    return last
-
-
 def extended(last: Network, known: Sequence[str], labels: Sequence[str]) -> Network:
     """Return a last layer with more labels: the logits of known labels stay, those of new ones are 0."""
     layer, *behind = last.chain.layers
@@ -192,6 +185,21 @@ def minimised(
         ahead = following + (momentum - 1) / faster * (following - here)
         here, momentum, step = following, faster, 1.3 * step
     return here
+
+
+def rows(last: Network, labels: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Return the weights and constants with which the logits of some labels are computed, without a hidden layer."""
+    direct = _direct(last)
+    return direct["weight"][labels].copy(), direct["bias"].reshape(-1)[labels].copy()
+
+
+def with_rows(last: Network, labels: Sequence[int], weight: FloatArray, bias: FloatArray) -> Network:
+    """Return a last layer in which the logits of some labels are computed with other weights and constants."""
+    changed = Network(last.chain.layers, last.input_shape)
+    changed.parameters.vector[:] = last.parameters.vector
+    direct = _direct(changed)
+    direct["weight"][labels], direct["bias"].reshape(-1)[labels] = weight, bias
+    return changed
 
 
 def _raw_logits(last: Network, inputs: FloatArray) -> tuple[FloatArray, Merging | None]:

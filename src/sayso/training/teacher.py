@@ -15,8 +15,10 @@ from sayso.evaluation.accuracy import Evaluation
 from sayso.evaluation.false_alarms import Listened, Tail, listened, tail_of
 from sayso.model.model_file import Model
 from sayso.model.pack import Pack, Space
+from sayso.model.phrases import Phrases, delayed
 from sayso.model.rehearsal import Rehearsal
-from sayso.nn import one_hot
+from sayso.nn import Network, one_hot
+from sayso.nn.loss import softmax
 from sayso.training import last_layer
 from sayso.training.body import Body
 from sayso.training.last_layer import Examples
@@ -49,8 +51,8 @@ class Spoken(NamedTuple):
 
     Attributes
     ----------
-    inputs : ndarray of float32, shape (n, width)
-        Inputs of the last layer.
+    inputs : ndarray of float32, shape (n, width or 2 x width)
+        Inputs of the last layer, see `Body`.
     labels : ndarray of int, shape (n,)
         The label of each.
     augmented : ndarray of bool, shape (n,)
@@ -63,6 +65,14 @@ class Spoken(NamedTuple):
     labels: Labels
     augmented: NDArray[np.bool_]
     folds: Labels
+
+    def chosen(self, which: NDArray[np.bool_]) -> "Spoken":
+        """Return some of the examples."""
+        return Spoken(self.inputs[which], self.labels[which], self.augmented[which], self.folds[which])
+
+    def window(self, start: int, stop: int) -> "Spoken":
+        """Return the examples with the inputs for one of two windows."""
+        return self._replace(inputs=self.inputs[:, start:stop])
 
 
 class Teacher:
@@ -82,6 +92,8 @@ class Teacher:
         Speech without any of the words.
     seed : int
         Source of randomness.
+    phrases : sequence of str
+        Those of the labels that are phrases. With any, recordings are clips of two windows.
 
     Attributes
     ----------
@@ -89,20 +101,23 @@ class Teacher:
         The model.
     body : Body
         Its other layers.
+    phrases : tuple of str
+        As given.
     """
 
     def __init__(
         self, base: Model, labels: Sequence[str], words: Sequence[str], pack: Pack | None, speech: Clips | None,
-        seed: int,
+        seed: int, phrases: Sequence[str] = (),
     ) -> None:  # fmt: skip
         assert base.rehearsal is not None
         self.body = Body(base)
         self.base, self._labels, self._words, self._pack, self._seed = base, tuple(labels), tuple(words), pack, seed
-        self._last = last_layer.of(base.network)
+        self._last, self.phrases = base.network.head(), tuple(phrases)
         self._before = last_layer.extended(self._last, base.labels, labels)
         self._known, self._truth = base.rehearsal.inputs.astype(np.float32), base.rehearsal.labels.astype(np.int64)
         self._held_out = np.random.default_rng(seed).random(len(self._truth)) < HELD_OUT
         self._speech = None if speech is None else self.body.plain(speech)
+        self._width = self._last.input_shape[0]
         if not np.isfinite(self._last.logits(self._known)).all():
             raise ModelError(
                 "the model cannot be taught: its weights are too large for finite results; use one that comes with "
@@ -183,6 +198,7 @@ class Teacher:
         renamed = clips._replace(
             rows=tuple(replace(row, word=name) for row, name in zip(clips.rows, named, strict=True))
         )
+        phrases = {name for name, row in zip(named, clips.rows, strict=True) if row.word in self.phrases}
         groups, total = [], PLAIN + AUGMENTED
         for augmentation, count, before in ((SHIFTED, PLAIN, 0), (AUGMENTATION, AUGMENTED, PLAIN)):
 
@@ -190,32 +206,61 @@ class Teacher:
                 progress((before + done * count) / total)
 
             each = max(round(count * len(self._words) / len(parts)), 1)
-            inputs, place = self.body.augmented(renamed, noises, augmentation, each, self._seed, threads, show)
+            inputs, place = self.body.augmented(renamed, noises, augmentation, each, self._seed, threads, show, phrases)
             augmented = np.full(len(inputs), augmentation is AUGMENTATION)
             groups.append(Spoken(inputs, label_of[place], augmented, fold_of[place]))
         return Spoken(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
 
     def model(self, spoken: Spoken, without: int | None = None) -> Model:
         """Return the model that has learned from examples of words, possibly without one part of the recordings."""
-        inputs, labels, augmented, folds = spoken
         if without is not None:
-            inputs, labels, augmented = (array[folds != without] for array in (inputs, labels, augmented))
-        weights = np.zeros(len(labels), np.float32)
-        for label in np.unique(labels):
-            share = ADAPTED if self._labels[label] in self.base.labels else SHARE
-            for kind in (False, True):
-                chosen = (labels == label) & (augmented == kind)
-                weights[chosen] = share / 2 / chosen.sum()
-        takes = Examples(inputs, one_hot(labels, len(self._labels)), weights)
+            spoken = spoken.chosen(spoken.folds != without)
+        now, phrases, before = spoken.window(0, self._width), None, self._before
+        if not self.phrases:
+            last = self._learned(before, now, self._words)
+        else:
+            places = [self._labels.index(phrase) for phrase in self.phrases]
+            of_phrases = np.isin(spoken.labels, places)
+            second, first = now.chosen(of_phrases), spoken.chosen(of_phrases).window(self._width, 2 * self._width)
+            last = self._learned(before, now, self._words, first)
+            # First halves are learned like words of their own, in place of the second ones.
+            if self.base.phrases:
+                before = last_layer.with_rows(before, places[: len(self.base.phrases.labels)], *self.base.phrases[1:])
+            if taught := [phrase for phrase in self.phrases if phrase in self._words]:
+                before = self._learned(before, first, taught, second)
+            phrases = Phrases(self.phrases, *last_layer.rows(before, places))
+        network = last_layer.replaced(self.base.network, last)
+        return replace(self.base, labels=self._labels, network=network, phrases=phrases)
+
+    def _learned(self, before: Network, spoken: Spoken, words: Sequence[str], halves: Spoken | None = None) -> Network:
+        """Return a last layer that has learned words from examples, but not the other halves of those that are phrases.
+
+        Each example is of one window.
+        """
+        groups = [self._others, Examples(spoken.inputs, one_hot(spoken.labels, len(self._labels)), self._takes(spoken))]
+        if halves and len(halves.labels):
+            other = self._as_before(halves.inputs, self._takes(halves))
+            other.targets[halves.labels, np.arange(len(halves.labels))] = 0
+            groups.append(other._replace(targets=other.targets / other.targets.sum(axis=0)))
         # Unknown speech is learned where the user gave some; else what the model says of it stays.
-        rows = [self._labels.index(word) for word in self._words]
-        if self._speech is not None or self._places(self._words):
+        rows = [self._labels.index(word) for word in words]
+        if self._speech is not None or self._places(words):
             rows.append(self._labels.index(UNKNOWN))
-        last = last_layer.fitted(self._before, self._space, Examples.joined([self._others, takes]), rows)
-        for word in self._words:
+        last = last_layer.fitted(before, self._space, Examples.joined(groups), rows)
+        for word in words:
             if word not in self.base.labels:
                 last.raise_logit(self._labels.index(word), float(np.log(IN_USE)))
-        return replace(self.base, labels=self._labels, network=last_layer.replaced(self.base.network, last))
+        return last
+
+    def _takes(self, spoken: Spoken) -> FloatArray:
+        """Return weights with which all words count alike, those that the model knows less."""
+        weights = np.zeros(len(spoken.labels), np.float32)
+        for label in np.unique(spoken.labels):
+            share = ADAPTED if self._labels[label] in self.base.labels else SHARE
+            for kind in (False, True):
+                chosen = (spoken.labels == label) & (spoken.augmented == kind)
+                weights[chosen] = share / 2 / chosen.sum()
+        return weights
 
     def tails(self, model: Model) -> dict[str, Tail]:
         """Return how often other sounds are taken for each word that is not one of the pack's own model."""
@@ -231,7 +276,7 @@ class Teacher:
         """Return what a model says at every step of those recordings of the pack that hold none of the words."""
         assert self._pack is not None
         inputs = self._space.inputs(self._pack.coordinates(self._pack.heard))
-        probabilities = last_layer.of(model.network).probabilities(inputs)
+        probabilities = probabilities_of_steps(model, inputs, self._pack.heard_in)
         silence = model.labels.index(SILENCE) if SILENCE in model.labels else None
         pauses = (self._pack.pauses / 255).astype(np.float32)
         kept = self._pack.without(self._words)
@@ -251,16 +296,52 @@ class Teacher:
     def rehearsal(self, spoken: Spoken) -> Rehearsal:
         """Return the rehearsal examples of the new model."""
         places = np.array([self._labels.index(label) for label in self.base.labels])
-        new = np.random.default_rng(self._seed).permutation(np.flatnonzero(spoken.augmented))
+        # Of phrases there is no example: one window does not tell them.
+        kept = spoken.augmented & ~np.isin(spoken.labels, [self._labels.index(phrase) for phrase in self.phrases])
+        new = np.random.default_rng(self._seed).permutation(np.flatnonzero(kept))
         return Rehearsal.of(
-            np.concatenate([self._known, spoken.inputs[new]]),
+            np.concatenate([self._known, spoken.inputs[new, : self._width]]),
             np.concatenate([places[self._truth], spoken.labels[new]]),
             self._labels,
         )
 
 
+def probabilities(model: Model, inputs: FloatArray) -> FloatArray:
+    """Return the probabilities of a model for inputs of its last layer, for one window or for two, see `Body`."""
+    last, (width,) = model.network.head(), model.network.last_input_shape
+    found = last.probabilities(inputs[:, :width])
+    if model.phrases:
+        before = np.full((len(inputs), len(model.phrases.labels)), -np.inf, np.float32)
+        if inputs.shape[1] > width:
+            earlier = inputs[:, width:]
+            before = model.phrases.first_halves(earlier, last.logits(earlier), model.labels)
+        found = model.phrases.told(found, before, model.labels)
+    return found
+
+
+def probabilities_of_steps(model: Model, inputs: FloatArray, recordings: NDArray[np.integer]) -> FloatArray:
+    """Return the probabilities of a model at the steps of recordings, for inputs of its last layer.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    inputs : ndarray of float32, shape (steps, width)
+        For the window that ends at each step.
+    recordings : ndarray of int, shape (steps,)
+        The recording of each, one after the other.
+    """
+    logits = model.network.head().logits(inputs)
+    found: FloatArray = softmax(logits.T).T
+    if model.phrases:
+        odds = model.phrases.first_halves(inputs, logits, model.labels)
+        steps = round(model.features.clip / model.decision.step)
+        found = model.phrases.told(found, delayed(odds, steps, recordings), model.labels)
+    return found
+
+
 def predictions(model: Model, inputs: FloatArray, labels: Sequence[str]) -> Labels:
     """Return the most probable label of a model for inputs of its last layer, as an index into other labels."""
     places = np.array([labels.index(label) for label in model.labels])
-    predicted: Labels = places[last_layer.of(model.network).logits(inputs).argmax(axis=1)]
+    predicted: Labels = places[probabilities(model, inputs).argmax(axis=1)]
     return predicted

@@ -34,10 +34,14 @@ from sayso.sound.noise import generated_noises
 from sayso.sound.speech import speech_bounds
 from sayso.training import last_layer
 from sayso.training.holding_out import FEWEST_CLIPS, advice, folds_of, record_of, word_in
-from sayso.training.teacher import Spoken, Teacher, predictions
+from sayso.training.teacher import Spoken, Teacher, predictions, probabilities
 
-# A word is too long if its median length, over so many recordings, exceeds the window this many times.
-LOOKED_AT, LONGER = 20, 1.2
+# A word is a phrase if its median length, over so many recordings, exceeds this fraction of a window, as many of its
+# recordings then do not fit in; and it is too long if it exceeds two windows so many times.
+LOOKED_AT, MOST_OF, LONGER = 20, 0.9, 1.1
+# The lowest threshold of a phrase, in log-odds. Other sounds are so seldom taken for it that they would allow a lower
+# one, but its own words in another order are not among them.
+LEAST = 0.0
 # Fractions of the whole time after which the recordings are augmented, and after which words are learned from them.
 AUGMENTED, LEARNED = 0.65, 0.75
 
@@ -169,10 +173,16 @@ def teach(
             check_labels(labels)
         except ValueError as error:
             raise CorpusError(f"{error}; rename the folder in {corpus.root}") from error
+    values, lengths = digests(recordings.samples), _lengths(recordings, base.features)
+    known = base.phrases.labels if base.phrases else ()
+    new = [word for word in words if word not in base.labels and lengths[word] > MOST_OF * base.features.clip]
+    phrases = (*known, *new)
+    if phrases:
+        recordings = load_clips(recordings.rows, replace(base.features, clip=2 * base.features.clip), threads)
     speech = load_negatives(negatives, base.features, threads) if negatives else None
     skipped += speech.skipped if speech else ()
 
-    teacher = Teacher(base, labels, words, pack, speech, seed)
+    teacher = Teacher(base, labels, words, pack, speech, seed, phrases)
     folds = folds_of(recordings.rows)
     spoken = teacher.examples(
         recordings, folds, backgrounds, threads, lambda done: progress("augmenting them", AUGMENTED * done)
@@ -182,6 +192,7 @@ def teach(
     progress("choosing thresholds", LEARNED)
     tails = teacher.tails(model)
     odds = {word: tail.threshold(false_alarms_per_hour / len(tails)) for word, tail in tails.items()}
+    odds |= {word: max(odds[word], LEAST) for word in phrases if word in odds}
     thresholds = {word: round(shifted(0.5, nats), 5) for word, nats in odds.items()}
     decision = replace(
         base.decision,
@@ -204,7 +215,7 @@ def teach(
     }
     tested = Evaluation.of(labels, held_out.answers, held_out.predicted)
     before, after = teacher.recall(base), teacher.recall(model)
-    values, name = digests(recordings.samples), corpus.root.resolve().name
+    name = corpus.root.resolve().name
     source: dict[str, Any] = {
         "corpus": name, "clips": counts, "held_out": tested.clips, "seed": seed,
         "expected": {word: vars(entry) for word, entry in expected.items()},
@@ -226,12 +237,12 @@ def teach(
         tested,
         expected,
         counts,
-        doubtful(recordings.rows, last_layer.of(model.network).probabilities(held_out.plain), labels),
+        doubtful(recordings.rows, probabilities(model, held_out.plain), labels),
         tuple(skipped),
         (
             *corpus.warnings,
             *repeated(recordings.rows, values.tolist()),
-            *_longer_than_a_window(recordings, base.features),
+            *_too_long(lengths, base.features.clip),
             *advice(labelled, corpus, counts, {labels[label] for label in np.unique(held_out.answers)}),
         ),
     )
@@ -259,19 +270,24 @@ def _counts(words: Sequence[str], clips: Clips) -> dict[str, int]:
     return counts
 
 
-def _longer_than_a_window(recordings: Clips, features: FeatureSettings) -> list[str]:
-    """Warn of words of which most recordings hold more speech than the network sees at a time."""
-    found = []
+def _lengths(recordings: Clips, features: FeatureSettings) -> dict[str, float]:
+    """Return the median length of the speech in recordings of each word, in seconds."""
+    lengths = {}
     for word in sorted({row.word for row in recordings.rows}):
         paths = [row.path for row in recordings.rows if row.word == word][:LOOKED_AT]
         bounds = [speech_bounds(read_sound(path, features), features.sample_rate) for path in paths]
-        length = float(np.median([end - start for start, end in bounds])) / features.sample_rate
-        if length > features.clip * LONGER:
-            found.append(
-                f"{word} takes {length:.1f} s to say, but the network sees {features.clip:g} s at a time: only the "
-                "loudest part is learned, and other phrases with that part are taken for it; a shorter word is better"
-            )
-    return found
+        lengths[word] = float(np.median([end - start for start, end in bounds])) / features.sample_rate
+    return lengths
+
+
+def _too_long(lengths: Mapping[str, float], window: float) -> list[str]:
+    """Warn of phrases of which even two windows do not hold all."""
+    return [
+        f"{word} takes {length:.1f} s to say, but a phrase is at most {2 * window:g} s long: only the loudest part is "
+        "learned, and other phrases with that part are taken for it; a shorter one is better"
+        for word, length in lengths.items()
+        if length > 2 * window * LONGER
+    ]
 
 
 class _HeldOut(NamedTuple):
@@ -298,7 +314,7 @@ def _held_out(
     teacher: Teacher, recordings: Clips, folds: Labels, spoken: Spoken, model: Model, progress: Progress
 ) -> _HeldOut:
     """Hold out each part of the recordings in turn, and measure a model taught the others, with the same thresholds."""
-    plain = teacher.body.plain(recordings)
+    plain = teacher.body.plain(recordings, teacher.phrases)
     predicted, heard = np.zeros(len(folds), np.int64), np.zeros(len(folds), bool)
     parts = sorted({*folds.tolist()} - {-1})
     for number, fold in enumerate(parts):

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from sayso.config import SILENCE, UNKNOWN
 from sayso.corpus.layouts import NOISE_FOLDER
 from sayso.errors import SaysoError, ServiceError
-from sayso.live.guidance import COUNT, COUNT_NEW, NOISE, TAKE
+from sayso.live.guidance import COUNT, COUNT_NEW, LONG_TAKE, NOISE, TAKE
 from sayso.model import plain
 from sayso.recognition.recognizer import Recognizer
 from sayso.serve.web.collection import MOST_WORDS, Collection, StoredTake, identity_of, last_lesson
@@ -135,7 +135,14 @@ class Studio:
             "version": __version__,
             "folder": printable(str(self.collection.folder)),
             "speaker": self._speaker,
-            "guidance": {"count": COUNT_NEW, "fewest": FEWEST_CLIPS, "step": COUNT, "take": TAKE, "noise": NOISE},
+            "guidance": {
+                "count": COUNT_NEW,
+                "fewest": FEWEST_CLIPS,
+                "step": COUNT,
+                "take": TAKE,
+                "phrase": LONG_TAKE,
+                "noise": NOISE,
+            },
             "models": {name: self._described(name) for name in self.recognizers},
             "words": self._by_word([take for take in takes if take.word != NOISE_FOLDER]),
             "noises": self._by_word([take for take in takes if take.word == NOISE_FOLDER]),

@@ -98,14 +98,16 @@ export class Recorder {
   }
 
   async word() {
-    const { count, take } = this.state.guidance;
+    const { count, take, phrase } = this.state.guidance;
     this.series = true;
     $("start").textContent = "Stop";
     do {
       await this.countdown();
       if (!this.series) return say("Stopped.");
-      say(`Say “${$("name").value.trim()}”`, false, true);
-      this.last = { samples: await this.microphone.record(take), rate: this.microphone.rate };
+      const name = $("name").value.trim();
+      say(`Say “${name}”`, false, true);
+      const seconds = /[-_\s]/.test(name) ? phrase : take;
+      this.last = { samples: await this.microphone.record(seconds), rate: this.microphone.rate };
       if (!await this.send(false)) return;
     } while (this.series && $("series").checked && this.taken() < count);
   }
