@@ -118,9 +118,10 @@ def test_phrases_are_detected_and_neither_their_halves_nor_another_order_is(taug
     assert not heard(recognizer, said(*PHRASE, voice=41, pause=1.0, seconds=6))
     for word in ("yes", "stop"):
         with case(word):
-            sound = said(word, word, voice=41, pause=1.0, seconds=6)
-            assert heard(recognizer, sound) == heard(base, sound)
-            assert len(heard(base, sound)) == 2
+            sounds = [said(word, word, voice=voice, pause=1.0, seconds=6) for voice in range(40, 46)]
+            clear = [sound for sound in sounds if heard(base, sound) == [word, word]]
+            assert clear
+            assert all(heard(recognizer, sound) == [word, word] for sound in clear)
 
 
 def test_a_phrase_said_twice_is_detected_twice_with_its_place(taught: Taught) -> None:
