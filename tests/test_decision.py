@@ -198,7 +198,7 @@ def test_a_held_word_fires_once_though_its_newest_part_alone_is_not_understood()
 
 
 def test_a_brief_word_alone_is_not_enough_but_beside_another_it_is() -> None:
-    brief = [(scores(), scores())] * 5 + [(scores(yes=0.9), scores(yes=0.9))] * 2
+    brief = [(scores(), scores())] * 5 + [(scores(yes=0.9), scores(yes=0.9))] * 3
     nothing, no = (scores(), scores()), (scores(no=0.9), scores(no=0.9))
     assert said([*brief, *[nothing] * 20]) == []
     assert said([*brief, *[no] * 8, *[nothing] * 20]) == ["yes", "no"]

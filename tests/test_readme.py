@@ -3,13 +3,13 @@
 import csv
 import re
 import shlex
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cases import case
+from command_line import Result
 from sayso.config import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -32,11 +32,11 @@ COMMANDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme")
-    (folder / "data").symlink_to(ROOT / "data", target_is_directory=True)
-    return folder
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "data").symlink_to(ROOT / "data", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def test_the_readme_has_examples() -> None:
@@ -45,29 +45,30 @@ def test_the_readme_has_examples() -> None:
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_python_examples_run(code: str, folder: Path) -> None:
-    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout
+@pytest.mark.usefixtures("folder")
+def test_python_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(code, {"__name__": "example"})
+    assert capsys.readouterr().out
 
 
-def run(commands: list[str], folder: Path) -> None:
+def run(commands: list[str], sayso: Callable[..., Result]) -> None:
     assert commands
     for command in commands:
         with case(command):
-            line = [sys.executable, "-m", *shlex.split(command)]
-            result = subprocess.run(line, cwd=folder, capture_output=True, text=True)
-            assert result.returncode == 0, result.stderr
+            name, *arguments = shlex.split(command)
+            assert name == "sayso"
+            result = sayso(*arguments)
+            assert result.status == 0, result.err
 
 
-def test_a_model_is_trained_measured_and_reported(folder: Path) -> None:
-    run([command for command in COMMANDS if "demo.safetensors" in command], folder)
+def test_a_model_is_trained_measured_and_reported(sayso: Callable[..., Result], folder: Path) -> None:
+    run([command for command in COMMANDS if "demo.safetensors" in command], sayso)
     for name in ("demo.safetensors", "report.html"):
         assert (folder / name).stat().st_size > 10_000
 
 
-def test_a_thousand_files_become_rows_and_a_clip_a_page(folder: Path) -> None:
-    run([command for command in COMMANDS if "demo.safetensors" not in command], folder)
+def test_a_thousand_files_become_rows_and_a_clip_a_page(sayso: Callable[..., Result], folder: Path) -> None:
+    run([command for command in COMMANDS if "demo.safetensors" not in command], sayso)
     with (folder / "words.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len({row["path"] for row in rows}) > 1_000

@@ -5,7 +5,7 @@ const FORMAT = 1;
 
 // The decision; the comments in sayso/recognition/decision.py explain these.
 const LARGEST = 8;
-const STEPS = 3, EASE_NEWEST = 2, STEPS_AGAIN = 2, EASE_AGAIN = 4;
+const STEPS = 4, EASE_NEWEST = 3.25, STEPS_AGAIN = 2, EASE_AGAIN = 4;
 const COMPANY = 1.5, PAUSE = 0.1, BEFORE = [0.5, 1.2], AFTER = 0.6;
 // The newest part of a window is scored on its own only where the words have this much probability in the whole.
 const LEAST_WORDS = 0.2;

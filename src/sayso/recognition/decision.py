@@ -26,7 +26,7 @@ LARGEST = 8.0
 # Steps over which the scores of the newest part are averaged, and by how many nats they may be lower than those of the
 # whole window, as long as the word is more likely than not. For a word that was just detected, fewer steps suffice, and
 # a still lower score.
-STEPS, EASE_NEWEST = 3, 2.0
+STEPS, EASE_NEWEST = 4, 3.25
 STEPS_AGAIN, EASE_AGAIN = 2, 4.0
 # Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
 # is near.

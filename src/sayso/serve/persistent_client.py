@@ -10,7 +10,7 @@ from paho.mqtt.client import Client
 
 
 class PersistentClient(Client):
-    """A client that connects again after a packet that the library cannot read, which would end its thread.
+    """A client that connects again after a packet that the library cannot read, which would end its thread (in 2.1).
 
     Attributes
     ----------
