@@ -219,6 +219,7 @@ class Broken:
 
 
 def test_what_a_broken_broker_sends_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "CONNECT", 60.0)
     monkeypatch.setattr(mqtt, "SETTLE", 0.0)
     monkeypatch.setattr(mqtt, "RETRY_FIRST", 0.1)
     died: list[object] = []
