@@ -277,6 +277,21 @@ def test_a_service_that_is_ended_or_killed_is_known_to_be_offline(broker: Mosqui
 
 
 @needs_mosquitto
+def test_a_service_that_is_ended_as_it_starts_ends_without_an_error(
+    broker: Mosquitto, sound: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(text: str) -> None:
+        assert text.startswith("publishing to")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sayso.cli.serve.note", interrupted)
+    with HomeAssistant(broker.port) as home:
+        result = sayso("serve", "mqtt", f"mqtt://127.0.0.1:{broker.port}", "-m", tiny_model_path, "--input", sound)
+        assert (result.status, result.err) == (0, "")
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the end")
+
+
+@needs_mosquitto
 def test_the_password_comes_from_a_file_or_the_environment_and_is_never_shown(
     tmp_path: Path, sound: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
