@@ -21,7 +21,7 @@ from sayso.export.exported import Exported
 from sayso.export.formats import export
 from sayso.model import model_file, shipped
 from sayso.nn import Dense, Flatten
-from sayso.recognition.recognizer import load
+from sayso.recognition.recognizer import Recognizer
 from sayso.sound import audio
 from test_export import MFCC, model_of
 from test_export_docs import launched, served
@@ -124,13 +124,16 @@ def test_the_page_hears_the_words_of_the_microphone_in_their_order(browser: "Bro
 def test_a_recording_has_the_words_that_python_finds_at_any_sensitivity(
     browser: "Browser", page: Path, sound: Path
 ) -> None:
+    # The page has weights of 8 bits.
+    model = Exported.of(model_file.load(shipped.find(shipped.DEFAULT)), "", "", int8=True).model
     with ready(browser, page) as view:
         view.set_input_files("#file", sound)
         for sensitivity in (0.5, 0.0, 0.95):
             with case(sensitivity):
                 if sensitivity != 0.5:
                     view.get_by_role("slider").fill(str(sensitivity))
-                found = load(sensitivity=sensitivity).detect([audio.load(sound, RATE)])
+                decision = model.decision.at_sensitivity(sensitivity)
+                found = Recognizer(replace(model, decision=decision)).detect([audio.load(sound, RATE)])
                 expected = [
                     [each.label, f"{each.start:.1f} to {each.end:.1f} s", f"{100 * each.confidence:.1f} %"]
                     for each in found
@@ -202,7 +205,7 @@ def test_the_page_fits_a_phone_and_is_readable_and_named(browser: "Browser", pag
                     assert view.get_by_role(role, name=name).count() == 1
             told = view.get_by_role("table").inner_text()
             digest = model_file.load(shipped.find(shipped.DEFAULT)).training["data"]["sha256"]
-            assert all(fact in told for fact in ("MIT; the model card", "single precision", digest))
+            assert all(fact in told for fact in ("MIT; the model card", "in 8 bits", digest))
 
 
 def test_hostile_texts_of_a_model_stay_texts(browser: "Browser", tmp_path: Path) -> None:

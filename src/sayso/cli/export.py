@@ -18,7 +18,7 @@ from sayso.cli.options import MODEL
 )  # fmt: skip
 @click.option(
     "--int8", is_flag=True,
-    help="Store the weights as 8-bit integers, a quarter of the size; a C header always does.",
+    help="Store the weights as 8-bit integers, a quarter of the size; a C header and a page always do.",
 )  # fmt: skip
 @click.option("--licence", help="Licence of the model, for those who get the file.")
 def export(source: str, output: Path, int8: bool, licence: str | None) -> None:

@@ -11,8 +11,8 @@ from sayso.model import model_file, shipped
 from sayso.system.atomic_files import check_writable, write_atomically
 
 WRITERS = {".onnx": onnx_graph.write, ".h": c_header.write, ".json": json_file.write, ".html": html_page.write}
-# A header has no other weights.
-ALWAYS_INT8 = {".h"}
+# Those of a header are for small memories, and those of a page travel with every visit.
+ALWAYS_INT8 = {".h", ".html"}
 
 
 def export(model: Path, output: Path, int8: bool = False, licence: str | None = None) -> list[Path]:
