@@ -1,5 +1,6 @@
 """Fixtures of several test files: a tiny corpus of tone words, settings of a tiny network, models trained on it."""
 
+import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
@@ -25,6 +27,10 @@ from sayso.training.preparation import prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A machine may be busy.
+hypothesis.settings.register_profile("sayso", deadline=None)
+hypothesis.settings.load_profile("sayso")
 
 # The words of the tiny model; the fourth word of the corpus, zero, is unknown speech to it.
 ASKED = ("yes", "no", "up")
@@ -120,6 +126,17 @@ def knowing_zero_path(knowing_zero: model_file.Model, tmp_path_factory: pytest.T
 def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
     """A recogniser with the tiny model."""
     return recognizer.Recognizer(tiny_model)
+
+
+@pytest.fixture(autouse=True)
+def no_loop_of_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the event loop that the browser keeps running in this thread from tests without a browser."""
+    loop = None if "browser" in request.fixturenames else asyncio._get_running_loop()
+    if loop:
+        asyncio._set_running_loop(None)
+    yield
+    if loop:
+        asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from sayso.evaluation.intervals import wilson_interval
 LABELS = ("yes", "no", "up", UNKNOWN)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
 def test_the_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
     correct, total = counts
@@ -41,7 +40,7 @@ def test_without_clips_the_interval_is_from_0_to_1() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=80))
 def test_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = np.array(pairs).T

@@ -94,7 +94,7 @@ def test_every_format_that_is_promised_can_be_read(tmp_path: Path) -> None:
             assert audio.info(path) == (0.5, RATE)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rate=st.sampled_from([8_000, 11_025, 16_000, 44_100, 48_000]),
     count=st.integers(100, 60_000),

@@ -122,7 +122,7 @@ def test_reverberation_has_the_probability_of_the_settings() -> None:
             np.testing.assert_array_equal(augment(clip, 500, 0, None, settings, RATE, rng), clip)
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     length=st.integers(600, 3_000),
@@ -262,7 +262,7 @@ def test_silent_clips_and_silent_noise_stay_finite(energies: np.ndarray, noises:
     assert not after.any()
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
     batch=st.integers(0, 5),

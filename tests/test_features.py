@@ -212,7 +212,7 @@ def test_tables_of_another_type_are_refused():
         MfccExtractor(FeatureSettings(), FeatureTables(tables.window.astype(np.float64), tables.mel, tables.cosine))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_stream_equals_a_batch_however_it_is_cut(data):
     chosen = SETTINGS[data.draw(st.sampled_from(["default", "textbook", "8 kHz", "log-mel"]))]

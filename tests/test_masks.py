@@ -50,7 +50,7 @@ def test_without_masks_nothing_is_masked() -> None:
     assert not changed.any()
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(
     frames=st.integers(1, 60),
     bands=st.integers(1, 40),

@@ -259,13 +259,14 @@ def test_the_command_starts_actions_records_and_ends_at_ctrl_c(
     # The recording grows once blocks come.
     wait_until(lambda: sound.exists() and sound.stat().st_size > 4_000, "the first block")
     microphones.play("mic48", sounds.stream(["yes", "no"])[0], sounds.RATE)
-    first, second = (json.loads(lines.get(timeout=20)) for _ in range(2))
+    first, second = (json.loads(lines.get(timeout=60)) for _ in range(2))
     wait_until(note.exists, "the action")
     wait_until(lambda: note.read_text() == "no", "the action's end")
     process.send_signal(signal.SIGINT)
     before = time.monotonic()
-    assert process.wait(timeout=20) == 0
-    assert time.monotonic() - before < 1 + 1  # a second, and one for a busy machine
+    assert process.wait(timeout=60) == 0
+    # At once, not when the next block is missed.
+    assert time.monotonic() - before < microphone.BLOCK_TIMEOUT
     assert process.stderr
     errors = process.stderr.read()
     assert "steps of" in errors

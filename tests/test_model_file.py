@@ -290,7 +290,7 @@ def test_arrays_of_other_types_are_refused(tmp_path: Path, good: bytes) -> None:
             refused(tmp_path / "model", joined(description, body), "damaged|is not a model file")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_flipped_bytes_load_or_are_refused(
     data: st.DataObject, good: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -315,7 +315,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_value_anywhere_in_the_header_loads_or_is_refused(
     data: st.DataObject, good: bytes, tmp_path_factory: pytest.TempPathFactory

@@ -219,6 +219,7 @@ class Broken:
 
 
 def test_what_a_broken_broker_sends_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "CONNECT", 60.0)
     monkeypatch.setattr(mqtt, "SETTLE", 0.0)
     monkeypatch.setattr(mqtt, "RETRY_FIRST", 0.1)
     died: list[object] = []
@@ -273,6 +274,21 @@ def test_a_service_that_is_ended_or_killed_is_known_to_be_offline(broker: Mosqui
                 out, err = process.communicate()
                 assert (process.returncode, out) == (0 if number == signal.SIGTERM else -number, b"")
                 assert b"Traceback" not in err
+
+
+@needs_mosquitto
+def test_a_service_that_is_ended_as_it_starts_ends_without_an_error(
+    broker: Mosquitto, sound: Path, tiny_model_path: Path, sayso: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(text: str) -> None:
+        assert text.startswith("publishing to")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sayso.cli.serve.note", interrupted)
+    with HomeAssistant(broker.port) as home:
+        result = sayso("serve", "mqtt", f"mqtt://127.0.0.1:{broker.port}", "-m", tiny_model_path, "--input", sound)
+        assert (result.status, result.err) == (0, "")
+        wait_until(lambda: home.statuses[-1:] == ["offline"], "the end")
 
 
 @needs_mosquitto

@@ -50,7 +50,7 @@ def check(layer: Layer, shape: Shape, batch: int, expected: np.ndarray, gradient
     np.testing.assert_allclose(parameters.gradients["weight"], grad_weight, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(channels=st.integers(1, 3), bias=st.booleans(), time=TIME, inputs=INPUTS, batch=BATCH, **WINDOWS)
 def test_convolution_matches_its_definition(
     channels: int, bias: bool, time: int, inputs: int, batch: int, **window: int
@@ -83,7 +83,7 @@ def test_convolution_matches_its_definition(
     assert layer.multiply_adds((inputs, time)) == channels * inputs * layer.kernel * outputs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     channels=st.integers(1, 3),
     bias=st.booleans(),
@@ -128,7 +128,7 @@ def test_convolution_over_frequency_and_time_matches_its_definition(
     assert layer.multiply_adds(shape) == weight.size * len(lowest) * outputs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(time=TIME, channels=INPUTS, batch=BATCH, **WINDOWS)
 def test_depthwise_convolution_matches_its_definition(time: int, channels: int, batch: int, **window: int) -> None:
     layer = DepthwiseConvolution(**window)

@@ -37,7 +37,7 @@ def pushed(stream: Stream, chunks: list[np.ndarray]) -> list[Detection]:
     return [detection for chunk in chunks for detection in stream.push(chunk)]
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, 6 * sounds.RATE), max_size=30))
 def test_pushed_sound_gives_the_detections_of_the_whole_however_it_is_cut(
     cuts: list[int], sound: np.ndarray, whole: list[Detection], tiny_recognizer: Recognizer

@@ -186,7 +186,7 @@ def test_the_scores_of_a_window_come_with_the_chunk_in_which_it_ends(tiny_recogn
             assert all(samples - size < end <= samples for end, samples in live)
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, 12 * sounds.RATE), max_size=30))
 def test_how_a_stream_is_cut_does_not_change_the_detections(
     cuts: list[int], long: tuple[np.ndarray, list[float]], whole: list[Detection], tiny_recognizer: Recognizer
@@ -206,7 +206,7 @@ def test_chunks_of_any_size_give_the_same_detections(
             assert list(tiny_recognizer.detect(chunks)) == expected
 
 
-@hypothesis_settings(max_examples=6, deadline=None)
+@hypothesis_settings(max_examples=6)
 @given(cuts=st.lists(st.integers(0, 12 * sounds.RATE), max_size=30), threads=st.integers(1, 3))
 def test_steps_scored_together_give_the_detections_of_single_steps(
     cuts: list[int],

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sounds
@@ -62,7 +62,6 @@ def test_a_clip_is_cut_or_padded_to_the_length(count: int, length: int, seed: in
         assert abs((length - count) + 2 * start) <= 1  # in the middle, give or take the odd sample
 
 
-@settings(deadline=None)
 @given(
     position=st.integers(0, 24_000),
     length=st.integers(800, 8_000),

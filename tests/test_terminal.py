@@ -27,6 +27,10 @@ __all__ = ["microphones", "server"]
 pty = pytest.importorskip("pty", reason="there are no such terminals on Windows")
 
 
+# Seconds within which even a busy machine does what is waited for.
+PATIENCE = 60
+
+
 class Terminal:
     """A sayso command in a pseudo-terminal."""
 
@@ -46,7 +50,7 @@ class Terminal:
     def wait_for(self, text: str) -> None:
         """Read the output until it contains a text, and discard everything up to its end."""
         while text not in self._seen:
-            if not select.select([self._screen], [], [], 20)[0]:
+            if not select.select([self._screen], [], [], PATIENCE)[0]:
                 pytest.fail(f"{text!r} did not come, but {self._seen!r}")
             self._seen += os.read(self._screen, 65_536).decode("utf-8", "replace")
         self._seen = self._seen.split(text, 1)[1]
@@ -74,11 +78,11 @@ class Terminal:
         """Close the terminal, wait for the command to end, and return its exit status."""
         os.close(self._screen)
         self._process.send_signal(signal.SIGHUP)
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=PATIENCE)
 
     def end(self) -> int:
         """Wait for the command to end and return its exit status."""
-        status = self._process.wait(timeout=20)
+        status = self._process.wait(timeout=PATIENCE)
         os.close(self._screen)
         return status
 
@@ -135,7 +139,7 @@ def test_without_a_terminal_recording_words_is_refused_in_one_line(tmp_path: Pat
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         start_new_session=True,
     )
@@ -160,7 +164,9 @@ def test_any_of_the_standard_streams_may_be_missing(tiny_model_path: Path, strea
             words = ["listen", "-m", tiny_model_path, "--input", stream, "--format", "jsonl", "--record", record]
             words += ["--exec", "no=no-such-program"]
             line = shlex.join(map(str, [sys.executable, "-m", "sayso", *words]))
-            process = subprocess.run(["sh", "-c", f"{line} {closed}"], capture_output=True, check=False, timeout=60)
+            process = subprocess.run(
+                ["sh", "-c", f"{line} {closed}"], capture_output=True, check=False, timeout=PATIENCE
+            )
             assert process.returncode == 0
             assert b"Traceback" not in process.stderr
             found = [json.loads(line)["label"] for line in record.with_name(f"{number}.wav.jsonl").open()]

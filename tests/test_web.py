@@ -407,7 +407,7 @@ def test_the_command_serves_until_it_is_asked_to_end(tiny_model_path: Path, tiny
     async def teach(address: str) -> None:
         async with page(address) as one:
             await one.request("POST", "lesson", 202)
-            await one.until(lambda state: state["teaching"] == "reading the recordings")
+            await one.until(lambda state: state["teaching"] == "reading recordings")
 
     with subprocess.Popen(
         web_command(tiny_model_path, "--port", 0), cwd=tmp_path, text=True,

@@ -45,7 +45,7 @@ def missing() -> str:
     return ""
 
 
-def wait_until(condition: object, what: str, seconds: float = 20.0) -> None:
+def wait_until(condition: object, what: str, seconds: float = 60.0) -> None:
     """Poll a condition until it holds; fail the test after some seconds."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

@@ -25,7 +25,7 @@ TOKEN = "a-token-of-the-tests"
 def in_a_thread(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine in a thread of its own: the browser of other tests keeps a loop in the main one."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, asyncio.wait_for(work, 90)).result()
+        thread.submit(asyncio.run, asyncio.wait_for(work, 240)).result()
 
 
 @contextlib.contextmanager
@@ -71,7 +71,7 @@ class Page:
     async def message(self, kind: str) -> dict[str, Any]:
         """Return the next message of a kind."""
         while True:
-            message = json.loads(await asyncio.wait_for(self.socket.receive_str(), 60))
+            message = json.loads(await asyncio.wait_for(self.socket.receive_str(), 120))
             if message["type"] == "state":
                 self.state = message
             if message["type"] == kind:
@@ -98,7 +98,7 @@ class Page:
         await self.socket.send_json({"type": "stop"})
         words: list[str] = []
         while True:
-            message = json.loads(await asyncio.wait_for(self.socket.receive_str(), 60))
+            message = json.loads(await asyncio.wait_for(self.socket.receive_str(), 120))
             if message["type"] == "ended":
                 return words
             if message["type"] == "heard":

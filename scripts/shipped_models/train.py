@@ -4,9 +4,10 @@ Example: python scripts/shipped_models/train.py commands --data speech_commands_
     --negatives negatives --running running_speech --wake-words wake_words --test speech_commands_test_set_v0.02
 
 The model is named after its recipe, and its words are the ten commands. The same data, seed and machine give the same
-file. The threshold of each word is chosen on words of validation speakers, in quiet and in noise, and on running
-speech, noise and music. All choices are made on validation; the test set and noise that is not in training are used
-only for the final figures. A list of all recordings is written beside the model.
+file. The threshold of each word is chosen on words of validation speakers, in quiet and in noise, and on all other
+sounds of validation: running speech, other speech without the words, noise and music. All choices are made on
+validation; the test set and noise that is not in training are used only for the final figures. A list of all recordings
+is written beside the model.
 """
 
 import argparse
@@ -44,8 +45,8 @@ from sayso.report.training_plots import save_learning_curve
 from speech_data import SpeechData
 
 RATIOS = (20.0, 10.0, 5.0, 0.0)
-# False alarms per hour of running speech, noise and music for which thresholds are chosen, and the length of each of
-# the two streams on which words are to be heard.
+# False alarms per hour of running and other speech, noise and music for which thresholds are chosen, and the length of
+# each of the two streams on which words are to be heard.
 FALSE_ALARMS_PER_HOUR, HOURS = 4.0, 2.0
 
 
@@ -98,7 +99,7 @@ def with_thresholds(model: Model, data: SpeechData) -> Model:
     """Set the threshold of each word such that the fewest are missed at a rate of false alarms."""
     recognizer, decision = Recognizer(model), replace(model.decision, words={})
     streams = streams_of_words(recognizer, data, "validation", HOURS)
-    others = [*data.talk("validation"), *data.noises("validation")]
+    others = [*data.talk("validation"), *data.noises("validation"), *data.unknown("validation")]
     recordings = listened(recognizer, others, data.places("validation"))
     alarms = alarm_curve(recordings, decision)
     heard = [trade_off(parts, decision) for parts in streams.values()]

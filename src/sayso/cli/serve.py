@@ -83,7 +83,7 @@ def mqtt(
     words = [label for label in recognizer.labels if label not in (SILENCE, UNKNOWN)]
     announcements = discovery(topics, words, Path(model or DEFAULT).stem, gate.seconds if gate else None)
     end_as_ctrl_c()
-    with ExitStack() as stack:
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
         publisher = stack.enter_context(
             Publisher(broker, password, topics, announcements, warn, gate.word if gate else None, authorities)
         )
@@ -95,13 +95,10 @@ def mqtt(
         note(f"publishing to {broker}, topic {topics.word}")
         listening = Listening(recognizer, chunks, gain=gain, wake=gate)
         show = line_printer(style, listening, None)
-        try:
-            for window in listening.scores():
-                if window.detection:
-                    publisher.publish(window.detection)
-                show(window)
-        except KeyboardInterrupt:
-            pass
+        for window in listening.scores():
+            if window.detection:
+                publisher.publish(window.detection)
+            show(window)
 
 
 _host_option = click.option(

@@ -68,7 +68,8 @@ class ClientSound:
         payload = self._rest + payload
         whole = len(payload) - len(payload) % (width * channels)
         self._rest = payload[whole:]
-        samples = samples_of(payload[:whole], KINDS[width], channels).mean(axis=1, dtype=np.float32)
+        frames = samples_of(payload[:whole], KINDS[width], channels)
+        samples = frames[:, 0] if channels == 1 else frames.mean(axis=1, dtype=np.float32)
         size = round(TURN * rate)
         return [samples[start : start + size] for start in range(0, len(samples), size)]
 
