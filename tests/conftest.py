@@ -1,6 +1,5 @@
 """Fixtures of several test files: a tiny corpus of tone words, settings of a tiny network, models trained on it."""
 
-import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -126,17 +125,6 @@ def knowing_zero_path(knowing_zero: model_file.Model, tmp_path_factory: pytest.T
 def tiny_recognizer(tiny_model: model_file.Model) -> recognizer.Recognizer:
     """A recogniser with the tiny model."""
     return recognizer.Recognizer(tiny_model)
-
-
-@pytest.fixture(autouse=True)
-def no_loop_of_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hide the event loop that the browser keeps running in this thread from tests without a browser."""
-    loop = None if "browser" in request.fixturenames else asyncio._get_running_loop()
-    if loop:
-        asyncio._set_running_loop(None)
-    yield
-    if loop:
-        asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,7 @@ def test_what_is_transcribed_starts_the_other_automation() -> None:
     from test_wyoming import in_a_thread, transcript
 
     (trigger,) = automation("conversation")["triggers"]
-    (command,) = steps("sayso serve wyoming --host")
+    command = next(step for step in steps("sayso serve wyoming --host") if step.endswith("0.0.0.0"))
     here = [*shlex.split(command.replace("0.0.0.0", "127.0.0.1"))[1:], "--port", "0"]
     recognizer, silence = sayso.load(), np.zeros(RATE, np.float32)
     clips = [audio.load(path, RATE) for path in sorted((ROOT / "data" / "demo" / trigger["command"]).iterdir())]

@@ -4,6 +4,7 @@ import csv
 import re
 import shlex
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ def test_the_readme_has_examples() -> None:
 @pytest.mark.parametrize("code", PYTHON)
 @pytest.mark.usefixtures("folder")
 def test_python_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
-    exec(code, {"__name__": "example"})
+    # In a thread of its own: the browser of other tests keeps a loop in the main one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(exec, code, {"__name__": "example"}).result()
     assert capsys.readouterr().out
 
 
