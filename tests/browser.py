@@ -1,5 +1,6 @@
 """A real browser for tests of pages: Debian's Chromium, controlled by Playwright."""
 
+import asyncio
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -123,6 +124,17 @@ def launched() -> Iterator["Browser"]:
         browser = playwright.chromium.launch(executable_path=program, args=list(OFFLINE))
         yield browser
         browser.close()
+
+
+@contextmanager
+def without_its_loop() -> Iterator[None]:
+    """Hide the event loop that a browser keeps running in this thread from code that starts one of its own."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
 
 
 @contextmanager

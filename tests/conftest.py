@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import sounds
-from browser import launched
+from browser import launched, without_its_loop
 from command_line import Result
 from sayso.cli import main as cli_main
 from sayso.config import AugmentationSettings, Settings, TrainingSettings
@@ -142,7 +142,8 @@ def sayso(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["sayso", *map(str, arguments)])
         try:
-            cli_main.main()
+            with without_its_loop():
+                cli_main.main()
             status = 0
         except SystemExit as end:
             status = int(end.code or 0)
