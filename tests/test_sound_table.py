@@ -95,7 +95,7 @@ def test_each_format_is_read_from_standard_input(files: dict[str, bytes], monkey
 
 
 def test_each_format_is_read_from_addresses(files: dict[str, bytes]) -> None:
-    pytest.importorskip("aiohttp")
+    pytest.importorskip("fsspec.implementations.http", reason="fsspec or aiohttp is not installed")
     server = FileServer()
     try:
         server.files = files | ELSE

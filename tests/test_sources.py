@@ -99,7 +99,7 @@ def server() -> Iterator[FileServer]:
 
 
 def test_sound_is_read_from_addresses(server: FileServer, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp")
+    pytest.importorskip("fsspec.implementations.http", reason="fsspec or aiohttp is not installed")
     path = written(tmp_path / "a.wav")
     server.files = {"a.wav": path.read_bytes(), "b.wav": b"no sound"}
     expected = audio.load(path, sounds.RATE)
