@@ -18,7 +18,7 @@ from sayso.export.exported import Exported
 from sayso.model import model_file, shipped
 from sayso.nn import Dense, Flatten
 from sayso.nn.loss import softmax
-from sayso.recognition import decision, scoring
+from sayso.recognition import decision, limits, scoring
 from sayso.recognition.decision import Decision
 from sayso.sound import audio
 from test_export import MFCC, exported, javascript_of, model_of
@@ -127,10 +127,11 @@ def test_a_c_program_hears_the_words_in_a_stream(tmp_path: Path) -> None:
 
 def test_the_numbers_of_the_decision_are_those_of_python() -> None:
     script = json_file.library().decode()
+    numbers = vars(decision) | vars(limits)
     for name in ("LARGEST", "STEPS", "EASE_NEWEST", "STEPS_AGAIN", "EASE_AGAIN", "COMPANY", "PAUSE", "AFTER"):
         with case(name):
             found = re.search(rf"\b{name} = ([0-9.]+)", script)
             assert found
-            assert float(found[1]) == getattr(decision, name)
+            assert float(found[1]) == numbers[name]
     assert f"BEFORE = {list(decision.BEFORE)}" in script
     assert f"LEAST_WORDS = {scoring.LEAST_WORDS}" in script

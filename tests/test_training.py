@@ -367,7 +367,8 @@ def test_a_network_learns_from_a_larger_model(tiny_corpus: Path, tiny_settings: 
         network.raise_logit((*larger.labels, *larger.parts).index(name), np.log(2))
     np.testing.assert_allclose(targets.T, network.probabilities(heard), atol=1e-5)
     # Half of each is the label's.
-    half = dataclasses.replace(distillation, settings=with_training(training.settings, distillation=0.5))
+    shared = with_training(training.settings, distillation=0.5, label_smoothing=0.0)
+    half = Distillation(larger, training.data, training.standardizer, shared)
     truth = np.eye(len(targets), dtype=np.float32)[classes].T
     np.testing.assert_allclose(half.targets(features, classes), (targets + truth) / 2, atol=1e-6)
     # Words that only the larger model tells apart are unknown speech together.
@@ -375,6 +376,16 @@ def test_a_network_learns_from_a_larger_model(tiny_corpus: Path, tiny_settings: 
     told = Distillation(larger, merged.data, merged.standardizer, merged.settings).targets(features, classes * 0)
     assert told.shape == (len(merged.data.labels), len(features))
     np.testing.assert_allclose(told.sum(axis=0), 1, atol=1e-5)
+    # Where there is no unknown speech, what the larger model knows of it is left out.
+    whole = prepare(corpus, with_training(tiny_settings, distillation=1.0), distill=larger).training
+    assert UNKNOWN not in whole.data.labels
+    told = Distillation(larger, whole.data, whole.standardizer, whole.settings).targets(features, classes * 0)
+    heard = teacher.standardizer.apply(features * whole.standardizer.deviation + whole.standardizer.mean)
+    known = [(*larger.labels, *larger.parts).index(label) for label in whole.data.labels]
+    # There it was all of the unknown speech, which was drawn twice.
+    network.raise_logit(known[whole.data.labels.index("zero")], -np.log(2))
+    among = network.probabilities(heard)[:, known]
+    np.testing.assert_allclose(told.T, among / among.sum(axis=1, keepdims=True), atol=1e-5)
     # It learns so without any label, is reproducible, and resumed only with the same model.
     assert list(merged.epochs())[-1].validation_accuracy > 0.7
     settings = with_training(tiny_settings, distillation=1.0, epochs=4)

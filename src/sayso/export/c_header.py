@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sayso.export.exported import Exported
-from sayso.export.limits import Limits
 from sayso.export.memory import places
 from sayso.export.operations import (
     Add,
@@ -31,6 +30,7 @@ from sayso.export.operations import (
 )
 from sayso.export.quantization import quantized
 from sayso.recognition import decision
+from sayso.recognition.limits import Limits
 from sayso.recognition.scoring import LEAST_WORDS
 
 COLUMNS = 116
@@ -71,7 +71,8 @@ def write(exported: Exported) -> bytes:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
         autoescape=False,
     ).get_template("sayso.h.jinja")  # fmt: skip
-    limits, settings = Limits.of(exported), exported.model.decision
+    settings = exported.model.decision
+    limits = Limits.of(settings, exported.model.labels, exported.newest > 0)
     tables += _decision_tables(limits)
     width, bands = len(front_end.offset), len(front_end.mel)
     # The static arrays of the templates.
@@ -144,8 +145,8 @@ def _front_end_tables(exported: Exported) -> Iterable[_Table]:
 
 
 def _decision_tables(limits: Limits) -> Iterable[_Table]:
-    yield _table("uint16_t", "words", limits.words)
-    yield _table("int8_t", "anywhere", list(map(int, limits.anywhere)))
+    yield _table("uint16_t", "words", limits.words.tolist())
+    yield _table("int8_t", "anywhere", limits.anywhere.astype(int).tolist())
     for name in ("clear", "heard", "rearm", "newest", "again"):
         yield _floats(f"{name}_at", getattr(limits, name))
 

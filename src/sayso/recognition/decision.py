@@ -12,22 +12,20 @@ follows.
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sayso.config import SILENCE, UNKNOWN, DecisionSettings
+from sayso.config import DecisionSettings
 from sayso.config.odds import log_odds
+from sayso.recognition.limits import Limits
 from sayso.recognition.means import Means
 
 # Log-odds are cut off here, so that no single step, however certain, decides alone.
 LARGEST = 8.0
-# Steps over which the scores of the newest part are averaged, and by how many nats they may be lower than those of the
-# whole window, as long as the word is more likely than not. For a word that was just detected, fewer steps suffice, and
-# a still lower score.
-STEPS, EASE_NEWEST = 4, 3.25
-STEPS_AGAIN, EASE_AGAIN = 2, 4.0
+# Steps over which the scores of the newest part are averaged; for a word that was just detected, fewer suffice.
+STEPS, STEPS_AGAIN = 4, 2
 # Seconds within which words count as said in one breath. A word that would not be detected alone is detected if another
 # is near.
 COMPANY = 1.5
@@ -92,27 +90,6 @@ class _Heard:
     detection: Detection
 
 
-class _Limits(NamedTuple):
-    """What the log-odds of each word are compared with.
-
-    They have the type of the probabilities, so that a limit is met exactly.
-
-    Attributes
-    ----------
-    thresholds, heard, rearm : ndarray, shape (words,)
-        For the whole window: with which a word is detected without a pause after it, with which it is heard, and below
-        which it has fallen.
-    clear, again : ndarray, shape (words,)
-        For the means over the newest parts: with which a word is heard, and heard again.
-    """
-
-    thresholds: NDArray[np.floating]
-    heard: NDArray[np.floating]
-    rearm: NDArray[np.floating]
-    clear: NDArray[np.floating]
-    again: NDArray[np.floating]
-
-
 class Decision:
     """Decides at which steps of a stream a word is detected.
 
@@ -135,17 +112,11 @@ class Decision:
         phrases: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._settings, self._labels, self._rate, self._window = settings, tuple(labels), sample_rate, window
-        self._words = np.array([index for index, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], int)
-        # Whether words stand alone is known only to a model that knows silence.
-        self._silence = self._labels.index(SILENCE) if settings.alone and SILENCE in self._labels else None
-        words = [self._labels[index] for index in self._words]
-        self._thresholds = np.array([settings.words.get(word, settings.threshold) for word in words])
-        self._phrases = {place for place, word in enumerate(words) if word in phrases}
-        # Words that need not stand alone, and by how much less clear a word may be that a pause follows.
-        self._anywhere = np.array([word in settings.anywhere for word in words], bool)
-        self._ease = np.where(self._anywhere | (self._silence is None), 0.0, settings.ease)
+        limits = Limits.of(settings, self._labels)
+        self._words, self._silence, self._anywhere = limits.words, limits.silence, limits.anywhere
+        self._phrases = {place for place, word in enumerate(self._words.tolist()) if labels[word] in phrases}
         # Computed once for each type of probabilities, without and with the newest parts.
-        self._limits: dict[tuple[np.dtype[Any], bool], _Limits] = {}
+        self._limits: dict[tuple[np.dtype[Any], bool], Limits] = {}
         # In a mean of log-odds, a step in which the word is absent counts as much as one in which it is certain.
         self._whole = Means(np.ones((1, settings.smoothing)), len(labels))
         falling = np.stack([np.arange(STEPS, 0, -1), np.arange(STEPS_AGAIN, STEPS_AGAIN - STEPS, -1).clip(0)])
@@ -202,21 +173,12 @@ class Decision:
             self._armed[best] = False
             self._confirm(best, self._detection(best, average, now), bool(alone[best]), now)
         pause = self._silence is not None and newest[self._silence] >= PAUSE
-        return self._next(scores >= limits.thresholds, bool(pause), now)
+        return self._next(scores >= limits.clear, bool(pause), now)
 
-    def _limits_in(self, dtype: np.dtype[Any], newest: bool) -> _Limits:
+    def _limits_in(self, dtype: np.dtype[Any], newest: bool) -> Limits:
         """Return the limits for probabilities of a type, with or without those of the newest part."""
         if (dtype, newest) not in self._limits:
-            thresholds = log_odds(self._thresholds.astype(dtype))
-            heard = thresholds - self._ease.astype(dtype) if newest else thresholds
-            likely = np.where(self._anywhere, thresholds, np.minimum(thresholds, 0))
-            self._limits[dtype, newest] = _Limits(
-                thresholds,
-                heard,
-                heard - np.asarray(self._settings.hysteresis, dtype),
-                np.maximum(thresholds - np.asarray(EASE_NEWEST, dtype), likely),
-                np.maximum(thresholds - np.asarray(EASE_AGAIN, dtype), likely),
-            )
+            self._limits[dtype, newest] = Limits.of(self._settings, self._labels, newest, dtype)
         return self._limits[dtype, newest]
 
     def _pause_before(self, probabilities: NDArray[np.floating], now: float) -> bool:
@@ -234,7 +196,7 @@ class Decision:
         self,
         whole: NDArray[np.floating],
         newest: NDArray[np.floating],
-        limits: _Limits,
+        limits: Limits,
         alone: NDArray[np.bool_],
         now: float,
     ) -> None:
@@ -246,7 +208,7 @@ class Decision:
         better = newest.copy()
         better[self._words] = np.where(self._gone, np.maximum(whole, newest)[self._words], newest[self._words])
         mean, brief = self._newest.push(better)
-        clear = mean[self._words] >= limits.clear
+        clear = mean[self._words] >= limits.newest
         again = (brief[self._words] >= limits.again) & (since <= COMPANY)
         complete = self._fallen & (since >= self._settings.refractory) & (clear | again)
         for word in complete.nonzero()[0].tolist():

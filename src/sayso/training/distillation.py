@@ -1,7 +1,6 @@
 """Distillation: a network learns from a larger one as well, which knows how much one word sounds like another."""
 
 import hashlib
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from sayso.training.batches import TrainingSet
 FloatArray = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
 class Distillation:
     """The target probabilities that a larger model gives.
 
@@ -28,7 +26,7 @@ class Distillation:
     model : Model
         The larger model.
     data : TrainingSet
-        What is to be learned. Words that only the model knows one by one are unknown speech.
+        What is to be learned. Words that only the model knows are unknown speech, if that is learned.
     standardizer : Standardizer
         That of `data`.
     settings : Settings
@@ -40,39 +38,33 @@ class Distillation:
         If the model hears other features, or does not know one of the labels.
     """
 
-    model: Model
-    data: TrainingSet
-    standardizer: Standardizer
-    settings: Settings
-    _network: Network = field(init=False)
-    _prior: FloatArray = field(init=False)
-    _places: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        model, training = self.model, self.settings.training
-        if model.features != self.settings.features:
+    def __init__(self, model: Model, data: TrainingSet, standardizer: Standardizer, settings: Settings) -> None:
+        if model.features != settings.features:
             raise SettingsError("the model to learn from has other [features] than the recipe; they must be the same")
-        classes = (*self.data.labels, *self.data.parts)
         known = (*model.labels, *model.parts)
-        if missing := [label for label in self.data.labels if label not in known]:
+        if missing := [label for label in data.labels if label not in known]:
             raise SettingsError(
                 f"the model to learn from does not know {missing[0]!r}; it knows {', '.join(model.labels)}"
             )
+        self._model, self._standardizer, self._training = model, standardizer, settings.training
+        self._classes = (*data.labels, *data.parts)
+        # The class that each of the model's classes is here, where it is one.
+        told = [UNKNOWN if name not in self._classes and name != SILENCE else name for name in known]
+        self._kept = [place for place, name in enumerate(told) if name in self._classes]
+        self._places = [self._classes.index(told[place]) for place in self._kept]
         # Its classes before unknown speech is added up.
-        network = Network(model.network.chain.layers[: model.network.last + 1], model.network.input_shape)
-        network.parameters.vector[:] = model.network.parameters.vector
-        # As often as they are drawn here; by Bayes' rule the logarithm of that is part of the logit.
-        draws = {UNKNOWN: training.unknown_draws, SILENCE: training.silence_draws}
-        prior = [draws[UNKNOWN] if name in model.parts else draws.get(name, 1) for name in known]
-        places = [classes.index(name if name in classes else UNKNOWN) for name in known]
-        object.__setattr__(self, "_network", network)
-        object.__setattr__(self, "_prior", np.log(np.array(prior, np.float32)))
-        object.__setattr__(self, "_places", np.array(places, np.int64))
+        self._network = Network(model.network.chain.layers[: model.network.last + 1], model.network.input_shape)
+        self._network.parameters.vector[:] = model.network.parameters.vector
+        # As often as they are drawn here, in comparison with there; by Bayes' rule the logarithm of that is part of the
+        # logit. A part of the model's unknown speech that is a label here is as likely as any other.
+        draws = {UNKNOWN: self._training.unknown_draws, SILENCE: self._training.silence_draws}
+        part = {name: 1 / model.parts[name] if name in data.labels else draws[UNKNOWN] for name in model.parts}
+        self._prior = np.log(np.array([(draws | part).get(name, 1) for name in known], np.float32))
 
     @property
     def digest(self) -> str:
         """Identifies the weights of the model."""
-        return hashlib.sha256(self.model.network.parameters.vector.tobytes()).hexdigest()
+        return hashlib.sha256(self._model.network.parameters.vector.tobytes()).hexdigest()
 
     def targets(self, features: FloatArray, classes: NDArray[np.int64]) -> FloatArray:
         """Return target probabilities, of which `distillation` are the model's and the rest are the label's.
@@ -89,9 +81,9 @@ class Distillation:
         targets : ndarray of float32, shape (classes, batch)
             Probabilities of the labels and the parts of unknown speech.
         """
-        heard = self.model.standardizer.apply(features * self.standardizer.deviation + self.standardizer.mean)
-        given = softmax((self._network.logits(heard) + self._prior).T)
-        share = self.settings.training.distillation
-        targets = one_hot(classes, len(self.data.labels) + len(self.data.parts)) * np.float32(1 - share)
-        np.add.at(targets, self._places, np.float32(share) * given)
+        heard = self._model.standardizer.apply(features * self._standardizer.deviation + self._standardizer.mean)
+        given = softmax((self._network.logits(heard) + self._prior)[:, self._kept].T)
+        share = np.float32(self._training.distillation)
+        targets = one_hot(classes, len(self._classes), self._training.label_smoothing) * (1 - share)
+        np.add.at(targets, self._places, share * given)
         return targets
