@@ -11,6 +11,7 @@ import soundfile
 import sounds
 from command_line import Result, one_line_error
 from sayso.cli import record_auto
+from sayso.live.guidance import TAKE
 from sayso.live.microphone import Microphone
 from test_terminal import Terminal
 from virtual_microphone import VirtualMicrophones, microphones, server
@@ -39,7 +40,7 @@ def test_tones_mark_good_and_bad_takes_and_silence_ends_it(
     microphones: VirtualMicrophones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sayso: Callable[..., Result]
 ) -> None:
     monkeypatch.setattr(record_auto, "READ", 0.0)
-    monkeypatch.setattr(record_auto, "LONGEST", 0.2)
+    monkeypatch.setattr(record_auto, "WAIT", 0.2 - TAKE)
     played: list[np.ndarray] = []
     with Microphone("mic44", sounds.RATE) as loudspeaker:
         listener = threading.Thread(target=lambda: played.extend(loudspeaker.chunks()))

@@ -87,6 +87,8 @@ def test_what_cannot_run_always_is_refused(units: Path, sayso: Callable[..., Res
         (["serve", "mqt"], "not serve mqt"),
         (["serve", "mqtt"], "Missing argument"),
         (["listen", "--input", "-"], "a service has no standard input"),
+        (["listen", "--for", "3"], "give --wake, too"),
+        (["serve", "mqtt", "mqtt://localhost", "--for", "3"], "give --wake, too"),
         (["--name", "a b", "listen"], "'a b' is no name of a unit"),
         (["--name", "../x", "listen"], "is no name of a unit"),
     ):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 import sounds
 from cases import case
@@ -130,7 +131,9 @@ def test_a_stream_is_scored_as_in_live_recognition(maker: StreamMaker, tiny_reco
 
 def test_parts_scored_in_parallel_are_those_scored_alone(maker: StreamMaker, tiny_recognizer: Recognizer) -> None:
     advances: list[float] = []
-    parts = listen_to_parts(tiny_recognizer, maker, 1230 / 3600, 2, advances.append)
+    # As where the tests have several threads for matrix products: the parts take one each.
+    with threadpool_limits(2, "blas"):
+        parts = listen_to_parts(tiny_recognizer, maker, 1230 / 3600, 2, advances.append)
     settings = tiny_recognizer.model.decision
     result = score(parts, settings)
     assert result.hours == pytest.approx(1230 / 3600)

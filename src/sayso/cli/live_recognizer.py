@@ -28,6 +28,12 @@ def wake_options(command: Callable[..., None]) -> Callable[..., None]:
     return _wake_option(_for_option(command))
 
 
+def check_wake(wake: str | None, seconds: float | None) -> None:
+    """Refuse seconds without a wake word."""
+    if seconds is not None and wake is None:
+        raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
+
+
 def live_recognizer(
     name: str, sensitivity: float, anywhere: bool, patient: bool, wake: str | None, seconds: float | None
 ) -> tuple[Recognizer, WakeGate | None]:
@@ -59,8 +65,7 @@ def live_recognizer(
     from sayso.recognition.recognizer import load
     from sayso.recognition.wake import SECONDS, waiting_for
 
-    if seconds is not None and wake is None:
-        raise click.UsageError("--for says how long words count after a wake word; give --wake, too")
+    check_wake(wake, seconds)
     recognizer, gate = load(name, sensitivity=sensitivity, anywhere=anywhere, patient=patient), None
     if wake is not None:
         recognizer, gate = waiting_for(wake, recognizer, SECONDS if seconds is None else seconds)

@@ -10,14 +10,16 @@ import numpy as np
 
 from sayso.cli.console import note
 from sayso.errors import MicrophoneError
+from sayso.live.guidance import seconds_for
 
 if TYPE_CHECKING:
     from sayso.live.microphone import Microphone
     from sayso.live.takes import TakeFiles
     from sayso.sound.stream import Samples
 
-# Seconds to read the word before its first take, to wait for a word, and after a tone until the room is quiet again.
-READ, LONGEST, SETTLE = 2.0, 3.0, 0.2
+# Seconds to read the word before its first take, to wait for it beyond the length of a take, and after a tone until the
+# room is quiet again.
+READ, WAIT, SETTLE = 2.0, 1.0, 0.2
 # The tones in Hz, their length in seconds, and their amplitude: speak now; the take was not saved.
 SPEAK, AGAIN, LENGTH, AMPLITUDE = 880.0, 330.0, 0.12, 0.3
 # So many bad takes in a row are not the speaker's fault.
@@ -58,7 +60,7 @@ class HandsFree:
         while (saved := self._files.taken(word)) < count:
             self._mark(SPEAK)
             note(f"say {word!r}, {saved + 1} of {count}", fg="green", bold=True)
-            take = trimmed(self._record(), self._microphone.sample_rate)
+            take = trimmed(self._record(WAIT + seconds_for(word)), self._microphone.sample_rate)
             if not take.problems:
                 self._files.save(word, take.samples)
                 bad = 0
@@ -72,13 +74,13 @@ class HandsFree:
                     "record without --auto"
                 )
 
-    def _record(self) -> Samples:
+    def _record(self, seconds: float) -> Samples:
         """Record one take, until the word is over."""
         from sayso.live.takes import is_over
 
         rate = self._microphone.sample_rate
         with self._meter:
-            return self._microphone.record(LONGEST, self._meter.show, lambda samples: is_over(samples, rate))
+            return self._microphone.record(seconds, self._meter.show, lambda samples: is_over(samples, rate))
 
     def _mark(self, frequency: float) -> None:
         """Play a tone and wait until the room is quiet again; without a loudspeaker, ring the bell of the terminal."""

@@ -11,6 +11,7 @@ import click
 
 from sayso.cli.console import say, warn
 from sayso.cli.listen import listen
+from sayso.cli.live_recognizer import check_wake
 from sayso.cli.serve import mqtt, web, wyoming
 from sayso.errors import StorageError
 
@@ -85,4 +86,6 @@ def _checked(context: click.Context, words: Sequence[str]) -> tuple[str, dict[st
     parameters = COMMANDS[names].make_context(" ".join(names), options, parent=context.parent).params
     if parameters.get("source") == "-":
         raise click.UsageError("a service has no standard input; give --input FILE, or a --device")
+    if "seconds" in parameters:
+        check_wake(parameters["wake"], parameters["seconds"])
     return names[-1], parameters
