@@ -1,6 +1,7 @@
 """Distillation: a network learns from a larger one as well, which knows how much one word sounds like another."""
 
 import hashlib
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,12 @@ class Distillation:
     """
 
     def __init__(self, model: Model, data: TrainingSet, standardizer: Standardizer, settings: Settings) -> None:
-        if model.features != settings.features:
-            raise SettingsError("the model to learn from has other [features] than the recipe; they must be the same")
+        theirs, ours = asdict(model.features), asdict(settings.features)
+        if other := [f"{name} {value}, not {ours[name]}" for name, value in theirs.items() if value != ours[name]]:
+            raise SettingsError(
+                f"the model to learn from has other [features] than the recipe ({'; '.join(other)}); they must be the "
+                "same: choose its recipe, or one with its features"
+            )
         known = (*model.labels, *model.parts)
         if missing := [label for label in data.labels if label not in known]:
             raise SettingsError(
